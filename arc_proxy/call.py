@@ -124,7 +124,7 @@ class Call:
     kind: Kind
     method: str
     target: str  # path and query as sent, credentials cut
-    upstream: str | None  # the base URL it went to
+    url: str | None  # the whole URL it went to, credentials cut; None if arc-proxy answered itself
     started_ns: int  # wall clock, request head received
     first_byte_ns: int | None  # after started_ns: first byte of the response body
     duration_ns: int | None  # after started_ns: last record seen; None if the call has not ended

@@ -7,9 +7,9 @@ A head is kept as it went over the wire, credentials cut, behind one line of our
     RESPONSE_HEAD   arc1 SP origin CRLF                         status-line CRLF (field CRLF)* CRLF
     INTERIM_HEAD    the same
 
-`upstream` is the provider prefix that was chosen ("openai"; "-" where none was), `url` the upstream's
-base URL ("-" likewise), `connection` a number that the gateway gives each client connection. The
-request line carries the target as the client sent it. `origin` is "upstream", or "proxy" where
+`upstream` is the provider prefix that was chosen ("openai"; "-" where none was), `url` the whole URL that
+the request was sent on to ("-" likewise), `connection` a number that the gateway gives each client
+connection. The request line carries the target as the client sent it. `origin` is "upstream", or "proxy" where
 arc-proxy itself answered.
 
     END             ended SP detail            detail: free text, credentials cut, may be empty
