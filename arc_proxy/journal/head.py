@@ -9,8 +9,8 @@ A head is kept as it went over the wire, credentials cut, behind one line of our
 
 `upstream` is the provider prefix that was chosen ("openai"; "-" where none was), `url` the whole URL that
 the request was sent on to ("-" likewise), `connection` a number that the gateway gives each client
-connection. The request line carries the target as the client sent it. `origin` is "upstream", or "proxy" where
-arc-proxy itself answered.
+connection. The request line carries the target as the client sent it. `origin` is "upstream", or "proxy"
+where arc-proxy itself answered.
 
     END             ended SP detail            detail: free text, credentials cut, may be empty
     GAP             side SP bytes              side: "request" or "response"
