@@ -66,7 +66,7 @@ format: $(VENV)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.core  ## direct, nginx and arc-proxy side by side, interleaved
+bench: $(VENV)/.dev  ## direct, nginx and arc-proxy side by side, interleaved
 	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 
 prices: $(VENV)/.dev  ## compile the price book from its sources
