@@ -35,9 +35,7 @@ def encode_fact(fact: FactType, wall_ns: int, **fields: Any) -> bytes:
     """The content of a FACT record. Fields that are None are left out."""
     body = {"fact": str(fact), "at": rfc3339(wall_ns)}
     body.update((name, value) for name, value in fields.items() if value is not None)
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode(
-        errors="backslashreplace"
-    )
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode(errors="replace")
 
 
 def decode_fact(content: bytes) -> dict[str, Any]:
