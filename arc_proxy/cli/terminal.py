@@ -1,0 +1,77 @@
+"""
+Where a command's words go: results to stdout, talk to stderr, colours only where a person looks.
+
+Nothing here interprets markup, so captured text can say what it likes once `format.clean` has seen it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from arc_proxy.format import ascii_only
+
+WIDTH_MAX = 120  # longer lines are hard to read, however wide the terminal is
+WIDTH_PIPED = 100
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def style(text: str, *names: str, stream: TextIO | None = None) -> str:
+    """The text in these styles, if the stream (stdout by default) is a terminal that shows them."""
+    if not names or not has_colour(stream or sys.stdout):
+        return text
+    return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
+
+
+def has_colour(stream: TextIO) -> bool:
+    """NO_COLOR (https://no-color.org) beats FORCE_COLOR beats what the stream is."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def is_utf8(stream: TextIO) -> bool:
+    return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def width(stream: TextIO | None = None) -> int:
+    """Columns to fill: the terminal's, up to 120; 100 where there is none to ask."""
+    if os.environ.get("COLUMNS", "").isdigit() or (stream or sys.stdout).isatty():
+        return max(40, min(shutil.get_terminal_size((WIDTH_PIPED, 24)).columns, WIDTH_MAX))
+    return WIDTH_PIPED
+
+
+def out(text: str = "") -> None:
+    """A line of the result."""
+    _write(sys.stdout, text)
+
+
+def say(text: str = "") -> None:
+    """A line of talk."""
+    _write(sys.stderr, text)
+
+
+def warn(text: str) -> None:
+    say(f"{style('warning:', 'yellow', stream=sys.stderr)} {text}")
+
+
+def out_json(value: Any) -> None:
+    """One object, readable for people too."""
+    out(json.dumps(value, indent=2, ensure_ascii=not is_utf8(sys.stdout)))
+
+
+def out_json_lines(values: Iterable[Any]) -> None:
+    """One object per line, for jq."""
+    for value in values:
+        out(json.dumps(value, ensure_ascii=not is_utf8(sys.stdout), separators=(",", ":")))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write((text if is_utf8(stream) else ascii_only(text)) + "\n")
+    if stream is sys.stderr:
+        stream.flush()
