@@ -193,7 +193,7 @@ def clean(text: str | None, max_cells: int | None = None) -> str:
 
     Line breaks and tabs become a blank. Cut to `max_cells` columns with an ellipsis.
     """
-    line = clean_block(" ".join((text or "").split()))
+    line = " ".join(clean_block(text or "").split())
     return line if max_cells is None else cut(line, max_cells)
 
 

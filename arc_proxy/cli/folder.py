@@ -1,0 +1,102 @@
+"""
+The data folder and the run-time folder of one installation. Standard library only.
+
+The run-time folder holds the console's Unix socket. It is short and apart, since the path of a socket
+must not be longer than about 100 bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from arc_proxy.errors import ConfigError
+
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    path: Path  # absolute
+    origin: str  # "--data-dir", "ARC_DATA_DIR", "XDG_DATA_HOME" or "default"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def digest(self) -> str:
+        """8 hex digits that tell this folder from others, for names that must be short."""
+        return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:8]
+
+
+def find_folder(flag: Path | None, environ: Mapping[str, str]) -> Folder:
+    """Where the data folder is, whether it exists or not."""
+    if flag is not None:
+        return Folder(_absolute(flag), "--data-dir")
+    if environ.get("ARC_DATA_DIR"):
+        return Folder(_absolute(Path(environ["ARC_DATA_DIR"])), "ARC_DATA_DIR")
+    if environ.get("XDG_DATA_HOME"):
+        return Folder(_absolute(Path(environ["XDG_DATA_HOME"]) / "arc-proxy"), "XDG_DATA_HOME")
+    return Folder(_absolute(Path("~/.local/share/arc-proxy")), "default")
+
+
+def prepare(folder: Folder) -> None:
+    """Make the folder and its secret, for this user alone. Raises ConfigError."""
+    try:
+        for path in (folder.path, folder.journal, folder.logs):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        read_secret(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"the data folder {folder.path} (from {folder.origin}) cannot be used: {error.strerror}. "
+            "Choose another with --data-dir or ARC_DATA_DIR."
+        ) from error
+
+
+def read_secret(folder: Folder) -> bytes:
+    """The key of this folder's fingerprints and logins, made on first use."""
+    path = folder.path / "secret.key"
+    if not path.exists():
+        _create(path, secrets.token_bytes(SECRET_BYTES))
+    return path.read_bytes()
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Whole or not at all, and the first of two who try wins: readers never see an empty key."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return  # theirs then
+    finally:
+        draft.unlink()
+
+
+def runtime_dir(folder: Folder, environ: Mapping[str, str]) -> Path:
+    """The run-time folder, made if need be. Raises ConfigError if someone else could have put it there."""
+    base = environ.get("XDG_RUNTIME_DIR")
+    if base and Path(base).is_dir() and os.access(base, os.W_OK):
+        path = Path(base) / f"arc-{folder.digest}"
+    else:
+        path = Path("/tmp") / f"arc-{os.getuid()}-{folder.digest}"  # noqa: S108  checked below
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise ConfigError(f"{path} is not a folder of yours alone. Remove it, or set XDG_RUNTIME_DIR.")
+    return path
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()

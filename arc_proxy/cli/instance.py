@@ -1,0 +1,91 @@
+"""
+The running proxy of a data folder, and talking to its console. Standard library only.
+
+`serve.json` names the supervisor by pid and start time. The console is asked over its Unix socket, with a
+token that only who can read `secret.key` can make.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arc_proxy.api.token import api_token
+from arc_proxy.cli.folder import Folder, read_secret
+from arc_proxy.errors import ArcError
+from arc_proxy.process import start_time
+
+ANSWER_S = 5.0
+
+
+class ConsoleUnreachable(ArcError):
+    """The console did not answer. The supervisor starts a new one within a second or so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    pid: int
+    version: str
+    url: str
+    host: str
+    port: int
+    console_socket: Path
+    started_at: str
+    workers: int
+
+
+def find_instance(folder: Folder) -> Instance | None:
+    """The live instance of this folder, or None: never started, stopped, or killed."""
+    try:
+        found = json.loads((folder.path / "serve.json").read_bytes())
+        pid, started = int(found["pid"]), found["start_time"]
+        if start_time(pid) != started:
+            return None
+        return Instance(
+            pid=pid,
+            version=str(found["version"]),
+            url=str(found["url"]),
+            host=str(found["host"]),
+            port=int(found["port"]),
+            console_socket=Path(found["console_socket"]),
+            started_at=str(found["started_at"]),
+            workers=int(found["workers"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def ask_console(
+    instance: Instance, folder: Folder, method: str, path: str, *, timeout_s: float = ANSWER_S
+) -> Any:
+    """What the console answers, decoded. Raises ConsoleUnreachable."""
+    connection = _UnixConnection(str(instance.console_socket), timeout_s)
+    headers = {"authorization": f"Bearer {api_token(read_secret(folder))}", "host": "localhost"}
+    if method == "POST":
+        headers["content-type"] = "application/json"
+    try:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise ConsoleUnreachable(f"the console answered {response.status} to {path}")
+        return json.loads(body)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise ConsoleUnreachable(f"the console does not answer: {error}") from error
+    finally:
+        connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, socket_path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._socket_path = socket_path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._socket_path)

@@ -1,0 +1,61 @@
+"""The card of one agent: four or five lines that answer the first questions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from arc_proxy.format import cells, clean, cut, pad
+
+LABEL_CELLS = 13
+VALUE_CELLS = 8
+CARD_CELLS_MIN = 52
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    agent: str
+    lines: tuple[Line, ...]
+
+
+def draw(card: Card, width: int) -> Iterable[str]:
+    """
+    The card as text, at most `width` columns wide.
+
+    It is as wide as its longest line wants; what does not fit goes on in the next line.
+    """
+    room = min(width, max(CARD_CELLS_MIN, 4 + max(cells(_text(line)) for line in card.lines)))
+    title = f"━━━ {cut(clean(card.agent), room - 8)} "
+    yield title + "━" * (room - cells(title))
+    for line in card.lines:
+        for part in _wrap(_text(line), room - 4):
+            yield f"│ {pad(part, room - 4)} │"
+    yield "━" * room
+
+
+def _text(line: Line) -> str:
+    """Value and note stand in columns, unless the value is a sentence."""
+    value = clean(line.value)
+    if line.note:
+        value = pad(value, VALUE_CELLS - 1) + " " + clean(line.note)
+    return pad(line.label, LABEL_CELLS) + value
+
+
+def _wrap(text: str, room: int) -> Sequence[str]:
+    """Parts of at most `room` columns, the later ones under the value."""
+    parts: list[str] = []
+    while cells(text) > room:
+        at = text.rfind(" ", LABEL_CELLS, room + 1)
+        if at <= LABEL_CELLS or not text[LABEL_CELLS:at].strip():
+            head = cut(text, room)
+            return [*parts, head]
+        parts.append(text[:at].rstrip())
+        text = " " * LABEL_CELLS + text[at:].strip()
+    return [*parts, text]
