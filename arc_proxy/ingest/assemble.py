@@ -73,6 +73,7 @@ class Exchange:
     closed: bool
     spilled: bool
     captured: Captured
+    unsecured: bool  # its records did not always precede its bytes
     request_bytes: int  # as they went over the wire, those not kept included
     response_bytes: int
     chunk_times: tuple[ChunkTime, ...]
@@ -122,6 +123,7 @@ class _Open:
     last_ns: int = 0  # after started_ns
     chunk_times: list[ChunkTime] = field(default_factory=list)
     spilled: bool = False
+    unsecured: bool = False
     fresh: bool = True  # something came since the last checkpoint
     checkpointed_ns: int | None = None  # wall clock of the last one
 
@@ -162,6 +164,7 @@ class _Open:
             closed=closed,
             spilled=self.spilled,
             captured=self._captured(),
+            unsecured=self.unsecured,
             request_bytes=self.sent.wire_bytes,
             response_bytes=self.received.wire_bytes,
             chunk_times=tuple(self.chunk_times),
@@ -291,6 +294,8 @@ class Assembler:
                 gap = decode_gap(record.content)
                 side = opened.sent if gap.side == "request" else opened.received
                 side.dropped_bytes += gap.bytes_dropped
+            case RecordKind.COUNTS:  # under an exchange's own id it says one thing only, see `journal.tape`
+                opened.unsecured = True
             case RecordKind.END:
                 return self._close(state, opened, decode_end(record.content))
             case _:

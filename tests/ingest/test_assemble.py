@@ -115,6 +115,7 @@ def test_an_exchange_is_its_records_put_together() -> None:
         closed=True,
         spilled=False,
         captured=Captured.FULL,
+        unsecured=False,
         request_bytes=13,
         response_bytes=18,
         chunk_times=(ChunkTime(after_ns=41_000_000, size=9), ChunkTime(after_ns=60_000_000, size=9)),
@@ -275,6 +276,11 @@ def test_a_clock_that_steps_back_makes_no_negative_time() -> None:
     [exchange] = feed(Assembler(), lay([head(ms=5), told(b"x", ms=7), told(b"y", ms=3), end(ms=4)]))
     assert [c.after_ns for c in exchange.chunk_times] == [2_000_000, 2_000_000]
     assert exchange.duration_ns == 2_000_000
+
+
+def test_a_tape_that_was_not_secure_says_so_of_the_exchange() -> None:
+    entries = lay([head(), record(RecordKind.COUNTS, b'{"unsecured":true}'), end()])
+    assert [e.unsecured for e in feed(Assembler(), entries)] == [True]
 
 
 def test_a_forgotten_writer_holds_nothing() -> None:
