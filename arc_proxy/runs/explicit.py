@@ -59,13 +59,10 @@ def group_call(
             else:
                 said.setdefault(level, text)
     run_rule = "header" if "run_id" in said else "prefix"
-    for level, name in (
-        ("run_id", prefix.run_id),
-        ("session_id", prefix.session_id),
-        ("agent", prefix.agent),
-    ):
-        if name is not None:
-            said.setdefault(level, name)
+    in_front = {"run_id": prefix.run_id, "session_id": prefix.session_id, "agent": prefix.agent}
+    for level, text in in_front.items():
+        if text is not None:
+            said.setdefault(level, text)
     malformed += ["prefix"] * prefix.malformed
     named = "run_id" in said
     grouping = Grouping(
