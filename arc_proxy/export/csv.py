@@ -1,0 +1,54 @@
+"""
+CSV for spreadsheets (RFC 4180), safe to open in one.
+
+Spreadsheets run a cell that begins like a formula, and captured text is hostile. Such a text gets an
+apostrophe in front, which spreadsheets take as "this is text". Numbers are written as numbers.
+Source: https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+from arc_proxy.export.jsonl import to_json
+
+# The full-width forms are turned into the plain ones by some spreadsheets when they read a file.
+_FORMULA_STARTS = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")
+# A cell of Excel holds no more; it would cut the line there and shift what follows.
+CELL_CHARACTERS_MAX = 32_000
+_CUT_MARK = " [cut]"
+
+
+def write_csv(rows: Iterable[Mapping[str, Any]], fields: Sequence[str], out: TextIO) -> int:
+    """
+    Write a heading and a line per row; lists and objects become compact JSON, null an empty cell.
+
+    Open `out` with newline="". Returns how many rows were written. Raises OSError where `out` does.
+    """
+    writer = csv.writer(out)
+    writer.writerow(fields)
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007  the count is the result
+        writer.writerow([_cell(row.get(field)) for field in fields])
+    return count
+
+
+def _cell(value: Any) -> str | int | float:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return value
+        case str():
+            text = value
+        case _:
+            text = to_json(value).decode()
+    text = text.replace("\0", "")
+    if len(text) > CELL_CHARACTERS_MAX:
+        text = text[: CELL_CHARACTERS_MAX - len(_CUT_MARK)] + _CUT_MARK
+    # Spaces in front do not stop a spreadsheet from seeing the formula.
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
