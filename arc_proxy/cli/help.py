@@ -47,8 +47,12 @@ def _lines(command: Any, ctx: Any, commands: list[Row], columns: int) -> Iterabl
     options: list[Row] = []
     for parameter in command.get_params(ctx):
         record = parameter.get_help_record(ctx)
-        if record is not None:
-            (arguments if parameter.param_type_name == "argument" else options).append(record)
+        if record is None:
+            continue
+        if parameter.param_type_name == "argument":
+            arguments.append((parameter.make_metavar(ctx).strip("{}[]"), record[1]))
+        else:
+            options.append(record)
     for title, rows in (("Commands", commands), ("Arguments", arguments), ("Options", options)):
         if rows:
             yield from panel(title, rows, columns)

@@ -1,0 +1,59 @@
+"""`arc-proxy outcome`: what the traffic cannot tell, told by who knows."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from arc_proxy.cli.facts import write_fact
+from arc_proxy.cli.folder import find_folder, prepare
+from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.options import DataDir
+from arc_proxy.cli.terminal import say
+from arc_proxy.errors import UsageError
+from arc_proxy.journal.fact import FactType
+from arc_proxy.prefix import is_name
+
+app = typer.Typer(add_completion=False)
+
+
+class Outcome(StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@app.command(cls=HelpCommand)
+def outcome(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, whole.")],
+    result: Annotated[Outcome, typer.Argument(metavar="success|failure", help="How it went.")],
+    agent: Annotated[
+        str | None,
+        typer.Option("--agent", metavar="NAME", show_default=False, help="Whose run, if two share the id."),
+    ] = None,
+    score: Annotated[
+        float | None, typer.Option("--score", min=0, max=1, show_default=False, help="How well, 0 to 1.")
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", show_default=False, help="Why, in your words.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Report whether a run succeeded. It beats what the traffic suggests and may come before the run."""
+    if not is_name(run):
+        raise UsageError("a run id has 1 to 200 printable characters.")
+    folder = find_folder(data_dir, os.environ)
+    prepare(folder)
+    write_fact(
+        folder,
+        FactType.OUTCOME,
+        run_id=run,
+        agent=agent,
+        outcome=str(result),
+        score=score,
+        reason=reason,
+        source="cli",
+    )
+    say(f"Noted: {run} was a {result}.")

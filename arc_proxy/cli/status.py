@@ -1,0 +1,53 @@
+"""`arc-proxy status`: does it run, where, and is it well?"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+
+import typer
+
+from arc_proxy import __version__
+from arc_proxy.cli.folder import find_folder
+from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.instance import ConsoleUnreachable, ask_console, find_instance
+from arc_proxy.cli.options import AsJson, DataDir
+from arc_proxy.cli.terminal import out, out_json, style
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=HelpCommand)
+def status(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Say whether the proxy of the data folder runs, and where. Exit code 1 if it does not."""
+    folder = find_folder(data_dir, os.environ)
+    instance = find_instance(folder)
+    if instance is None:
+        if as_json:
+            out_json({"running": False, "data_dir": str(folder.path)})
+        else:
+            out(f"not running   {folder.path}   start it with: arc-proxy serve")
+        raise typer.Exit(1)
+    try:
+        console = ask_console(instance, folder, "GET", "/_arc/api/status")
+    except ConsoleUnreachable:
+        console = None
+    if as_json:
+        known = asdict(instance) | {"console_socket": str(instance.console_socket)}
+        out_json({"running": True, "data_dir": str(folder.path), **known, "console": console})
+        return
+    out(f"{style('running', 'green')}    {instance.url}   since {instance.started_at}")
+    out(f"version    {instance.version}" + _other_version(instance.version))
+    out(f"process    {instance.pid}, {instance.workers} gateway worker(s)")
+    out(f"data       {folder.path}")
+    out(f"console    {_console_line(console)}")
+
+
+def _other_version(version: str) -> str:
+    return "" if version == __version__ else f"   (this command is {__version__}: restart to use it)"
+
+
+def _console_line(console: object) -> str:
+    if not isinstance(console, dict):
+        return style("does not answer; traffic goes on, and a new one is started within a second", "yellow")
+    return f"ingesting, {console.get('behind_bytes', 0):,} bytes behind"
