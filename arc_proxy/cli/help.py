@@ -50,7 +50,7 @@ def _lines(command: Any, ctx: Any, commands: list[Row], columns: int) -> Iterabl
         if record is None:
             continue
         if parameter.param_type_name == "argument":
-            arguments.append((parameter.make_metavar(ctx).strip("{}[]"), record[1]))
+            arguments.append((parameter.metavar or parameter.name.upper(), record[1]))
         else:
             options.append(record)
     for title, rows in (("Commands", commands), ("Arguments", arguments), ("Options", options)):
