@@ -24,7 +24,6 @@ SETTINGS_FILE = "settings.toml"
 # Proxies are the one thing that the whole machine already has a convention for.
 _ELSEWHERE = {
     "https_proxy": ("HTTPS_PROXY", "https_proxy"),
-    "http_proxy": ("http_proxy",),  # upper case is a request header in CGI, so curl ignores it and so do we
     "no_proxy": ("NO_PROXY", "no_proxy"),
 }
 
@@ -98,6 +97,11 @@ class Settings(BaseModel):
         description="Web origins whose pages may send requests through the proxy.",
         json_schema_extra={"expects": "origins such as https://app.example, separated by commas"},
     )
+    allow_target: Words = Field(
+        (),
+        description="Origins or providers that a request's header may choose as its upstream.",
+        json_schema_extra={"expects": "origins such as https://llm.example, separated by commas"},
+    )
     capture: Literal["full", "metadata", "none"] = Field(
         "full",
         description="The most that is kept of a call: all of it, everything but bodies, or nothing.",
@@ -135,11 +139,6 @@ class Settings(BaseModel):
     https_proxy: str | None = Field(
         None,
         description="Proxy for https upstreams, else HTTPS_PROXY.",
-        json_schema_extra={"expects": "http://[user:password@]host:port", "secret": True},
-    )
-    http_proxy: str | None = Field(
-        None,
-        description="Proxy for http upstreams, else http_proxy.",
         json_schema_extra={"expects": "http://[user:password@]host:port", "secret": True},
     )
     no_proxy: Words = Field(
@@ -187,7 +186,7 @@ class Settings(BaseModel):
                 raise ValueError(f"the URL of {name} holds credentials; callers bring their own keys")
         return upstreams
 
-    @field_validator("https_proxy", "http_proxy")
+    @field_validator("https_proxy")
     @classmethod
     def _check_proxy(cls, url: str | None) -> str | None:
         if url and (urlsplit(url).scheme != "http" or not urlsplit(url).hostname):

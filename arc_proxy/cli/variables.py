@@ -2,7 +2,7 @@
 The variables that lead a program's SDKs to the proxy. Pure; the environment is an argument.
 
 Which client reads which variable was tried with the clients of 2026. They differ in whether the version
-belongs to it: OpenAI's SDKs want `/v1` in it, Anthropic's and Google's append it themselves.
+belongs to it: OpenAI's SDKs want `/v1` in it, the others append it themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ BASE_URLS = {
     "OPENAI_API_BASE": "/openai/v1",  # older SDKs, llama-index, aider
     "ANTHROPIC_BASE_URL": "/anthropic",
     "GOOGLE_GEMINI_BASE_URL": "/gemini",
+    "GROQ_BASE_URL": "/groq",
+    "CO_API_URL": "/cohere",
 }
 
 # Clients that do less when the base URL is not the vendor's, and the variable that restores it.
