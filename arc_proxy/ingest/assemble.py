@@ -19,7 +19,7 @@ Reading the same records again makes the same exchanges, so resuming too early c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from arc_proxy.call import Captured, ChunkTime
@@ -253,19 +253,30 @@ class Assembler:
             if state.held
         }
 
-    def hold(self, writer: str, exchange_id: bytes) -> None:
-        """After a restart: this exchange, just fed again, had been checkpointed before."""
-        state = self._writers[writer]
-        opened = state.pinned.pop(exchange_id, None)
-        if opened is not None:
-            state.held[exchange_id] = opened
-            opened.checkpointed_ns, opened.fresh = opened.started_ns + opened.last_ns, False
+    def hold(self, writer: str, held: Iterable[bytes], at: Position) -> None:
+        """
+        After a restart: these exchanges, just fed again, had been checkpointed before, and `at` was reached.
+
+        One of them whose beginning the journal no longer has stays as it was last handed out.
+        """
+        state = self._writers.get(writer)
+        if state is None:
+            return
+        state.after = at
+        for exchange_id in held:
+            opened = state.pinned.pop(exchange_id, None)
+            if opened is not None:
+                state.held[exchange_id] = opened
+                opened.checkpointed_ns, opened.fresh = opened.started_ns + opened.last_ns, False
 
     def forget(self, writer: str) -> None:
         """Drop what is known of a writer whose segments no longer exist."""
         state = self._writers.pop(writer, None)
         if state is not None:
             self._open_bytes -= sum(o.held_bytes for o in (*state.pinned.values(), *state.held.values()))
+
+    def open_writers(self) -> list[str]:
+        return [writer for writer, state in self._writers.items() if state.pinned or state.held]
 
     @property
     def open_count(self) -> int:

@@ -358,8 +358,7 @@ def resume(
             mine = entry.writer == writer and entry.record.exchange_id in beginnings
             if mine and entry.at < positions[writer]:
                 feed(assembler, [entry])
-        for one in beginnings:
-            assembler.hold(writer, one)
+        assembler.hold(writer, beginnings, positions[writer])
     return assembler, [e for e in entries if e.at >= positions.get(e.writer, (0, 0))]
 
 

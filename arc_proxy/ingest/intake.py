@@ -1,0 +1,215 @@
+"""
+The journal read on, put together and cut into batches: what one transaction of the store takes.
+
+A batch carries the exchanges that closed (or were checkpointed), the facts and counts read meanwhile, and,
+per writer, where to resume once all of that is stored. Nothing is remembered outside of it: an intake that
+is made anew from the resume points of the last stored batch goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from arc_proxy.ingest.assemble import Assembler, Exchange, Position
+from arc_proxy.journal.reader import JournalReader
+from arc_proxy.journal.record import NO_EXCHANGE, Record, RecordKind, id_text
+from arc_proxy.journal.segment import is_writer_gone, writer_name
+
+CALLS_MAX = 400
+BODY_BYTES_MAX = 32 * 1024 * 1024
+FACTS_MAX = 2_000
+# Positions alone are worth a transaction only when reading again would take long.
+UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
+
+_BEGINNING: Position = (0, 0)
+_NO_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """
+    Where to go on in one writer: read from `at`, and before that the records of the `held` exchanges, each
+    from its own beginning.
+    """
+
+    at: Position = _BEGINNING
+    held: Mapping[bytes, Position] = field(default_factory=dict)
+
+    def encode(self) -> str:
+        """Compact JSON, {"at": [seq, offset], "held": {exchange id in hex: [seq, offset]}}."""
+        held = {exchange_id.hex(): list(first) for exchange_id, first in self.held.items()}
+        return json.dumps({"at": list(self.at)} | ({"held": held} if held else {}), separators=(",", ":"))
+
+
+def decode_resume(text: str) -> Resume:
+    """Raises ValueError for text that `Resume.encode` did not make."""
+    try:
+        body = json.loads(text)
+        held = {bytes.fromhex(key): _position(value) for key, value in body.get("held", {}).items()}
+        return Resume(_position(body["at"]), held)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no resume point: {text[:80]!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFact:
+    """
+    One FACT record.
+
+    It keeps its id and the writer that made it when retention moves it to another segment, so a fact that
+    is read twice is one.
+    """
+
+    writer: str
+    fact_id: str
+    wall_ns: int
+    content: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    exchanges: list[Exchange] = field(default_factory=list)
+    facts: list[RecordedFact] = field(default_factory=list)
+    counts: dict[str, bytes] = field(default_factory=dict)  # per writer, the last COUNTS record's content
+    resume: dict[str, Resume] = field(default_factory=dict)
+    body_bytes: int = 0
+    read_bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return (
+            len(self.exchanges) >= CALLS_MAX
+            or self.body_bytes >= BODY_BYTES_MAX
+            or len(self.facts) >= FACTS_MAX
+            or self.read_bytes >= UNCOMMITTED_BYTES_MAX
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.exchanges or self.facts or self.counts)
+
+    def add(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        self.body_bytes += len(exchange.request_body) + len(exchange.response_body)
+
+
+class Intake:
+    """Reads one journal on. `resume` is what the store holds: writer -> resume point."""
+
+    def __init__(
+        self, journal_dir: Path, resume: Mapping[str, Resume], *, assembler: Assembler | None = None
+    ) -> None:
+        self._journal_dir = journal_dir
+        self._reader = JournalReader(journal_dir)
+        self._assembler = assembler or Assembler()
+        self._handed_out: dict[str, Resume] = dict(resume)
+        self._read_to: dict[str, Position] = {writer: point.at for writer, point in resume.items()}
+        for writer, point in resume.items():
+            if point.held:
+                self._read_held(writer, point)
+
+    @property
+    def open_count(self) -> int:
+        """Exchanges whose end was not read yet."""
+        return self._assembler.open_count
+
+    @property
+    def unreadable(self) -> int:
+        """Records that could not be read and segments that broke off, since this intake was made."""
+        return self._assembler.unreadable + self._reader.unknown_records + len(self._reader.problems)
+
+    def batches(self, now_ns: int) -> Iterator[Batch]:
+        """
+        All that the journal holds now, batch by batch; a batch must be stored before the next is asked for.
+
+        `now_ns` is wall time; it decides what has been silent for long.
+        """
+        # Asked before reading: what a writer that is gone has written will have been read then.
+        open_writers = self._assembler.open_writers()
+        gone = [writer for writer in open_writers if is_writer_gone(self._journal_dir / writer)]
+        batch = Batch()
+        for writer, record, wall_ns, after in self._reader.read(dict(self._read_to), _NO_LIMIT):
+            self._take(batch, writer, record, wall_ns, after)
+            if batch.is_full:
+                yield self._sealed(batch)
+                batch = Batch()
+        for writer in gone:
+            for exchange in self._assembler.interrupt(writer):
+                batch.add(exchange)
+        for exchange in self._assembler.checkpoint(now_ns):
+            batch.add(exchange)
+        if not batch.is_empty:
+            yield self._sealed(batch)
+
+    def whole(self, exchange: Exchange) -> Exchange:
+        """The exchange with its bodies, which are read again if it was spilled."""
+        return read_again(self._reader, exchange) if exchange.spilled else exchange
+
+    def _take(self, batch: Batch, writer: str, record: Record, wall_ns: int, after: Position) -> None:
+        at = self._read_to.get(writer, _BEGINNING)
+        self._read_to[writer] = after
+        batch.read_bytes += len(record.content)
+        if record.kind is RecordKind.FACT:
+            batch.facts.append(_recorded_fact(writer, record, wall_ns, after))
+        elif record.kind is RecordKind.COUNTS and record.exchange_id == NO_EXCHANGE:
+            batch.counts[writer] = record.content
+        exchange = self._assembler.feed(writer, record, wall_ns, at, after)
+        if exchange is not None:
+            batch.add(exchange)
+
+    def _sealed(self, batch: Batch) -> Batch:
+        held = self._assembler.held()
+        for writer, at in self._assembler.positions().items():
+            point = Resume(at, held.get(writer, {}))
+            if self._handed_out.get(writer) != point:
+                self._handed_out[writer] = batch.resume[writer] = point
+        return batch
+
+    def _read_held(self, writer: str, point: Resume) -> None:
+        first = min(point.held.values())
+        at = first
+        for record, wall_ns, after in self._reader.read_between(writer, first, point.at):
+            if record.exchange_id in point.held:
+                self._assembler.feed(writer, record, wall_ns, at, after)
+            at = after
+        self._assembler.hold(writer, point.held, point.at)
+
+
+def read_again(reader: JournalReader, exchange: Exchange) -> Exchange:
+    """A spilled exchange with its bodies; as it is if the journal no longer has it."""
+    alone = Assembler(spill_bytes=_NO_LIMIT, open_bytes_max=_NO_LIMIT)
+    found, at = None, exchange.first
+    for record, wall_ns, after in reader.read_between(exchange.writer, exchange.first, exchange.after):
+        if record.exchange_id == exchange.exchange_id:
+            found = alone.feed(exchange.writer, record, wall_ns, at, after)
+        at = after
+    if found is None:
+        found = next(alone.interrupt(exchange.writer), None)
+    if found is None:
+        return exchange
+    return replace(
+        found,
+        after=exchange.after,
+        end=exchange.end,
+        closed=exchange.closed,
+        duration_ns=exchange.duration_ns,
+    )
+
+
+def _recorded_fact(writer: str, record: Record, wall_ns: int, after: Position) -> RecordedFact:
+    if record.exchange_id == NO_EXCHANGE:
+        return RecordedFact(writer, f"{after[0]}.{after[1]}", wall_ns, record.content)
+    return RecordedFact(
+        writer_name(int.from_bytes(record.exchange_id[6:10], "big")),
+        id_text(record.exchange_id),
+        wall_ns,
+        record.content,
+    )
+
+
+def _position(pair: list[int]) -> Position:
+    seq, offset = pair
+    return int(seq), int(offset)
