@@ -172,12 +172,7 @@ def test_facts_and_counts_come_with_the_calls_that_were_read_with_them(tape: Tap
     assert batch.counts == {writer: b'{"lost_records":2}'}
 
 
-def test_a_spilled_exchange_is_read_again_from_the_journal(
-    tape: Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        assemble.Assembler.__init__, "__kwdefaults__", {"spill_bytes": 9, "open_bytes_max": 99}
-    )
+def test_a_spilled_exchange_is_read_again_from_the_journal(tape: Tape, tmp_path: Path) -> None:
     opened = tape.begin(b"a request of some bytes")
     tape.whole(b"other")
     tape.answer(opened, b"the answer")
