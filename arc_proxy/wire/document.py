@@ -1,0 +1,96 @@
+"""
+JSON documents: read leniently, written canonically. No I/O.
+
+orjson reads nearly all of them. The standard library's parser takes what orjson refuses and some clients
+and servers send all the same: NaN, and escapes that are half of a surrogate pair (a string cut in the
+middle of an emoji).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from arc_proxy.errors import WireError
+
+JsonObject = dict[str, Any]
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_value(document: bytes | str) -> Any:
+    """Raises ValueError for what is no JSON document, or one nested too deep to read."""
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError:
+        pass
+    text = document if isinstance(document, str) else document.removeprefix(_BOM).decode(errors="replace")
+    try:
+        return _without_lone_surrogates(json.loads(text))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def read_object(document: bytes | str) -> JsonObject | None:
+    """The object that this document is; None if it is something else, or no JSON at all."""
+    try:
+        value = read_value(document)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def canonical(value: Any) -> bytes:
+    """
+    The one way to write a value: sorted keys, no spaces, UTF-8. Equal values give equal bytes.
+
+    Raises WireError for a value that JSON can hold and we cannot write: nested over 254 levels.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise WireError(f"cannot be written as JSON: {error}") from error
+
+
+def compact(value: Any) -> str:
+    """A value as JSON text with its keys in the order they came in. Raises WireError like `canonical`."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise WireError(f"cannot be written as JSON: {error}") from error
+
+
+def as_object(value: Any) -> JsonObject:
+    """The value if it is an object, else an empty one: what a provider promises is not what it sends."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: Any) -> str | None:
+    """The value if it is a string with something in it, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def overlay(counts: JsonObject | None, later: Any) -> JsonObject | None:
+    """Per field the last value that is not null; a nested object is one value."""
+    if not isinstance(later, dict):
+        return counts
+    if counts is None:
+        return dict(later)
+    counts.update({field: value for field, value in later.items() if value is not None})
+    return counts
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_lone_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,199 @@
+"""
+From one HTTP exchange to what was asked and what was answered. No I/O.
+
+Nothing that a client or a provider sends makes this raise: what cannot be read is left out, and a note says
+so. The call is kept all the same, with its status, times and bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from arc_proxy.call import CallError, Kind, Prompt, Reply
+from arc_proxy.errors import WireError
+from arc_proxy.wire.anthropic_messages import ANTHROPIC_MESSAGES
+from arc_proxy.wire.call_error import header_type, read_refusal, read_refusal_text
+from arc_proxy.wire.content import decode_body
+from arc_proxy.wire.credentials import cut_credentials, may_hold_credentials
+from arc_proxy.wire.dialect import Dialect
+from arc_proxy.wire.document import JsonObject, read_value
+from arc_proxy.wire.endpoints import Form, recognise_form
+from arc_proxy.wire.media import stub_media
+from arc_proxy.wire.openai_chat import OPENAI_CHAT
+from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
+from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
+from arc_proxy.wire.providers import recognise_provider
+from arc_proxy.wire.sse import SseDecoder, SseEvent, read_events
+from arc_proxy.wire.unknown import UNKNOWN
+
+Headers = tuple[tuple[str, str], ...]
+
+DIALECTS = {
+    dialect.name: dialect
+    for dialect in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC_MESSAGES, OPENAI_EMBEDDINGS, UNKNOWN)
+}
+
+# A stream begins with one of these, a JSON document never does, whatever the content type claims.
+_BLANK = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
+_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpExchange:
+    """One request and its response, framing removed, content-encoding left on."""
+
+    method: str
+    url: str  # the whole URL it went to; where it went nowhere, the target as the client sent it
+    upstream: str | None = None  # the prefix that chose the provider: "openai", "anthropic" ...
+    request_headers: Headers = ()
+    request_body: bytes = b""
+    status: int | None = None  # None: there was no response
+    response_headers: Headers = ()
+    response_body: bytes = b""
+    response_whole: bool = True  # the framing says that all of it arrived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    provider: str
+    dialect: str
+    endpoint: str
+    kind: Kind
+    prompt: Prompt
+    reply: Reply
+    notes: tuple[str, ...] = ()  # what could not be read, in words
+
+
+def read_exchange(exchange: HttpExchange) -> Reading:
+    """Never raises: what is not understood is read by the fallback dialect, with a note."""
+    host, path = _split_url(exchange.url)
+    form = recognise_form(exchange.method, path)
+    dialect = DIALECTS[form.dialect]
+    notes: list[str] = []
+    prompt = _read_request(exchange, form, dialect, notes)
+    reply = Reply()
+    if exchange.status is not None:
+        reply = _read_response(exchange, exchange.status, dialect, notes)
+    return Reading(
+        provider=recognise_provider(upstream=exchange.upstream, host=host, endpoint=form.endpoint),
+        dialect=dialect.name,
+        endpoint=form.endpoint,
+        kind=form.kind,
+        prompt=prompt,
+        reply=reply,
+        notes=tuple(notes),
+    )
+
+
+def _split_url(url: str) -> tuple[str | None, str]:
+    """Host with port (None for a bare target) and path, of whatever stands there."""
+    rest, _, _ = url.partition("#")
+    rest, _, _ = rest.partition("?")
+    scheme, mark, behind = rest.partition("://")
+    if not mark or "/" in scheme:
+        return None, rest
+    authority, slash, path = behind.partition("/")
+    return authority.rpartition("@")[2], slash + path
+
+
+def _read_request(exchange: HttpExchange, form: Form, dialect: Dialect, notes: list[str]) -> Prompt:
+    document: JsonObject = {}
+    body, note = decode_body(exchange.request_headers, exchange.request_body)
+    if note:
+        notes.append(f"request: {note}")
+    if body:
+        try:
+            value = read_value(body)
+        except ValueError as error:
+            notes.append(f"request: no JSON ({error})")
+        else:
+            if isinstance(value, dict):
+                document = cut_credentials(value) if may_hold_credentials(body) else value
+            else:
+                notes.append("request: JSON, but no object")
+    try:
+        prompt = dialect.read_prompt(document)
+    except WireError as error:
+        notes.append(f"request: {error}")
+        prompt = Prompt()
+    return replace(
+        prompt,
+        model=prompt.model or form.model,
+        stream=prompt.stream or form.streams,
+        messages=tuple(map(stub_media, prompt.messages)),
+    )
+
+
+def _read_response(exchange: HttpExchange, status: int, dialect: Dialect, notes: list[str]) -> Reply:
+    body, note = decode_body(exchange.response_headers, exchange.response_body)
+    if note:
+        notes.append(f"response: {note}")
+    try:
+        reply = _read_body(exchange, body, dialect, notes)
+    except WireError as error:
+        notes.append(f"response: {error}")
+        reply = Reply()
+    if reply.message is not None:
+        reply = replace(reply, message=stub_media(reply.message))
+    if status >= 400 and reply.error is None:
+        reply = replace(reply, error=read_refusal_text(body, exchange.response_headers))
+    return reply
+
+
+def _read_body(exchange: HttpExchange, body: bytes, dialect: Dialect, notes: list[str]) -> Reply:
+    whole = exchange.response_whole
+    if _is_stream(body, exchange.response_headers):
+        return _read_stream(body, dialect, notes, whole=whole)
+    try:
+        value = read_value(body) if body else None
+    except ValueError as error:
+        notes.append(f"response: {'no JSON' if whole else 'cut'} ({error})")
+        value = None
+    # Google streams a list of documents, the first of which may be an error.
+    document = value[0] if isinstance(value, list) and value else value
+    if not isinstance(document, dict):
+        # A body that is no JSON is finished when all of it is there; a dialect's own reply is JSON.
+        return Reply(finished=whole and dialect is UNKNOWN)
+    reply = dialect.read_reply(document)
+    if exchange.status is not None and exchange.status >= 400:
+        refusal = reply.error or read_refusal(document)
+        if refusal.type is None:
+            refusal = CallError(type=header_type(exchange.response_headers), message=refusal.message)
+        reply = replace(reply, error=refusal)
+    return reply
+
+
+def _is_stream(body: bytes, headers: Headers) -> bool:
+    # Servers that keep a connection alive put empty lines before either.
+    begin = _BLANK.match(body).end()  # type: ignore[union-attr]  # matches anything, be it nothing
+    start = body[begin : begin + 8]
+    if start.startswith(_SSE_STARTS):
+        return True
+    says_so = any(
+        name.lower() == "content-type" and value.lower().startswith("text/event-stream")
+        for name, value in headers
+    )
+    return says_so and not start.startswith((b"{", b"["))
+
+
+def _read_stream(body: bytes, dialect: Dialect, notes: list[str], *, whole: bool) -> Reply:
+    decoder = SseDecoder()
+    strange = 0
+
+    def events() -> Iterator[SseEvent]:
+        nonlocal strange
+        for event in read_events(decoder, body):
+            strange += not event.data.startswith((b"{", b"[DONE]"))
+            yield event
+
+    reply = dialect.read_stream(events())
+    if strange:
+        notes.append(f"response: {strange} events are no JSON objects")
+    if decoder.dropped_events:
+        notes.append(f"response: {decoder.dropped_events} events were too large to read")
+    # Some never send their dialect's end (Perplexity no `[DONE]`): a reason to have finished and whole
+    # framing say the same.
+    ended = reply.finished or (whole and (reply.finish_reason is not None or dialect is UNKNOWN))
+    return reply if ended == reply.finished else replace(reply, finished=ended)

@@ -1,0 +1,77 @@
+"""
+The fallback: what nearly every JSON API says in the same place, whatever dialect it speaks. No I/O.
+
+Model, id, usage and error stand at the top level, or they are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from arc_proxy.call import Prompt, Reply
+from arc_proxy.wire.call_error import read_error
+from arc_proxy.wire.dialect import Dialect
+from arc_proxy.wire.document import JsonObject, as_text, canonical, overlay, read_object
+from arc_proxy.wire.sse import SseEvent
+
+_PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools"})
+_PARAMETER_CHARS_MAX = 1000
+
+
+def read_prompt(body: JsonObject) -> Prompt:
+    """Messages where they are called so; of the rest only the plain values: it may hold anything."""
+    messages = [canonical({"tools": body["tools"]})] if body.get("tools") else []
+    spoken = body.get("messages")
+    if isinstance(spoken, list):
+        messages += map(canonical, spoken)
+    return Prompt(
+        model=as_text(body.get("model")),
+        stream=body.get("stream") is True,
+        messages=tuple(messages),
+        parameters={
+            field: value
+            for field, value in body.items()
+            if field not in _PROMPT_FIELDS
+            and (
+                isinstance(value, bool | int | float)
+                or (isinstance(value, str) and len(value) <= _PARAMETER_CHARS_MAX)
+            )
+        },
+    )
+
+
+def read_reply(body: JsonObject) -> Reply:
+    usage = body.get("usage")
+    return Reply(
+        model=as_text(body.get("model")),
+        response_id=as_text(body.get("id")),
+        usage=usage if isinstance(usage, dict) else None,
+        error=read_error(body),
+        finished=True,
+    )
+
+
+def read_stream(events: Iterable[SseEvent]) -> Reply:
+    reply = Reply()
+    usage: JsonObject | None = None
+    finished = False
+    count = 0
+    for event in events:
+        count += 1
+        if event.data == b"[DONE]":
+            finished = True
+        document = read_object(event.data)
+        if document is None:
+            continue
+        said = read_reply(document)
+        usage = overlay(usage, said.usage)
+        reply = Reply(
+            model=reply.model or said.model,
+            response_id=reply.response_id or said.response_id,
+            error=said.error or reply.error,
+        )
+    return replace(reply, usage=usage, finished=finished or reply.error is not None, events=count)
+
+
+UNKNOWN = Dialect(name="unknown", read_prompt=read_prompt, read_reply=read_reply, read_stream=read_stream)
