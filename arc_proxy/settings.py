@@ -27,6 +27,8 @@ _ELSEWHERE = {
     "no_proxy": ("NO_PROXY", "no_proxy"),
 }
 
+_FLAGS = {"upstreams": "--upstream", "drain_s": "--drain"}  # the others are called as their key
+
 
 def _split_list(value: object) -> object:
     """`a, b` from the environment, `["a", "b"]` from a file or from repeated flags."""
@@ -273,7 +275,7 @@ def _first(
 ) -> tuple[Any, str] | None:
     flag = flags.get(key)
     if flag is not None and flag != [] and flag != ():
-        return flag, "--" + key.replace("_", "-").removesuffix("-s")
+        return flag, _FLAGS.get(key, "--" + key.replace("_", "-"))
     variable = f"ARC_{key.upper()}"
     # Set but empty means "not set", except where it says: no proxy, whatever the machine's convention is.
     if environ.get(variable) or (variable in environ and key in _ELSEWHERE):

@@ -13,7 +13,7 @@ import typer
 from arc_proxy.cli.folder import find_folder
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
-from arc_proxy.cli.options import AsJson, DataDir
+from arc_proxy.cli.options import AsJson, DataDir, given
 from arc_proxy.cli.terminal import out, out_json, say
 from arc_proxy.cli.variables import base_urls
 
@@ -39,11 +39,9 @@ _LINES = {
 def env(
     agent: Annotated[
         str | None,
-        typer.Option("--agent", metavar="NAME", show_default=False, help="Name the agent in the URL."),
+        given("--agent", "Name the agent in the URL.", metavar="NAME"),
     ] = None,
-    shell: Annotated[
-        Shell | None, typer.Option("--shell", show_default=False, help="Whose syntax; else that of SHELL.")
-    ] = None,
+    shell: Annotated[Shell | None, given("--shell", "Whose syntax; else that of SHELL.")] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:

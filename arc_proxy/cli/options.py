@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+
+def given(flag: str, meaning: str, *, metavar: str | None = None, **limits: Any) -> Any:
+    """An option whose default is that it was not given."""
+    return typer.Option(flag, metavar=metavar, show_default=False, help=meaning, **limits)
+
+
 DataDir = Annotated[
     Path | None,
-    typer.Option(
+    given(
         "--data-dir",
+        "Folder of the journal and the database; else ARC_DATA_DIR, else ~/.local/share/arc-proxy.",
         metavar="DIR",
-        show_default=False,
-        help="Folder of the journal and the database; else ARC_DATA_DIR, else ~/.local/share/arc-proxy.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Since = Annotated[
     str, typer.Option("--since", metavar="WHEN", help="From when: 30m, 24h, 7d back, 2026-11-25, or all.")
 ]
-Until = Annotated[
-    str | None,
-    typer.Option("--until", metavar="WHEN", show_default=False, help="To when, in the same words."),
-]
-Agent = Annotated[
-    str | None, typer.Option("--agent", metavar="NAME", show_default=False, help="Only this agent's.")
-]
+Until = Annotated[str | None, given("--until", "To when, in the same words.", metavar="WHEN")]
+Agent = Annotated[str | None, given("--agent", "Only this agent's.", metavar="NAME")]

@@ -11,7 +11,7 @@ import typer
 from arc_proxy.cli.facts import write_fact
 from arc_proxy.cli.folder import find_folder, prepare
 from arc_proxy.cli.help import HelpCommand
-from arc_proxy.cli.options import DataDir
+from arc_proxy.cli.options import DataDir, given
 from arc_proxy.cli.terminal import say
 from arc_proxy.errors import UsageError
 from arc_proxy.journal.fact import FactType
@@ -31,14 +31,10 @@ def outcome(
     result: Annotated[Outcome, typer.Argument(metavar="success|failure", help="How it went.")],
     agent: Annotated[
         str | None,
-        typer.Option("--agent", metavar="NAME", show_default=False, help="Whose run, if two share the id."),
+        given("--agent", "Whose run, if two share the id.", metavar="NAME"),
     ] = None,
-    score: Annotated[
-        float | None, typer.Option("--score", min=0, max=1, show_default=False, help="How well, 0 to 1.")
-    ] = None,
-    reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", show_default=False, help="Why, in your words.")
-    ] = None,
+    score: Annotated[float | None, given("--score", "How well, 0 to 1.", min=0, max=1)] = None,
+    reason: Annotated[str | None, given("--reason", "Why, in your words.", metavar="TEXT")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Report whether a run succeeded. It beats what the traffic suggests and may come before the run."""

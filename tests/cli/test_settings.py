@@ -57,7 +57,7 @@ def test_reads_upstreams_from_a_table_of_the_file(tmp_path):
 REFUSALS = {
     "a port out of range": ({}, {"ARC_PORT": "70000"}, "", ["port", "'70000'", "ARC_PORT", "0 to 65535"]),
     "a word that is no number": ({}, {"ARC_WORKERS": "many"}, "", ["workers", "'many'", "ARC_WORKERS"]),
-    "an upstream without a name": ({"upstreams": ["http://x"]}, {}, "", ["--upstreams", "NAME=URL"]),
+    "an upstream without a name": ({"upstreams": ["http://x"]}, {}, "", ["--upstream ", "NAME=URL"]),
     "an upstream without a URL": (
         {"upstreams": ["openai=x"]},
         {},
