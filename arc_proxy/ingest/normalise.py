@@ -1,0 +1,183 @@
+"""
+An exchange, read, counted, priced and grouped: the noun Call. No I/O.
+
+How a call ended is decided here from two witnesses. The gateway saw the framing: complete, cut, refused. The
+dialect says whether the reply reached its own end. A reply that did is complete, whoever closed the
+connection afterwards; a stream that did not, and carries no error either, was truncated, even where
+its framing ended cleanly.
+
+What is not billed costs nothing, with the grade "computed": answers of arc-proxy itself, requests that never
+reached the provider, error answers without usage, and auxiliary calls. It is never "unpriced".
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pricing.book import PriceBook
+
+from arc_proxy.call import Call, Captured, Kind, Reply
+from arc_proxy.ingest.assemble import Exchange
+from arc_proxy.journal.head import Headers as HeadHeaders
+from arc_proxy.journal.record import Ended, id_text
+from arc_proxy.prefix import NO_PREFIX, Prefix, split_prefix
+from arc_proxy.runs.explicit import group_call
+from arc_proxy.wire.exchange import HttpExchange, Reading, read_exchange
+from arc_proxy.wire.unknown import UNKNOWN
+from pricing.cost import Cost, price_call
+from pricing.usage import Usage, UsageGrade, normalise_usage
+
+Headers = tuple[tuple[str, str], ...]
+
+_REQUEST_ID_NAMES = frozenset({"x-request-id", "request-id"})
+# What the framing said and the dialect may know better.
+_DOUBTFUL = frozenset({Ended.CLIENT_CLOSED, Ended.TRUNCATED, Ended.INTERRUPTED})
+
+
+class Normalised(NamedTuple):
+    call: Call
+    malformed: tuple[str, ...]  # names of `x-arc-*` headers and prefixes that were ignored
+    notes: tuple[str, ...]  # what the reader could not make out
+
+
+def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
+    """Every exchange gives a call, whatever its bytes are."""
+    request, response = exchange.request, exchange.response
+    request_headers = _as_text(request.headers)
+    response_headers = _as_text(response.headers) if response else ()
+    status = response.status if response else None
+    target = _text(request.target)
+    prefix, bare_target = _prefix(target, request.url)
+    reading = read_exchange(
+        HttpExchange(
+            method=_text(request.method),
+            upstream=request.upstream,
+            url=request.url or bare_target,
+            request_headers=request_headers,
+            request_body=exchange.request_body,
+            status=status,
+            response_headers=response_headers,
+            response_body=exchange.response_body,
+            response_whole=exchange.end.ended is Ended.COMPLETE and exchange.captured is Captured.FULL,
+        )
+    )
+    call_id = id_text(exchange.exchange_id)
+    grouping, malformed = group_call(call_id, request.headers, prefix)
+    reply = reading.reply
+    ended = _ended(exchange, reading)
+    usage, usage_grade = normalise_usage(reply.usage, dialect=reading.dialect, provider=reading.provider)
+    if usage_grade is UsageGrade.REPORTED and _is_cut(exchange, ended, reply):
+        usage_grade = UsageGrade.PARTIAL
+    call = Call(
+        call_id=call_id,
+        writer=exchange.writer,
+        grouping=grouping,
+        provider=reading.provider,
+        dialect=reading.dialect,
+        endpoint=reading.endpoint,
+        kind=reading.kind,
+        method=_text(request.method),
+        target=target,
+        url=request.url,
+        started_ns=exchange.started_ns,
+        first_byte_ns=exchange.first_byte_ns,
+        duration_ns=exchange.duration_ns,
+        status=status,
+        ended=ended,
+        ended_detail=exchange.end.detail if ended is exchange.end.ended else "",
+        captured=exchange.captured,
+        unsecured=exchange.unsecured,
+        prompt=reading.prompt,
+        reply=reply,
+        usage=usage,
+        usage_grade=usage_grade,
+        cost=_price(exchange, reading, usage, usage_grade, book),
+        request_bytes=exchange.request_bytes,
+        response_bytes=exchange.response_bytes,
+        request_headers=request_headers,
+        response_headers=response_headers,
+        chunk_times=exchange.chunk_times,
+        request_id=next(
+            (value for name, value in response_headers if name.lower() in _REQUEST_ID_NAMES), None
+        ),
+    )
+    return Normalised(call, malformed, reading.notes)
+
+
+def _ended(exchange: Exchange, reading: Reading) -> Ended:
+    said = exchange.end.ended
+    reply = reading.reply
+    if not exchange.closed:
+        return said
+    if said in _DOUBTFUL:
+        # A body of which a piece is missing cannot testify to its end.
+        return Ended.COMPLETE if reply.finished and exchange.captured is Captured.FULL else said
+    if said is Ended.COMPLETE and _stops_short(exchange, reading):
+        return Ended.TRUNCATED
+    return said
+
+
+def _stops_short(exchange: Exchange, reading: Reading) -> bool:
+    """A stream of a known dialect, captured whole, that has no end of its own and names no error."""
+    reply = reading.reply
+    return (
+        reply.events > 0
+        and not reply.finished
+        and reply.error is None
+        and exchange.captured is Captured.FULL
+        and reading.dialect != UNKNOWN.name
+    )
+
+
+def _is_cut(exchange: Exchange, ended: Ended, reply: Reply) -> bool:
+    """The last counts of the reply may be missing."""
+    return not reply.finished and (ended is not Ended.COMPLETE or exchange.captured is not Captured.FULL)
+
+
+def _price(exchange: Exchange, reading: Reading, usage: Usage, grade: UsageGrade, book: PriceBook) -> Cost:
+    reply, prompt = reading.reply, reading.prompt
+    return price_call(
+        book,
+        usage,
+        grade,
+        provider=reading.provider,
+        model=reply.model or prompt.model,
+        at=datetime.fromtimestamp(exchange.started_ns // 1_000_000_000, UTC),
+        service_tier=reply.service_tier,
+        endpoint=reading.endpoint,
+        raw_usage=reply.usage,
+        billed=_is_billed(exchange, reading),
+    )
+
+
+def _is_billed(exchange: Exchange, reading: Reading) -> bool:
+    response = exchange.response
+    if reading.kind is Kind.AUXILIARY or exchange.end.ended is Ended.REFUSED:
+        return False
+    if response is None:
+        return exchange.end.ended is not Ended.UPSTREAM_ERROR
+    return response.origin != "proxy" and (response.status < 400 or reading.reply.usage is not None)
+
+
+def _prefix(target: str, url: str | None) -> tuple[Prefix, str]:
+    """What our own prefixes said; nothing where the path was sent on as it stands, prefixes and all."""
+    if url is not None and url.endswith(target):
+        return NO_PREFIX, target
+    return split_prefix(target)
+
+
+def _request_id(response_headers: Headers) -> str | None:
+    return next((value for name, value in response_headers if name.lower() in _REQUEST_ID_NAMES), None)
+
+
+def _as_text(headers: HeadHeaders) -> Headers:
+    return tuple([(_text(name), _text(value)) for name, value in headers])
+
+
+def _text(raw: bytes) -> str:
+    """Header bytes are UTF-8 today and ISO 8859-1 by the old standard, which any bytes are."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
