@@ -1,0 +1,160 @@
+"""`arc-proxy run -- CMD`: the program, led through the proxy, and what it did at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from arc_proxy import __version__
+from arc_proxy.cli.child import CannotRun, run_child
+from arc_proxy.cli.facts import write_fact
+from arc_proxy.cli.folder import Folder, find_folder
+from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.instance import Instance
+from arc_proxy.cli.options import DataDir, given
+from arc_proxy.cli.port import is_listening
+from arc_proxy.cli.private import proxy_for_a_program
+from arc_proxy.cli.terminal import say, style, warn
+from arc_proxy.cli.variables import Variables, for_program
+from arc_proxy.errors import ArcError, JournalError, UsageError
+from arc_proxy.journal.fact import FactType
+from arc_proxy.prefix import is_name
+
+app = typer.Typer(add_completion=False)
+
+_INTERPRETERS = ("python", "node", "bun", "deno", "ruby", "perl", "bash", "sh", "uv", "npx", "poetry")
+
+
+class RunCommand(HelpCommand):
+    """Wants the `--`: without it, a flag of ours that is misspelt would silently be the program's."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--" not in args and not {"--help", "-h"} & set(args):
+            raise UsageError("put -- before the program: arc-proxy run [OPTIONS] -- python my_agent.py")
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=RunCommand)
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="-- PROGRAM [ARGS]...", help="What to run.")],
+    agent: Annotated[
+        str | None, given("--agent", "Whose runs these are; else named after the program.", metavar="NAME")
+    ] = None,
+    card: Annotated[bool, typer.Option("--card/--no-card", help="Print the agent's card at the end.")] = True,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Run a program through the proxy, and print its agent's card at the end.
+
+    The running proxy of the data folder is used, else one is started for as long as the program runs.
+    Base-URL variables that you have set yourself stay as they are. The exit code is the program's.
+    """
+    folder = find_folder(data_dir, os.environ)
+    name = agent or guess_agent(command)
+    if not is_name(name):
+        raise UsageError("an agent's name has 1 to 200 printable characters.")
+    started_ns = time.time_ns()
+    with proxy_for_a_program(folder, os.environ) as (instance, is_private):
+        variables = for_program(instance.url, name, os.environ, is_listening)
+        _explain(instance, is_private, variables)
+        code, signal_number = _run(command, folder, variables)
+        _note_launch(folder, name, command, code, signal_number)
+        if card:
+            _print_card(folder, instance, name, started_ns, variables)
+    raise typer.Exit(code)
+
+
+def guess_agent(command: Sequence[str]) -> str:
+    """`python -u agents/finance.py` is finance, `python -m crew.main` crew.main, `claude -p hi` claude."""
+    program = Path(command[0]).name
+    words = list(command[1:])
+    if not program.startswith(_INTERPRETERS):
+        return program
+    while words:
+        word = words.pop(0)
+        if word == "-m" and words:
+            return words[0]
+        if word == "-c":
+            break
+        if not word.startswith("-") and word not in ("run", "exec"):
+            stem = Path(word).stem
+            return guess_agent([word, *words]) if stem.startswith(_INTERPRETERS) and "." not in word else stem
+    return program
+
+
+def _run(command: list[str], folder: Folder, variables: Variables) -> tuple[int, int | None]:
+    environ = {**os.environ, **variables.set, "ARC_DATA_DIR": str(folder.path)}
+    try:
+        return run_child(command, environ)
+    except CannotRun as error:
+        say(f"{style('Error:', 'red', stream=sys.stderr)} {error}")
+        raise typer.Exit(error.exit_code) from None
+
+
+def _explain(instance: Instance, is_private: bool, variables: Variables) -> None:
+    if is_private:
+        say(f"arc-proxy: none was running, so one runs on {instance.url} until this program ends")
+    elif instance.version != __version__:
+        warn(f"the proxy at {instance.url} is version {instance.version}, this command {__version__}")
+    for name, value in variables.kept.items():
+        url = _without_secrets(value)
+        warn(
+            f"{name} is {url} and stays so: its calls are not seen. To put the proxy in front of that, "
+            f"unset it and serve with --upstream openai={url} or the like."
+        )
+
+
+def _without_secrets(url: str) -> str:
+    from arc_proxy.settings import mask_url
+
+    return mask_url(url)
+
+
+def _note_launch(
+    folder: Folder, agent: str, command: Sequence[str], code: int, signal_number: int | None
+) -> None:
+    try:
+        write_fact(
+            folder,
+            FactType.LAUNCH,
+            launch_id=uuid.uuid4().hex,
+            agent=agent,
+            argv0=command[0],
+            exit_code=code,
+            signal=signal_number,
+        )
+    except JournalError as error:
+        warn(f"how the program ended could not be noted: {error}")
+
+
+def _print_card(
+    folder: Folder, instance: Instance, agent: str, started_ns: int, variables: Variables
+) -> None:
+    """The agents that made calls since the start; mostly one. Never changes the exit code."""
+    from arc_proxy.cli.report_text import cards_since
+    from arc_proxy.cli.rows import open_rows
+
+    try:
+        with open_rows(folder, os.environ, instance=instance) as store:
+            lines = cards_since(store, started_ns, agent)
+    except ArcError as error:
+        warn(f"no card: {error}")
+        return
+    for line in lines or _nothing_seen(variables):
+        say(line)
+
+
+def _nothing_seen(variables: Variables) -> list[str]:
+    lines = ["arc-proxy saw no call of this program."]
+    if not variables.kept:
+        lines.append(
+            "A base URL given in its code beats the variables: see `arc-proxy env` for what to give."
+        )
+    return lines
