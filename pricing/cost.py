@@ -1,11 +1,26 @@
 """
 Cost: usage times rate, in whole nanodollars.
+
+Whole nanodollars, because SQLite has no decimal type and sums of floats drift: a database can add these up
+exactly. Everything before is whole picodollars; a call is rounded once, half to even. What cannot be known
+is said by the grade, never by a zero.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+
+from pricing.book import Found, PriceBook
+from pricing.counts import mapping
+from pricing.lines import CostLine as CostLine
+from pricing.lines import cost_lines, difference_picousd, discount_line, nanousd
+from pricing.names import shelf_names
+from pricing.rate import STANDARD, Rate
+from pricing.reported import reported_cost
+from pricing.tier import costs_no_less, served_tier
+from pricing.usage import BilledPart, Usage, UsageGrade, billed_parts
 
 
 class CostGrade(StrEnum):
@@ -20,24 +35,160 @@ class CostGrade(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostLine:
-    """One line of the sum: so many units at such a rate."""
-
-    bucket: str  # a field of Usage, or "tool:web_search"
-    units: int
-    rate_picousd: int  # per unit
-    rate_id: str
-
-    @property
-    def picousd(self) -> int:
-        return self.units * self.rate_picousd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
+    """
+    What a call cost. The lines sum to `nanousd`, rounded once.
+
+    `notes` are for the reader of a computed cost too: a snapshot that another row stood in for, a price
+    that the sources dispute. `disputed_nanousd`: the cost by the other source's price.
+    """
+
     nanousd: int | None  # None exactly when the grade is UNKNOWN
     grade: CostGrade
     lines: tuple[CostLine, ...] = ()
     rate_id: str | None = None
     table_version: str | None = None
     reason: str = ""  # why the grade is not COMPUTED, in words a person can act on
+    notes: tuple[str, ...] = ()
+    disputed_nanousd: int | None = None
+
+
+def price_call(
+    book: PriceBook,
+    usage: Usage,
+    usage_grade: UsageGrade,
+    *,
+    provider: str,
+    model: str | None,
+    at: datetime,
+    model_requested: str | None = None,
+    service_tier: str | None = None,
+    endpoint: str | None = None,
+    batch: bool = False,
+    region: str | None = None,
+    raw_usage: object = None,
+    billed: bool = True,
+    subscription: bool = False,
+) -> Cost:
+    """
+    The price of one call. Never raises.
+
+    `model` is the response's word, `model_requested` the request's, asked where the book does not know the
+    first. `at`: when the call ended, which is the moment that off-peak prices go by. `service_tier`: as
+    served, where the response says it beside the usage. `region`: "us" or "eu" where the host promises to
+    keep inference there. `billed` False: refused, auxiliary, or an error without usage. `subscription`:
+    paid by a plan, so the result is only what an API key would have paid.
+    """
+    if not billed:
+        return Cost(nanousd=0, grade=CostGrade.COMPUTED, table_version=book.version, reason="not billed")
+    reported = reported_cost(raw_usage, provider)
+    if reported is not None:
+        line = CostLine(bucket="provider", units=1, rate_picousd=reported.picousd, rate_id=reported.fields)
+        return Cost(
+            nanousd=nanousd(reported.picousd),
+            grade=CostGrade.PARTIAL if reported.lacks else CostGrade.PROVIDER_REPORTED,
+            lines=(line,),
+            table_version=book.version,
+            reason=f"the provider's amount leaves out {reported.lacks}" if reported.lacks else "",
+        )
+    names = [name for name in (model, model_requested) if name]
+    name, found = next(
+        ((each, known) for each in names if (known := book.find(provider, each)) is not None), ("", None)
+    )
+    if found is None:
+        said = " or ".join(dict.fromkeys(names))
+        return _unknown(book, f"no price for {said} of {provider}" if names else "the call names no model")
+    if usage_grade is UsageGrade.NONE:
+        return _unknown(book, "the response says nothing about usage")
+    tier = served_tier(raw_usage, service_tier=service_tier, batch=batch or endpoint == "batch")
+    said_region = mapping(raw_usage).get("inference_geo")
+    summing = _Sum(book=book, provider=provider, at=at, tier=tier)
+    for part in billed_parts(raw_usage, usage):
+        summing.add(part, name, found, region or (said_region if isinstance(said_region, str) else None))
+    return summing.cost(usage_grade, subscription=subscription)
+
+
+def _unknown(book: PriceBook, reason: str) -> Cost:
+    return Cost(nanousd=None, grade=CostGrade.UNKNOWN, table_version=book.version, reason=reason)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sum:
+    """The lines of one call as they come together, with what is missing from them."""
+
+    book: PriceBook
+    provider: str
+    at: datetime
+    tier: str
+    lines: list[CostLine] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    rate: Rate | None = None
+    disputed_picousd: int | None = None
+
+    def add(self, part: BilledPart, name: str, answered: Found, region: str | None) -> None:
+        """One part of a call, at its own model's rates, or the rates of the model that answered."""
+        found = self.book.find(self.provider, part.model) if part.model is not None else answered
+        if found is None:
+            self.missing.append(f"no price for {part.model} of {self.provider}")
+            return
+        if found.remark and found.remark not in self.notes:
+            self.notes.append(found.remark)
+        name = part.model or name
+        rate = self._rate(found, name)
+        if rate is None:
+            return
+        self.rate = self.rate or rate
+        lines, short = cost_lines(part.usage, rate, region=region)
+        self.missing += [f"no price for {bucket} of {rate.model}" for bucket in short]
+        permille = self.book.discount_permille(self.provider, name, rate.model, self.at)
+        lines += discount_line(lines, permille, rate)
+        self.lines += lines
+        rival = found.rival(self.at, rate)
+        if rival is not None:
+            self._dispute(rate, rival, difference_picousd(lines, rival, input_tokens=part.usage.input_tokens))
+
+    def cost(self, usage_grade: UsageGrade, *, subscription: bool) -> Cost:
+        reasons = list(dict.fromkeys(self.missing))
+        if usage_grade is UsageGrade.PARTIAL:
+            reasons.append("the usage is incomplete")
+        if reasons and not self.lines:
+            return _unknown(self.book, "; ".join(reasons))
+        grade = CostGrade.COMPUTED
+        if reasons:
+            grade = CostGrade.PARTIAL
+        elif usage_grade is UsageGrade.ESTIMATED:
+            grade = CostGrade.ESTIMATED
+            reasons.append("tokens counted by arc-proxy, because the response does not say them")
+        if subscription:
+            grade = CostGrade.API_EQUIVALENT
+            reasons.append("paid by a subscription; this is what an API key would have paid")
+        total = sum(line.picousd for line in self.lines)
+        disputed = self.disputed_picousd
+        return Cost(
+            nanousd=nanousd(total),
+            grade=grade,
+            lines=tuple(self.lines),
+            rate_id=self.rate.id if self.rate else None,
+            table_version=self.book.version,
+            reason="; ".join(reasons),
+            notes=tuple(self.notes),
+            disputed_nanousd=None if disputed is None else nanousd(total + disputed),
+        )
+
+    def _rate(self, found: Found, name: str) -> Rate | None:
+        """The row for the tier served; the standard one only where that is surely not too much."""
+        rate = found.rate(self.at, self.tier)
+        if rate is not None:
+            return rate
+        standard = found.rate(self.at)
+        if self.tier == STANDARD or standard is None:
+            self.missing.append(f"no price for {name} of {self.provider} on {self.at.date().isoformat()}")
+            return None
+        self.missing.append(f"no price for the tier {self.tier} of {name}")
+        return standard if costs_no_less(shelf_names(self.provider)[0], self.tier) else None
+
+    def _dispute(self, rate: Rate, rival: Rate, difference: int) -> None:
+        if difference:
+            self.disputed_picousd = (self.disputed_picousd or 0) + difference
+            self.notes.append(f"{rate.source} and {rival.source} disagree about {rate.model}")

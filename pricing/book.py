@@ -1,0 +1,159 @@
+"""
+The price book: which row priced a model at a moment, under whatever name a call gives it.
+
+    book = load_book(Path("prices.toml"))
+    found = book.find("openai", "gpt-5-2025-08-07")
+    found.rate(at, "flex")
+
+The rows of a provider are read when they are first asked for (a few milliseconds), and then kept.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pricing.model import Model
+from pricing.names import shelf_names, spellings
+from pricing.overrides import ANY_MODEL, Overrides, read_overrides
+from pricing.overrides import Discount as Discount
+from pricing.overrides import PricesFileError as PricesFileError
+from pricing.rate import STANDARD, Rate
+from pricing.shelf import Shelf, read_shelf
+
+DATA = Path(__file__).parent / "data"
+
+# Names come from traffic, so the memory of them is bounded.
+NAMES_KEPT_MAX = 4096
+
+# What a model must be for, to answer calls of a dialect.
+_MODES = {
+    "openai.chat": ("chat",),
+    "openai.responses": ("chat", "responses"),
+    "openai.embeddings": ("embedding",),
+    "anthropic.messages": ("chat",),
+    "gemini.generate": ("chat",),
+    "bedrock.converse": ("chat",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """
+    What the book knows under a name: the user's entry first, then the book's.
+
+    `remark` is not empty if the name is not known as it stands and another stood in for it.
+    """
+
+    models: tuple[Model, ...]
+    remark: str = ""
+
+    def rate(self, at: datetime, tier: str = STANDARD) -> Rate | None:
+        """The row for a tier at a moment; None if there is none, whatever other tiers cost."""
+        for model in self.models:
+            rate = model.rate(at, tier)
+            if rate is not None:
+                return rate
+        return None
+
+    def rival(self, at: datetime, rate: Rate) -> Rate | None:
+        """What the other source says instead of a row."""
+        owner = next((model for model in self.models if rate in model.rates), None)
+        return owner.rival(at, rate.tier) if owner is not None else None
+
+
+class PriceBook:
+    """The prices of all providers. `version` names the state of book and user's file together."""
+
+    def __init__(self, folder: Path, overrides: Overrides) -> None:
+        index = json.loads((folder / "index.json").read_bytes())
+        self.version: str = index["version"] + (f"+{overrides.version}" if overrides.version else "")
+        self.providers: tuple[str, ...] = tuple(index["providers"])
+        self._folder = folder
+        self._overrides = overrides
+        self._shelves: dict[str, Shelf] = {}
+        self._found: dict[tuple[str, str], Found | None] = {}
+
+    def find(self, provider: str, name: str) -> Found | None:
+        """The models that a name means under a provider (the export's word); None if nobody knows it."""
+        key = (provider, name)
+        if key not in self._found:
+            if len(self._found) >= NAMES_KEPT_MAX:
+                self._found.clear()
+            self._found[key] = self._look_up(provider, name)
+        return self._found[key]
+
+    def row(self, rate_id: str) -> Rate | None:
+        """The price row behind a stored cost, None if it is of another book."""
+        provider = rate_id.partition("/")[0]
+        rows = [rate for model in self._overrides.models.values() for rate in model.rates]
+        if provider in self.providers:
+            for model in self._shelf(provider).models:
+                rows += [*model.rates, *model.rivals]
+        return next((rate for rate in rows if rate.id == rate_id), None)
+
+    def candidates(self, provider: str, dialect: str, at: datetime) -> tuple[Model, ...]:
+        """
+        Models that speak a dialect under a provider and have a standard price for text at a moment.
+
+        For pricing the same tokens elsewhere. Retired, fine-tuned and models of unknown purpose are left out.
+        """
+        modes = _MODES.get(dialect, ())
+        buckets = {"input_text"} if dialect == "openai.embeddings" else {"input_text", "output_text"}
+        models: dict[str, Model] = {}
+        for shelf in shelf_names(provider):
+            for model in self._shelf(shelf).models if shelf in self.providers else ():
+                rate = model.rate(at)
+                if model.mode not in modes or rate is None or not buckets <= rate.picousd.keys():
+                    continue
+                if model.retires is not None and model.retires < at.date():
+                    continue
+                if model.id.startswith("ft:") or (
+                    dialect == "anthropic.messages" and "claude" not in model.id
+                ):
+                    continue
+                models.setdefault(model.id, model)
+        return tuple(models.values())
+
+    def discount_permille(self, provider: str, name: str, model: str, at: datetime) -> int:
+        """The user's discount on a model, known by the call's name or the book's; 0 if there is none."""
+        overrides = self._overrides
+        return max(
+            overrides.discount_permille(provider, name, at), overrides.discount_permille(provider, model, at)
+        )
+
+    def _look_up(self, provider: str, name: str) -> Found | None:
+        name = self._overrides.aliases.get((provider, name.strip().lower()), name)
+        own = self._overrides.models
+        for spelling, remark in spellings(name):
+            mine = own.get((provider, spelling))
+            theirs = self._on_shelves(provider, spelling)
+            models = tuple(model for model in (mine, theirs) if model is not None)
+            if models:
+                return Found(models=models, remark="" if mine is not None else remark)
+        whatever = own.get((provider, name.strip().lower())) or own.get((provider, ANY_MODEL))
+        return Found(models=(whatever,)) if whatever is not None else None
+
+    def _on_shelves(self, provider: str, spelling: str) -> Model | None:
+        for shelf in shelf_names(provider):
+            if shelf in self.providers:
+                for model in self._shelf(shelf).models:
+                    if model.is_called(spelling):
+                        return model
+        return None
+
+    def _shelf(self, name: str) -> Shelf:
+        if name not in self._shelves:
+            self._shelves[name] = read_shelf((self._folder / "rates" / f"{name}.jsonl").read_bytes())
+        return self._shelves[name]
+
+
+def load_book(overrides: Path | None = None, *, folder: Path = DATA) -> PriceBook:
+    """
+    The book that ships with the package, under the user's own prices if a file is named.
+
+    PricesFileError, a ValueError that says line and field, if that file is wrong; a missing one is none.
+    """
+    return PriceBook(folder, read_overrides(overrides) if overrides is not None else Overrides())

@@ -1,0 +1,72 @@
+"""A cost in lines that a person can check against a price page. Pure: the caller prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pricing.book import PriceBook
+from pricing.cost import Cost
+from pricing.lines import CostLine
+
+PICO_PER_USD = 10**12
+USD_PLACES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedLine:
+    """
+    One line of a sum, in words.
+
+    `per`: what `rate_usd` buys ("million tokens", "thousand uses", "request"), "" for an amount that has no
+    rate. Amounts are decimal text in US dollars, exact. `since` is "" for as far back as the source knows.
+    """
+
+    bucket: str
+    units: int
+    rate_usd: str
+    per: str
+    amount_usd: str
+    rate_id: str
+    since: str
+    source: str
+    url: str
+
+
+def explain(book: PriceBook, cost: Cost) -> tuple[ExplainedLine, ...]:
+    """Every line of a cost with the price row behind it, source and since empty for a row of another book."""
+    return tuple(_explained(book, line) for line in cost.lines)
+
+
+def _explained(book: PriceBook, line: CostLine) -> ExplainedLine:
+    row = book.row(line.rate_id) if line.bucket != "provider" else None
+    is_amount = line.bucket in ("provider", "discount") or line.bucket.startswith("uplift:")
+    if is_amount:
+        scale, per = 0, ""
+    elif line.bucket == "request":
+        scale, per = 1, "request"
+    elif line.bucket.startswith("tool:"):
+        scale, per = 1000, "thousand uses"
+    else:
+        scale, per = 1_000_000, "million tokens"
+    source = row.source if row else ""
+    if row and row.agrees:
+        source += f", {row.agrees}" + (" for this bucket" if line.bucket in row.filled else " agrees")
+    return ExplainedLine(
+        bucket=line.bucket,
+        units=line.units,
+        rate_usd=usd_text(line.rate_picousd * scale) if scale else "",
+        per=per,
+        amount_usd=usd_text(line.picousd),
+        rate_id=line.rate_id,
+        since=row.since.isoformat() if row and row.since else "",
+        source=source if line.bucket != "provider" else "the provider's own amount",
+        url=row.url if row else "",
+    )
+
+
+def usd_text(picousd: int) -> str:
+    """Picodollars as exact decimal text in dollars, at least two places: "1.25", "0.000037"."""
+    sign = "-" if picousd < 0 else ""
+    whole, rest = divmod(abs(picousd), PICO_PER_USD)
+    decimals = f"{rest:0{USD_PLACES}d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole}.{decimals}"

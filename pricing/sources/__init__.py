@@ -1,0 +1,1 @@
+"""Where prices come from: one reader per source, for `pricing.compile` alone."""
