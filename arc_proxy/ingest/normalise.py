@@ -15,21 +15,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pricing.book import PriceBook
-
 from arc_proxy.call import Call, Captured, Kind, Reply
-from arc_proxy.ingest.assemble import Exchange
+from arc_proxy.ingest.assemble import SECOND_NS, Exchange
 from arc_proxy.journal.head import Headers as HeadHeaders
+from arc_proxy.journal.head import RequestHead
 from arc_proxy.journal.record import Ended, id_text
 from arc_proxy.prefix import NO_PREFIX, Prefix, split_prefix
 from arc_proxy.runs.explicit import group_call
 from arc_proxy.wire.exchange import HttpExchange, Reading, read_exchange
 from arc_proxy.wire.unknown import UNKNOWN
+from pricing.book import PriceBook
 from pricing.cost import Cost, price_call
 from pricing.usage import Usage, UsageGrade, normalise_usage
 
 Headers = tuple[tuple[str, str], ...]
 
+_REGION_HOSTS = {"us": "https://us.api.openai.com/", "eu": "https://eu.api.openai.com/"}
 _REQUEST_ID_NAMES = frozenset({"x-request-id", "request-id"})
 # What the framing said and the dialect may know better.
 _DOUBTFUL = frozenset({Ended.CLIENT_CLOSED, Ended.TRUNCATED, Ended.INTERRUPTED})
@@ -142,12 +143,15 @@ def _price(exchange: Exchange, reading: Reading, usage: Usage, grade: UsageGrade
         usage,
         grade,
         provider=reading.provider,
-        model=reply.model or prompt.model,
-        at=datetime.fromtimestamp(exchange.started_ns // 1_000_000_000, UTC),
+        model=reply.model,
+        model_requested=prompt.model,
+        at=datetime.fromtimestamp((exchange.started_ns + (exchange.duration_ns or 0)) // SECOND_NS, UTC),
         service_tier=reply.service_tier,
         endpoint=reading.endpoint,
+        region=_region(exchange.request.url),
         raw_usage=reply.usage,
         billed=_is_billed(exchange, reading),
+        subscription=_is_subscription(exchange.request),
     )
 
 
@@ -158,6 +162,18 @@ def _is_billed(exchange: Exchange, reading: Reading) -> bool:
     if response is None:
         return exchange.end.ended is not Ended.UPSTREAM_ERROR
     return response.origin != "proxy" and (response.status < 400 or reading.reply.usage is not None)
+
+
+def _region(url: str | None) -> str | None:
+    """OpenAI's hosts that promise to keep inference in a region cost more."""
+    return next((region for region, start in _REGION_HOSTS.items() if url and url.startswith(start)), None)
+
+
+def _is_subscription(request: RequestHead) -> bool:
+    """Paid by a plan: ChatGPT's own backend, or the sign-in that Claude Code's plans use."""
+    if request.url and request.url.startswith("https://chatgpt.com/"):
+        return True
+    return any(b"oauth-" in value for name, value in request.headers if name.lower() == b"anthropic-beta")
 
 
 def _prefix(target: str, url: str | None) -> tuple[Prefix, str]:
