@@ -21,6 +21,7 @@ class Backlog:
     def __init__(self) -> None:
         self.bytes = 0
         self._frames: deque[bytes] = deque()
+        self._taken = b""
         self._lock = threading.Lock()
 
     def put(self, frames: Sequence[bytes]) -> None:
@@ -36,19 +37,22 @@ class Backlog:
             while self._frames and size < bytes_max:
                 taken.append(self._frames.popleft())
                 size += len(taken[-1])
-        return b"".join(taken)
+            self._taken = b"".join(taken)
+        return self._taken
 
-    def settle(self, taken: bytes, rest: bytes = b"") -> None:
+    def settle(self, rest: bytes = b"") -> None:
         """What was taken is written, but for `rest`, which goes back to the front."""
         with self._lock:
             if rest:
                 self._frames.appendleft(rest)
-            self.bytes += len(rest) - len(taken)
+            self.bytes += len(rest) - len(self._taken)
+            self._taken = b""
 
     def clear(self) -> tuple[int, int]:
-        """Give up what waits. Returns how many records and bytes that were."""
-        dropped = self.take(self.bytes + 1)
-        self.settle(dropped)
+        """Give up what waits, a write that hangs included. Returns how many records and bytes that were."""
+        with self._lock:
+            dropped = self._taken + b"".join(self._frames)
+            self._frames.clear()
         return whole_frames(dropped)[1], len(dropped)
 
 

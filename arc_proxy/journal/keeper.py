@@ -188,7 +188,7 @@ class Keeper:
             batch = self.backlog.take(_BATCH_BYTES)
             if batch:
                 rest = self._write_batch(batch, now)
-                self.backlog.settle(batch, rest)
+                self.backlog.settle(rest)
             elif not self._is_ready and now - self.ledger.written_ns >= self._pace.counts_every_ns:
                 rest = self._write_batch(self.counts_frame(now), now)  # also tries how quick the disk is
             else:
@@ -308,11 +308,10 @@ class Keeper:
 
     def _finish(self) -> None:
         """The last of the thread: one more try for what waits."""
-        self._retry_at_ns = 0
-        self._write_backlog()
-        if self._is_broken:
-            self._retry_at_ns = 0
-            self._write_backlog()
+        for _ in range(2):  # the first try may only find out that it takes a new segment
+            if self._has_charge:
+                self._retry_at_ns = 0
+                self._write_backlog()
         if self.segment is not None:
             self.retired.append(self.segment)
         if self.next_segment is not None:

@@ -100,7 +100,8 @@ def prune_journal(
     """
     Remove what `expired_segments` names. Call it under `ingest.lock`.
 
-    Raises JournalError if the disk refuses. Facts older than `facts_days` are not gathered again; None keeps all of them.
+    Raises JournalError if the disk refuses. Facts older than `facts_days` are not
+    gathered again; None keeps all of them.
     """
     segments = find_segments(journal_dir, positions)
     expired = expired_segments(segments, now_ns=now_ns, days=days, bytes_max=bytes_max)

@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from arc_proxy.journal.frame import FRAME_BYTES_MAX, frame
+from arc_proxy.journal.frame import frame
 from arc_proxy.journal.head import Gap
 from arc_proxy.journal.keeper import Keeper, Pace
 from arc_proxy.journal.record import NO_EXCHANGE, Record, RecordKind, make_exchange_id
@@ -40,7 +41,7 @@ from arc_proxy.journal.segment import (
     drop_in_child,
     write_all,
 )
-from arc_proxy.journal.writer import encode_frames, new_writer_id
+from arc_proxy.journal.writer import new_writer_id, split_record
 
 UNSECURED = b'{"unsecured":true}'
 
@@ -138,7 +139,8 @@ class Tape:
         elif self._is_closed:
             self._lose(record)
         else:
-            self._offer_with_care(record)
+            for piece in split_record(record):
+                self._offer_with_care(piece)
 
     def flush(self) -> None:
         """Hand all that waits to the kernel, or to the thread while the tape is not secure."""
@@ -233,11 +235,6 @@ class Tape:
             mark = self._mark_unsecured(record.exchange_id, mark)
         if record.kind in PIECE_KINDS:
             self._offer_piece(record, mark)
-        elif record.kind is RecordKind.END:
-            if mark is not None:
-                self._say_what_is_marked(record, mark)
-                self._marks.pop(record.exchange_id, None)
-            self._offer_vital(record, mark)
         else:
             self._offer_vital(record, mark)
         self._is_plain = is_secure and not self._marks and self._keeper.is_secure
@@ -252,15 +249,9 @@ class Tape:
 
     def _offer_piece(self, record: Record, mark: _Mark | None) -> None:
         is_request = record.kind in _REQUEST_SIDE
-        is_damaged = mark is not None and (
-            mark.is_lost or (mark.request_bytes if is_request else mark.response_bytes) > 0
-        )
-        if not is_damaged:
-            frames = list(encode_frames(record))
-            if self._has_room(sum(map(len, frames)), self._pace.waiting_bytes_max):
-                for encoded in frames:
-                    self._enqueue(encoded)
-                return
+        has_gap = mark is not None and (mark.request_bytes if is_request else mark.response_bytes)
+        if not has_gap and self._enqueue_within([record], mark, self._pace.waiting_bytes_max):
+            return
         self._lose(record)
         if mark is not None:
             if is_request:
@@ -269,28 +260,32 @@ class Tape:
                 mark.response_bytes += len(record.content)
 
     def _offer_vital(self, record: Record, mark: _Mark | None) -> None:
-        """A head, an end, a FACT ...: may use the reserve."""
-        is_lost = mark is not None and mark.is_lost
-        if not is_lost and len(record.content) <= FRAME_BYTES_MAX // 2:
-            encoded = frame(record.encode())
-            if self._has_room(len(encoded), self._pace.waiting_bytes_max + self._pace.reserve_bytes):
-                self._enqueue(encoded)
-                return
+        """A head, an end, a FACT ...: may use the reserve. What is marked goes with the END or not at all."""
+        records = [record]
+        if record.kind is RecordKind.END and mark is not None:
+            records = [*_said_before(record, mark), record]
+            self._marks.pop(record.exchange_id, None)
+        if self._enqueue_within(records, mark, self._pace.waiting_bytes_max + self._pace.reserve_bytes):
+            return
         self._lose(record)
         if record.kind is RecordKind.REQUEST_HEAD:
             self._keeper.ledger.add(lost_calls=1)
             if mark is not None:
                 mark.is_lost = True
 
-    def _say_what_is_marked(self, end: Record, mark: _Mark) -> None:
-        if mark.is_lost:
-            return
-        for side, dropped in (("request", mark.request_bytes), ("response", mark.response_bytes)):
-            if dropped:
-                gap = Gap(side=side, bytes_dropped=dropped).encode()
-                self._offer_vital(Record(RecordKind.GAP, end.exchange_id, end.mono_ns, gap), mark)
-        if mark.is_unsecured:
-            self._offer_vital(Record(RecordKind.COUNTS, end.exchange_id, end.mono_ns, UNSECURED), mark)
+    def _enqueue_within(self, records: list[Record], mark: _Mark | None, limit: int) -> bool:
+        """Queue all of the records if they fit in `limit` bytes, else none of them."""
+        if mark is not None and mark.is_lost:
+            return False
+        try:
+            frames = [frame(record.encode()) for record in records]
+        except ValueError:  # longer than any frame may be
+            return False
+        if not self._has_room(sum(map(len, frames)), limit):
+            return False
+        for encoded in frames:
+            self._enqueue(encoded)
+        return True
 
     def _has_room(self, size: int, limit: int) -> bool:
         held = self._waiting_bytes + self._keeper.backlog.bytes
@@ -301,3 +296,12 @@ class Tape:
 
     def _lose(self, record: Record) -> None:
         self._keeper.ledger.add(lost_records=1, lost_bytes=len(record.content))
+
+
+def _said_before(end: Record, mark: _Mark) -> Iterator[Record]:
+    for side, dropped in (("request", mark.request_bytes), ("response", mark.response_bytes)):
+        if dropped:
+            gap = Gap(side=side, bytes_dropped=dropped).encode()
+            yield Record(RecordKind.GAP, end.exchange_id, end.mono_ns, gap)
+    if mark.is_unsecured:
+        yield Record(RecordKind.COUNTS, end.exchange_id, end.mono_ns, UNSECURED)

@@ -228,25 +228,22 @@ def new_writer_id() -> int:
     return int.from_bytes(os.urandom(4), "big") or 1
 
 
-def encode_frames(record: Record) -> Iterator[bytes]:
-    """
-    The frames of one record; body bytes are split so that readers hold little.
-
-    Raises ValueError for any other record longer than FRAME_BYTES_MAX.
-    """
+def split_record(record: Record) -> Iterator[Record]:
+    """The record itself, or body bytes in pieces so that readers need to hold little."""
     if record.kind not in PIECE_KINDS or len(record.content) <= PIECE_BYTES_MAX:
-        yield frame(record.encode())
+        yield record
         return
     for start in range(0, len(record.content), PIECE_BYTES_MAX):
         piece = record.content[start : start + PIECE_BYTES_MAX]
-        yield frame(Record(record.kind, record.exchange_id, record.mono_ns, piece).encode())
+        yield Record(record.kind, record.exchange_id, record.mono_ns, piece)
 
 
 def _batches(records: Iterable[Record]) -> Iterator[bytes]:
     waiting: list[bytes] = []
     waiting_bytes = 0
     for record in records:
-        for encoded in encode_frames(record):
+        for piece in split_record(record):
+            encoded = frame(piece.encode())
             waiting.append(encoded)
             waiting_bytes += len(encoded)
             if waiting_bytes >= _BATCH_BYTES:

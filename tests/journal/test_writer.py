@@ -129,9 +129,13 @@ def test_an_import_appears_whole_and_is_found_again(journal: Path, read_all):
 
 
 def test_an_import_that_fails_leaves_nothing(journal: Path):
-    with pytest.raises(RuntimeError), SegmentWriter(journal, writer_id=0xABC) as writer:
-        writer.append([fact(writer)])
-        raise RuntimeError("the 7th entry is no call")
+    def import_half() -> None:
+        with SegmentWriter(journal, writer_id=0xABC) as writer:
+            writer.append([fact(writer)])
+            raise RuntimeError("the 7th entry is no call")
+
+    with pytest.raises(RuntimeError):
+        import_half()
     assert list(journal.iterdir()) == []
 
 
