@@ -1,0 +1,404 @@
+"""
+Credentials are cut out before anything is written. Standard library only, no I/O but the key file.
+
+A value becomes `cut-` and 8 hex digits of its HMAC under this data folder's secret key, so that two calls
+with one key can be told to belong together and nobody can go back from there. Cut are:
+
+* the values of the header fields that carry credentials; a scheme (`Bearer`) and the first part of a
+  subprotocol stay;
+* the values of query parameters that do;
+* the same values where they come back in captured bytes of either side, in one piece or in several;
+* the string values of the body fields that do, in JSON and in forms.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+# Shorter values are no secrets ("none", "ollama"), and looking for them would spoil what people wrote.
+SECRET_BYTES_MIN = 12
+# A value that runs on longer than this is cut without knowing its end.
+HELD_BYTES_MAX = 64 * 1024
+
+_HEADER_NAMES = frozenset(
+    {
+        b"authorization",
+        b"proxy-authorization",
+        b"x-amz-security-token",
+        b"x-goog-iap-jwt-assertion",
+        b"cookie",
+        b"set-cookie",
+        b"set-cookie2",
+        b"x-bf-vk",
+        b"apikey",
+        b"api_key",
+        b"x-csrf-token",
+        b"x-xsrf-token",
+    }
+)
+_HEADER_ENDS = (
+    b"authorization",
+    b"api-key",
+    b"apikey",
+    b"api_key",
+    b"virtual-key",
+    b"access-key",
+    b"subscription-key",
+    b"function-key",
+    b"-auth",
+    b"auth-token",
+    b"access-token",
+    b"security-token",
+    b"session-token",
+    b"bearer-token",
+    b"-secret",
+    b"-password",
+)
+_SUBPROTOCOL = b"sec-websocket-protocol"
+_QUERY_NAMES = frozenset(
+    re.split(
+        r"\s+",
+        "key token sig signature code password secret auth authorization access_token refresh_token id_token "
+        "client_secret client_assertion api_key api-key apikey x-api-key x-goog-api-key subscription-key "
+        "x-amz-signature x-amz-credential x-amz-security-token x-goog-signature x-goog-credential "
+        "awsaccesskeyid",
+    )
+)
+
+_JSON_NAMES = (
+    b"authorization_token|authorization|proxy-authorization|client_secret|client_assertion|access_token|"
+    b"refresh_token|id_token|session_token|auth_token|bearer_token|api_key|apikey|api-key|x-api-key|"
+    b"x-goog-api-key|secret_access_key|secretaccesskey|sessiontoken|accesstoken|refreshtoken|idtoken|"
+    b"clientsecret|private_key"
+)
+_NAMES = frozenset(_JSON_NAMES.split(b"|"))
+# Ends of those names: a search for each of these is far quicker than one for a pattern.
+_ANCHORS = (b'oken"', b'ecret"', b'key"', b'rization"', b'ssertion"')
+_TEXT = rb'(?:[^"\\]|\\.)*+'  # the inside of a JSON string
+_JSON_FIELD = re.compile(rb'"(?:' + _JSON_NAMES + rb')"\s*:\s*"(?P<value>' + _TEXT + rb')"', re.I | re.S)
+_JSON_OPEN = re.compile(rb'"(?:' + _JSON_NAMES + rb')"\s*:\s*"' + _TEXT + rb"\\?\Z", re.I | re.S)
+_JSON_TAIL = re.compile(rb'"(?P<name>[A-Za-z_-]{0,24})(?P<rest>"\s*(?::\s*)?)?\Z')
+_JSON_VALUE_END = re.compile(_TEXT + rb'"', re.S)
+_TAIL_BYTES = 96
+
+_FORM_NAMES = (
+    b"client_secret|client_assertion|assertion|access_token|refresh_token|id_token|subject_token|"
+    b"actor_token|token|code|code_verifier|device_code|password|api_key"
+)
+_FORM_FIELD = re.compile(rb"(?:\A|(?<=&))(?P<name>" + _FORM_NAMES + rb")=(?P<value>[^&]+)", re.I)
+
+_SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9-]{1,24}) +(?=\S)")
+
+
+class BodyForm(Enum):
+    """What kind of fields a body is searched for."""
+
+    NONE = "none"
+    JSON = "json"
+    FORM = "form"
+
+
+class Fingerprints:
+    """Makes the marks that stand for credentials."""
+
+    def __init__(self, secret_key: bytes) -> None:
+        self._secret_key = secret_key
+        self._known: dict[bytes, bytes] = {}
+
+    def mark(self, value: bytes) -> bytes:
+        """`cut-` and 8 hex digits."""
+        mark = self._known.get(value)
+        if mark is None:
+            digest = hmac.new(self._secret_key, value, hashlib.sha256).hexdigest()
+            if len(self._known) >= 1024:
+                self._known.clear()
+            mark = self._known[value] = b"cut-" + digest[:8].encode()
+        return mark
+
+
+def load_secret_key(path: Path) -> bytes:
+    """
+    The data folder's secret key, 32 bytes, made on first use. Several processes may ask at once.
+
+    Raises OSError if it can neither be read nor made, ValueError if the file is no such key.
+    """
+    if not path.exists():
+        made = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)  # unlike a rename, it never replaces the key of another process
+        made.unlink()
+    secret_key = path.read_bytes()
+    if len(secret_key) != 32:
+        raise ValueError(f"{path} is no secret key: it has {len(secret_key)} bytes instead of 32")
+    return secret_key
+
+
+def is_secret_header(name: bytes) -> bool:
+    """Whether a header field of this name (any case) carries a credential."""
+    name = name.lower()
+    return name in _HEADER_NAMES or name == _SUBPROTOCOL or name.endswith(_HEADER_ENDS)
+
+
+def cut_header(name: bytes, value: bytes, fingerprints: Fingerprints) -> tuple[bytes, tuple[bytes, ...]]:
+    """What to keep of a secret header's value, and the secrets in it that may come back elsewhere."""
+    name = name.lower()
+    if name == _SUBPROTOCOL:
+        return _cut_subprotocols(value, fingerprints)
+    if name in (b"cookie", b"set-cookie", b"set-cookie2"):
+        return fingerprints.mark(value), _cookie_secrets(value)
+    scheme = _SCHEME.match(value)
+    secret = value[scheme.end() :] if scheme else value
+    secrets: tuple[bytes, ...] = (secret,)
+    if scheme and scheme[1].lower() == b"basic":
+        secrets += _password_of(secret)
+    kept = scheme[1] + b" " if scheme else b""
+    return kept + fingerprints.mark(secret), secrets
+
+
+def cut_query(target: str, fingerprints: Fingerprints) -> tuple[str, tuple[bytes, ...]]:
+    """A request target or URL with the values of secret parameters cut, and those secrets."""
+    path, mark, query = target.partition("?")
+    if not query:
+        return target, ()
+    pairs = []
+    secrets: list[bytes] = []
+    for pair in query.split("&"):
+        name, equals, value = pair.partition("=")
+        if value and unquote_to_bytes(name).lower().decode(errors="replace") in _QUERY_NAMES:
+            raw = value.encode(errors="surrogateescape")
+            plain = unquote_to_bytes(raw)
+            secrets += {raw, plain}
+            pairs.append(f"{name}{equals}{fingerprints.mark(plain).decode()}")
+        else:
+            pairs.append(pair)
+    return path + mark + "&".join(pairs), tuple(secrets)
+
+
+class Secrets:
+    """The credentials of one exchange: found in its heads and its request, looked for in all of it."""
+
+    __slots__ = ("_fingerprints", "_marks", "_starts", "longest")
+
+    def __init__(self, fingerprints: Fingerprints) -> None:
+        self._fingerprints = fingerprints
+        self._marks: dict[bytes, bytes] = {}
+        self._starts: dict[bytes, tuple[bytes, ...]] = {}
+        self.longest = 0
+
+    def add(self, secrets: Iterable[bytes]) -> None:
+        for secret in secrets:
+            if len(secret) < SECRET_BYTES_MIN or secret in self._marks:
+                continue
+            mark = self._fingerprints.mark(secret)
+            for form in {secret, quote_from_bytes(secret, safe="").encode()}:
+                self._marks[form] = mark
+                self._starts[form] = (form[:1], form[:2], form[:3])
+                self.longest = max(self.longest, len(form))
+
+    def mark(self, value: bytes) -> bytes:
+        return self._fingerprints.mark(value)
+
+    def cut(self, text: bytes) -> bytes:
+        """The text with every secret in it replaced by its mark."""
+        for secret, mark in self._marks.items():
+            if secret in text:
+                text = text.replace(secret, mark)
+        return text
+
+    def begins_at(self, text: bytes) -> int:
+        """Where in the text a secret may have begun that does not end in it; its length if none has."""
+        size = len(text)
+        first = size
+        for secret, starts in self._starts.items():
+            tail_from = max(0, size - len(secret) + 1)
+            at = text.find(secret[:4], tail_from)
+            while at != -1 and at < first:
+                if secret.startswith(text[at:]):
+                    first = at
+                    break
+                at = text.find(secret[:4], at + 1)
+            if text.endswith(starts):
+                first = min(first, next(size - n for n in (3, 2, 1) if text.endswith(secret[:n])))
+        return first
+
+
+class Cutter:
+    """
+    Cuts the bytes of one side as they pass. Feed all pieces in order, then `finish`.
+
+    What comes out lags behind by no more than what may be the beginning of a credential. The client's
+    bytes do not wait for it: this is for what goes to the journal.
+    """
+
+    __slots__ = ("_form", "_held", "_in_value", "_secrets", "cuts")
+
+    def __init__(self, secrets: Secrets, form: BodyForm) -> None:
+        self._secrets = secrets
+        self._form = form
+        self._held = b""
+        self._in_value = False  # inside a value that was cut without knowing its end
+        self.cuts = 0  # how often something was cut
+
+    @property
+    def is_holding(self) -> bool:
+        return bool(self._held) or self._in_value
+
+    def feed(self, piece: bytes) -> bytes:
+        """What may be written now."""
+        text = self._held + piece if self._held else piece
+        if self._in_value:
+            text = self._leave_value(text)
+        if self._form is BodyForm.FORM:
+            keep = text.rfind(b"&") + 1
+            ready, self._held = self._cut(text[:keep]), text[keep:]
+        else:
+            text = self._cut(text)
+            keep = self._secrets.begins_at(text)
+            if self._form is BodyForm.JSON:
+                keep = min(keep, _name_begins_at(text))
+                opened = _search_open(text)
+                keep = keep if opened is None else min(keep, opened)
+            ready, self._held = text[:keep], text[keep:]
+        if len(self._held) > HELD_BYTES_MAX:
+            return ready + self._give_up()
+        return ready
+
+    def finish(self, piece: bytes = b"") -> bytes:
+        """The rest. The beginning of a credential that never ended is cut too."""
+        text = self._held + piece if self._held else piece
+        self._held = b""
+        if self._in_value:
+            text = self._leave_value(text)
+            self._in_value = False
+        text = self._cut(text)
+        if self._form is BodyForm.JSON and (opened := _search_open(text)) is not None:
+            self.cuts += 1
+            text = text[:opened] + _open_marked(text[opened:], self._secrets)
+        begun = self._secrets.begins_at(text)
+        if len(text) - begun >= SECRET_BYTES_MIN:
+            self.cuts += 1
+            text = text[:begun] + self._secrets.mark(text[begun:])
+        return text
+
+    def _cut(self, text: bytes) -> bytes:
+        plain = text
+        if self._form is BodyForm.JSON:
+            if _has_anchor(text):
+                text = _JSON_FIELD.sub(self._mark_field, text)
+        elif self._form is BodyForm.FORM:
+            text = _FORM_FIELD.sub(self._mark_field, text)
+        text = self._secrets.cut(text)
+        if text is not plain and text != plain:
+            self.cuts += 1
+        return text
+
+    def _mark_field(self, found: re.Match[bytes]) -> bytes:
+        value = found["value"]
+        if not value or value.startswith(b"cut-"):
+            return found[0]
+        whole, start = found[0], found.start("value") - found.start()
+        scheme = _SCHEME.match(value)
+        skip = scheme.end() if scheme else 0
+        secret = value[skip:]
+        self._secrets.add((secret, unquote_to_bytes(secret)) if self._form is BodyForm.FORM else (secret,))
+        return whole[: start + skip] + self._secrets.mark(secret) + whole[start + len(value) :]
+
+    def _give_up(self) -> bytes:
+        """A held value that is too long: its beginning is marked, the rest of it is thrown away."""
+        held, self._held = self._held, b""
+        self._in_value = True
+        self.cuts += 1
+        if self._form is BodyForm.JSON and _search_open(held) == 0:
+            return _open_marked(held, self._secrets)
+        name, equals, value = held.partition(b"=")
+        return name + equals + self._secrets.mark(value)
+
+    def _leave_value(self, text: bytes) -> bytes:
+        if self._form is BodyForm.JSON:
+            end = _JSON_VALUE_END.match(text)
+            if end is None:
+                # A lone backslash at the end belongs to the byte that follows.
+                self._held = b"\\" if (len(text) - len(text.rstrip(b"\\"))) % 2 else b""
+                return b""
+            self._in_value = False
+            return text[end.end() - 1 :]
+        at = text.find(b"&")
+        if at == -1:
+            return b""
+        self._in_value = False
+        return text[at:]
+
+
+def _has_anchor(text: bytes) -> bool:
+    text = text.lower()
+    return any(anchor in text for anchor in _ANCHORS)
+
+
+def _name_begins_at(text: bytes) -> int:
+    """Where the name of a secret field may have begun that has no value yet, else the text's length."""
+    size = len(text)
+    last = text.rfind(b'"', max(0, size - _TAIL_BYTES))
+    if last == -1:
+        return size
+    for quote in (text.rfind(b'"', max(0, size - _TAIL_BYTES), last), last):
+        found = _JSON_TAIL.match(text, quote) if quote != -1 else None
+        if found is not None and _may_be_name(found["name"].lower(), is_whole=found["rest"] is not None):
+            return quote
+    return size
+
+
+def _may_be_name(name: bytes, *, is_whole: bool) -> bool:
+    return name in _NAMES if is_whole else any(each.startswith(name) for each in _NAMES)
+
+
+def _search_open(text: bytes) -> int | None:
+    """Where a secret field begins whose value does not end in the text."""
+    found = _JSON_OPEN.search(text) if _has_anchor(text) else None
+    return None if found is None else found.start()
+
+
+def _open_marked(field: bytes, secrets: Secrets) -> bytes:
+    start = field.index(b'"', field.index(b":")) + 1
+    return field[:start] + secrets.mark(field[start:])
+
+
+def _cut_subprotocols(value: bytes, fingerprints: Fingerprints) -> tuple[bytes, tuple[bytes, ...]]:
+    """OpenAI's realtime clients in a browser send `openai-insecure-api-key.KEY` as a subprotocol."""
+    kept, secrets = [], []
+    for protocol in value.split(b","):
+        name, dot, rest = protocol.strip().partition(b".")
+        if dot and len(rest) >= SECRET_BYTES_MIN:
+            secrets.append(rest)
+            kept.append(name + dot + fingerprints.mark(rest))
+        elif len(protocol.strip()) >= 2 * SECRET_BYTES_MIN:
+            secrets.append(protocol.strip())
+            kept.append(fingerprints.mark(protocol.strip()))
+        else:
+            kept.append(protocol.strip())
+    return b", ".join(kept), tuple(secrets)
+
+
+def _cookie_secrets(value: bytes) -> tuple[bytes, ...]:
+    pairs = (pair.partition(b"=")[2].strip() for pair in value.split(b";"))
+    return tuple(secret for secret in pairs if len(secret) >= SECRET_BYTES_MIN)
+
+
+def _password_of(basic: bytes) -> tuple[bytes, ...]:
+    try:
+        user, _, password = base64.b64decode(basic, validate=True).partition(b":")
+    except binascii.Error:
+        return ()
+    return tuple(secret for secret in (user, password) if len(secret) >= SECRET_BYTES_MIN)
