@@ -11,6 +11,7 @@ The rows of a provider are read when they are first asked for (a few millisecond
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,11 @@ DATA = Path(__file__).parent / "data"
 
 # Names come from traffic, so the memory of them is bounded.
 NAMES_KEPT_MAX = 4096
+
+# Models for one purpose, or that only some may use: nobody moves an agent to them for their price.
+_SPECIAL = re.compile(
+    r"^ft:|audio|realtime|search|deep-research|-cyber|daybreak|rosalind|computer-use|-tts|mythos"
+)
 
 # What a model must be for, to answer calls of a dialect.
 _MODES = {
@@ -98,7 +104,7 @@ class PriceBook:
         """
         Models that speak a dialect under a provider and have a standard price for text at a moment.
 
-        For pricing the same tokens elsewhere. Retired, fine-tuned and models of unknown purpose are left out.
+        For pricing the same tokens elsewhere. Retired models, those for one purpose and those of unknown purpose are left out.
         """
         modes = _MODES.get(dialect, ())
         buckets = {"input_text"} if dialect == "openai.embeddings" else {"input_text", "output_text"}
@@ -110,7 +116,7 @@ class PriceBook:
                     continue
                 if model.retires is not None and model.retires < at.date():
                     continue
-                if model.id.startswith("ft:") or (
+                if _SPECIAL.search(model.id) or (
                     dialect == "anthropic.messages" and "claude" not in model.id
                 ):
                     continue

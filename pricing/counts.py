@@ -22,7 +22,7 @@ Path = tuple[str, ...] | str
 
 def count(value: object) -> int | None:
     """A whole number of 0 or more; None for everything that is not one."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, str):
         text = value.strip()
@@ -70,7 +70,9 @@ class Counts:
 
     def get(self, path: Path) -> int | None:
         """The count at a path, None where there is none."""
-        *parents, name = (path,) if isinstance(path, str) else path
+        if isinstance(path, str):
+            return count(self.raw.get(path))
+        *parents, name = path
         here = self.raw
         for parent in parents:
             here = mapping(here.get(parent))

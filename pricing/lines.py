@@ -55,6 +55,7 @@ def cost_lines(usage: Usage, rate: Rate, *, region: str | None = None) -> tuple[
     `region`: where the provider promised to run the model; the row knows what that adds.
     """
     rates = rate.for_input(usage.input_tokens)
+    rate_id = rate.id
     lines: list[CostLine] = []
     short: list[str] = []
     for bucket, units in _units(usage, rates):
@@ -62,7 +63,7 @@ def cost_lines(usage: Usage, rate: Rate, *, region: str | None = None) -> tuple[
         if not is_billed_so:
             short.append(bucket)
         if picousd is not None:
-            lines.append(CostLine(bucket=bucket, units=units, rate_picousd=picousd, rate_id=rate.id))
+            lines.append(CostLine(bucket=bucket, units=units, rate_picousd=picousd, rate_id=rate_id))
     permille = rate.uplift_permille.get(region or "", PER_MILLE) - PER_MILLE
     tokens = sum(line.picousd for line in lines if not line.bucket.startswith(("tool:", "request")))
     if permille and tokens:

@@ -75,17 +75,20 @@ class Rate:
 
     def holds(self, at: datetime) -> bool:
         """Whether the row speaks about this moment; a naive time is UTC."""
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        if at.tzinfo is not UTC:
+            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         if self.since is not None and at.date() < self.since:
             return False
         return not self.hours or any(each.contain(at) for each in self.hours)
 
     def for_input(self, input_tokens: int) -> Mapping[str, int]:
         """The rates of a request with so many input tokens, cache included: past a step, all of it."""
+        steps = [step for threshold, step in self.over if input_tokens > threshold]
+        if not steps:
+            return self.picousd
         rates = dict(self.picousd)
-        for threshold, step in self.over:
-            if input_tokens > threshold:
-                rates.update(step)
+        for step in steps:
+            rates.update(step)
         return rates
 
     @property

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import combinations
 from typing import Any
 
-from pricing.counts import Counts, Path, count, mapping
+from pricing.counts import Counts, count, mapping
 
 
 class UsageGrade(StrEnum):
@@ -193,22 +193,19 @@ _INPUT_DETAILS = (
 )
 _OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
-
-def _among(parents: Iterable[str], *names: str) -> tuple[Path, ...]:
-    return tuple((parent, name) for name in names for parent in parents)
-
-
-_CACHED = (
-    *_among(_INPUT_DETAILS, "cached_tokens"),
+_CACHED_INSIDE = ("cached_tokens",)
+_CACHED_BESIDE = (
     "prompt_cache_hit_tokens",  # DeepSeek
     "cached_tokens",  # Moonshot, Together
     "num_cached_tokens",
     "cache_read_input_tokens",
 )
-_WRITTEN = (
-    *_among(_INPUT_DETAILS, "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"),
-    "cache_creation_input_tokens",
-)
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+
+
+def _details(counts: Counts, names: Iterable[str]) -> Counts:
+    """The object with the shares of a count; servers use one of the names, whatever dialect they speak."""
+    return Counts(next((found for name in names if (found := mapping(counts.raw.get(name)))), {}))
 
 
 def _cache_inside(counts: Counts, provider: str) -> _Read:
@@ -232,15 +229,15 @@ def _cache_inside(counts: Counts, provider: str) -> _Read:
     if answer is None:
         answer = max(0, (total or 0) - prompt)
 
+    went_in, came_out = _details(counts, _INPUT_DETAILS), _details(counts, _OUTPUT_DETAILS)
     parts = {
-        "reasoning": counts.first((*_among(_OUTPUT_DETAILS, "reasoning_tokens"), "reasoning_tokens")) or 0,
-        "audio": counts.first(_among(_INPUT_DETAILS, "audio_tokens")) or 0,
-        "cached": counts.first(_CACHED) or 0,
-        "written": counts.first(_WRITTEN) or 0,
+        "reasoning": came_out.get("reasoning_tokens") or counts.get("reasoning_tokens") or 0,
+        "audio": went_in.get("audio_tokens") or 0,
+        "cached": went_in.first(_CACHED_INSIDE) or counts.first(_CACHED_BESIDE) or 0,
+        "written": went_in.first(_WRITTEN) or counts.first(_WRITTEN) or 0,
     }
     outside, consistent = _outside(parts, prompt, answer, total, provider)
-    for name in outside & {"audio", "cached", "written"}:
-        prompt += parts[name]
+    prompt += sum(parts[name] for name in ("audio", "cached", "written") if name in outside)
     if "reasoning" in outside:
         answer += parts["reasoning"]
     elif "remainder" in outside and total is not None:
@@ -251,11 +248,11 @@ def _cache_inside(counts: Counts, provider: str) -> _Read:
 
     cached = min(parts["cached"], prompt)
     written = min(parts["written"], prompt - cached)
-    written_1h = min(_lifetime_1h(counts), written)
+    written_1h = min(_lifetime_1h(counts, went_in), written)
     audio = min(parts["audio"], prompt - cached - written)
-    image = min(counts.first(_among(_INPUT_DETAILS, "image_tokens")) or 0, prompt - cached - written - audio)
-    out_audio = min(counts.first(_among(_OUTPUT_DETAILS, "audio_tokens")) or 0, answer)
-    out_image = min(counts.first(_among(_OUTPUT_DETAILS, "image_tokens")) or 0, answer - out_audio)
+    image = min(went_in.get("image_tokens") or 0, prompt - cached - written - audio)
+    out_audio = min(came_out.get("audio_tokens") or 0, answer)
+    out_image = min(came_out.get("image_tokens") or 0, answer - out_audio)
     out_text = answer - out_audio - out_image
     usage = Usage(
         input_text=prompt - cached - written - audio - image,
@@ -297,16 +294,9 @@ def _outside(
     return frozenset(), False
 
 
-def _lifetime_1h(counts: Counts) -> int:
-    return (
-        counts.first(
-            (
-                ("cache_creation", "ephemeral_1h_input_tokens"),
-                *((parent, "ephemeral_1h_input_tokens") for parent in _INPUT_DETAILS),
-            )
-        )
-        or 0
-    )
+def _lifetime_1h(counts: Counts, went_in: Counts) -> int:
+    hour = counts.get(("cache_creation", "ephemeral_1h_input_tokens"))
+    return hour or went_in.get("ephemeral_1h_input_tokens") or 0
 
 
 def _embeddings(counts: Counts, _provider: str) -> _Read:
@@ -314,7 +304,7 @@ def _embeddings(counts: Counts, _provider: str) -> _Read:
     prompt = counts.first(("prompt_tokens", "input_tokens", "total_tokens"))
     if prompt is None:
         return _NOTHING
-    image = min(counts.first(_among(_INPUT_DETAILS, "image_tokens")) or 0, prompt)
+    image = min(_details(counts, _INPUT_DETAILS).get("image_tokens") or 0, prompt)
     return Usage(input_text=prompt - image, input_image=image), UsageGrade.REPORTED
 
 
