@@ -30,7 +30,7 @@ from arc_proxy.wire.document import (
 )
 from arc_proxy.wire.sse import SseEvent
 
-DONE = b"[DONE]"
+_DONE = b"[DONE]"
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools", "functions"})
 # What a client sends back of an assistant's message, besides role, content and tool calls.
@@ -58,9 +58,9 @@ def read_reply(body: JsonObject) -> Reply:
         model=as_text(body.get("model")),
         response_id=as_text(body.get("id")),
         finish_reason=as_text(choice.get("finish_reason")),
-        output_text=content_text(message.get("content")),
+        output_text=_answer(message.get("content"), message),
         tool_calls=_tool_calls(calls, message.get("function_call")),
-        server_tools=_server_tools(message),
+        server_tools=_server_tools(message.get("executed_tools")),
         usage=_usage(body),
         service_tier=as_text(body.get("service_tier")),
         error=read_error(body) or read_error(choice),
@@ -74,7 +74,7 @@ def read_stream(events: Iterable[SseEvent]) -> Reply:
     count = 0
     for event in events:
         count += 1
-        if event.data == DONE:
+        if event.data.startswith(_DONE):
             fold.finished = True
         else:
             chunk = read_object(event.data)
@@ -142,28 +142,35 @@ class _ChatFold:
         self._groq_usage: JsonObject | None = None
         self._error: CallError | None = None
         self._spoke = False  # a delta came, be it an empty one
-        self._text: list[str] | None = None
+        self._has_text = False
+        self._text: list[str] = []
         self._content: Any = None  # of a provider that sends an object where others send text
         self._calls: list[_Call] = []
         self._call_at: dict[int, _Call] = {}
         self._function_call: _Call | None = None
         self._server_tools: list[str] = []
+        self._audio_id: str | None = None
+        self._transcript: list[str] = []
         self._beside: dict[str, list[str]] = {}  # refusal, reasoning
         self._reasoning_details: list[_Detail] = []
 
     def add(self, chunk: JsonObject) -> None:
-        self._model = self._model or as_text(chunk.get("model"))
-        self._response_id = self._response_id or as_text(chunk.get("id"))
+        choices = chunk.get("choices")
+        if isinstance(choices, list):
+            for choice in choices:
+                if isinstance(choice, dict) and not choice.get("index"):
+                    self._add_choice(choice)
+        if self._model is None:
+            self._model = as_text(chunk.get("model"))
+        if self._response_id is None:
+            self._response_id = as_text(chunk.get("id"))
         self._service_tier = as_text(chunk.get("service_tier")) or self._service_tier
         if chunk.get("usage") is not None:
             self._usage = overlay(self._usage, chunk["usage"])
         if "x_groq" in chunk:
             self._groq_usage = overlay(self._groq_usage, as_object(chunk["x_groq"]).get("usage"))
-        if chunk.get("error"):
+        if "error" in chunk:
             self._fail(read_error(chunk))
-        for choice in as_list(chunk.get("choices")):
-            if isinstance(choice, dict) and not choice.get("index"):
-                self._add_choice(choice)
 
     def _fail(self, error: CallError | None) -> None:
         if error is not None:
@@ -171,8 +178,9 @@ class _ChatFold:
             self.finished = True
 
     def _add_choice(self, choice: JsonObject) -> None:
-        self._finish_reason = as_text(choice.get("finish_reason")) or self._finish_reason
-        if choice.get("error"):
+        if choice.get("finish_reason") is not None:
+            self._finish_reason = as_text(choice["finish_reason"]) or self._finish_reason
+        if "error" in choice:
             self._fail(read_error(choice))
         delta = choice.get("delta")
         if not isinstance(delta, dict):
@@ -180,47 +188,58 @@ class _ChatFold:
             if not isinstance(delta, dict):
                 return
         self._spoke = True
-        content = delta.get("content")
-        if content is not None:
-            self._add_content(content)
-        if delta.get("tool_calls"):
-            for call in as_list(delta["tool_calls"]):
-                self._add_tool_call(as_object(call))
-        if delta.get("function_call"):
-            self._function_call = self._function_call or _Call("function")
-            self._function_call.add(None, as_object(delta["function_call"]))
-        for field in ("refusal", "reasoning_content", "reasoning"):
-            piece = delta.get(field)
-            if isinstance(piece, str):
-                self._beside.setdefault(field, []).append(piece)
-        if delta.get("reasoning_details"):
-            self._add_reasoning_details(as_list(delta["reasoning_details"]))
-        self._server_tools += _server_tools(delta)
+        for field, value in delta.items():
+            if field == "content":
+                self._add_content(value)
+            elif value:
+                self._add_beside(field, value)
 
     def _add_content(self, content: Any) -> None:
-        text = content_text(content)
+        text = _content_text(content)
         if text is not None:
-            self._text = self._text or []
             self._text.append(text)
+            self._has_text = True
         elif isinstance(content, dict):
             self._content = content
+
+    def _add_beside(self, field: str, value: Any) -> None:
+        match field:
+            case "tool_calls":
+                for call in as_list(value):
+                    self._add_tool_call(as_object(call))
+            case "function_call":
+                self._function_call = self._function_call or _Call("function")
+                self._function_call.add(None, as_object(value))
+            case "refusal" | "reasoning_content" | "reasoning":
+                if isinstance(value, str):
+                    self._beside.setdefault(field, []).append(value)
+            case "reasoning_details":
+                self._add_reasoning_details(as_list(value))
+            case "audio":
+                self._add_audio(as_object(value))
+            case "executed_tools":
+                self._server_tools += _server_tools(value)
 
     def _add_tool_call(self, delta: JsonObject) -> None:
         kind = "custom" if isinstance(delta.get("custom"), dict) else "function"
         function = as_object(delta.get(kind))
         index, call_id, name = delta.get("index"), as_text(delta.get("id")), as_text(function.get("name"))
-        call: _Call | None = None
         if isinstance(index, int):
             call = self._call_at.get(index)
-        elif self._calls and not (call_id or name):
-            call = self._calls[-1]
-        # Some send every parallel call under index 0: another id together with a name begins a new one.
-        if call is None or (call_id and name and call.id not in {None, call_id}):
+        else:
+            call = self._calls[-1] if self._calls else None
+        # Some send every parallel call under index 0, or none: another id and a name begin a new one.
+        if call is None or (name and call_id and call.id not in {None, call_id}):
             call = _Call(kind)
             self._calls.append(call)
             if isinstance(index, int):
                 self._call_at[index] = call
         call.add(call_id, function)
+
+    def _add_audio(self, delta: JsonObject) -> None:
+        self._audio_id = self._audio_id or as_text(delta.get("id"))
+        if isinstance(delta.get("transcript"), str):
+            self._transcript.append(delta["transcript"])
 
     def _add_reasoning_details(self, details: list[Any]) -> None:
         """OpenRouter's: pieces of one detail share its index and type, and their texts are joined."""
@@ -234,18 +253,20 @@ class _ChatFold:
             last.add(detail)
 
     def reply(self) -> Reply:
-        text = None if self._text is None else "".join(self._text)
+        text = "".join(self._text) if self._has_text else None
         beside: JsonObject = {field: "".join(pieces) for field, pieces in self._beside.items()}
         beside["reasoning_details"] = [detail.whole() for detail in self._reasoning_details]
         if self._function_call is not None:
             beside["function_call"] = self._function_call.function()
+        if self._audio_id is not None:
+            beside["audio"] = {"id": self._audio_id, "transcript": "".join(self._transcript)}
         calls = [call.whole() for call in self._calls]
         content = text if self._content is None else self._content
         return Reply(
             model=self._model,
             response_id=self._response_id,
             finish_reason=self._finish_reason,
-            output_text=text,
+            output_text=_answer(text, beside),
             tool_calls=_tool_calls(calls, beside.get("function_call")),
             server_tools=tuple(self._server_tools),
             usage=self._usage or self._groq_usage,
@@ -256,7 +277,7 @@ class _ChatFold:
         )
 
 
-def content_text(content: Any) -> str | None:
+def _content_text(content: Any) -> str | None:
     """The answer in a message's content: a string, or the text parts of a list. None if there is no text."""
     if isinstance(content, str):
         return content
@@ -266,6 +287,12 @@ def content_text(content: Any) -> str | None:
         if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
     ]
     return "".join(texts) if texts else None
+
+
+def _answer(content: Any, message: JsonObject) -> str | None:
+    """The text of the answer: of its content, or of what was said aloud instead."""
+    text = _content_text(content)
+    return as_text(as_object(message.get("audio")).get("transcript")) if text is None else text
 
 
 def _first_choice(choices: list[Any]) -> JsonObject:
@@ -293,10 +320,9 @@ def _tool_call(call_id: Any, function: Any) -> ToolCall:
     return ToolCall(id=as_text(call_id), name=as_text(function.get("name")) or "", arguments=arguments)
 
 
-def _server_tools(message: JsonObject) -> tuple[str, ...]:
+def _server_tools(executed: Any) -> tuple[str, ...]:
     """Groq's compound models list the tools that they ran themselves."""
-    tools = as_list(message.get("executed_tools"))
-    return tuple(str(tool["type"]) for tool in tools if isinstance(tool, dict) and tool.get("type"))
+    return tuple(str(tool["type"]) for tool in as_list(executed) if as_object(tool).get("type"))
 
 
 def _quoted(content: Any, calls: list[JsonObject], beside: JsonObject) -> bytes:

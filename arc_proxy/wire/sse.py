@@ -57,44 +57,46 @@ class SseDecoder:
         self._line += first
         if len(self._line) + self._data_bytes > self._event_bytes_max:
             self._skip()
+            self._line[:] = _REST_OF_A_LINE
         if not lines:
             return []
         lines.insert(0, bytes(self._line))
         self._line[:] = lines.pop()
+        if self._at_start:
+            self._at_start = False
+            lines[0] = lines[0].removeprefix(_BOM)
         events = []
         for line in lines:
-            event = self._read_line(line)
-            if event is not None:
-                events.append(event)
+            if line:
+                self._read_line(line)
+            elif self._data or self._skipping:
+                events += self._dispatch()
+            else:
+                self._name = ""
         return events
 
     def close(self) -> list[SseEvent]:
         """The event that the end of the stream cut off, if any of its data came."""
         line = bytes(self._line)
         self._line.clear()
+        if self._at_start:
+            line = line.removeprefix(_BOM)
         if line:
             self._read_line(line)
-        event = self._read_line(b"")
-        return [] if event is None else [event]
+        return self._dispatch()
 
-    def _read_line(self, line: bytes) -> SseEvent | None:
-        if self._at_start:
-            self._at_start = False
-            line = line.removeprefix(_BOM)
-        if not line:
-            return self._dispatch()
+    def _read_line(self, line: bytes) -> None:
         if self._skipping:
-            return None
+            return
         if line.startswith(b"data: "):  # nearly every line, so it goes first
             self._add_data(line[6:])
-            return None
+            return
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
             self._add_data(value)
         elif field == b"event":
             self._name = value.decode(errors="replace")
-        return None
 
     def _add_data(self, value: bytes) -> None:
         self._data.append(value)
@@ -106,19 +108,19 @@ class SseDecoder:
         self._skipping = True
         self._data.clear()
         self._data_bytes = 0
-        self._line[:] = _REST_OF_A_LINE
 
-    def _dispatch(self) -> SseEvent | None:
-        event = None
+    def _dispatch(self) -> list[SseEvent]:
+        events = []
         if self._skipping:
             self.dropped_events += 1
         elif self._data:
-            event = SseEvent(self._name or "message", b"\n".join(self._data))
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            events.append(SseEvent(self._name or "message", data))
         self._skipping = False
         self._name = ""
         self._data.clear()
         self._data_bytes = 0
-        return event
+        return events
 
 
 def read_events(decoder: SseDecoder, body: bytes) -> Iterator[SseEvent]:
