@@ -10,6 +10,7 @@ What can go wrong, sorted by who has to act.
   + WireError         the provider sent something that our parser does not know
   + StoreError        the database refused: locked too long, read-only, unreachable
     - NewerDatabase   written by a later arc-proxy; this one must not touch it
+    - RowRefused      it takes one of the rows for wrong; waiting will not help, leaving that row out will
 
 A provider's HTTP 429 or 500 is not an exception here. It is data: see `journal.record.Ended`.
 A price that is not known is not one either: `pricing` answers with the grade "unknown".
@@ -60,3 +61,7 @@ class StoreError(ArcError):
 
 class NewerDatabase(StoreError):
     """The database was written by a later version of arc-proxy."""
+
+
+class RowRefused(StoreError):
+    """The database takes one of the rows for wrong. Nothing of the transaction was kept."""

@@ -1,0 +1,224 @@
+"""
+Messages, stored once per month and chained.
+
+A request of twenty messages is one number, the node of its last one: node(parent, message) says which message
+stands behind which node. The next step of the conversation shares nineteen of its nodes, so only what is
+new is stored, and "what did it share with the call before" is a walk up the parents.
+
+A message is known by the BLAKE2b hash of its canonical JSON under the store's own key, so the hash tells
+nobody without the key whether a text they guess is in the database.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from arc_proxy.store import tables
+from arc_proxy.store.memory import Memory
+from arc_proxy.store.names import next_id, select_in
+from arc_proxy.store.payload import pack_message, unpack_message
+
+HASH_BYTES = 16
+ROOT = 0
+
+
+def month_of(ns: int) -> int:
+    """YYYYMM in UTC."""
+    moment = time.gmtime(ns // 1_000_000_000)
+    return moment.tm_year * 100 + moment.tm_mon
+
+
+class Talk(NamedTuple):
+    """The messages of one call."""
+
+    month: int
+    messages: Sequence[bytes]
+    reply: bytes | None
+
+
+class Place(NamedTuple):
+    """Where they lie."""
+
+    node_id: int | None  # of the last request message
+    reply_message_id: int | None
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How far one call's chain is known."""
+
+    month: int
+    hashes: list[bytes]
+    parent_id: int = ROOT
+    done: int = 0  # hashes that `parent_id` stands for
+
+    def key(self) -> tuple[int, bytes]:
+        # Every month has a root of its own.
+        return (self.parent_id or -self.month, self.hashes[self.done])
+
+    def step(self, node_id: int) -> None:
+        self.parent_id = node_id
+        self.done += 1
+
+    @property
+    def is_done(self) -> bool:
+        return self.done == len(self.hashes)
+
+
+@dataclass(slots=True)
+class _Growth:
+    """What one transaction adds."""
+
+    connection: Connection
+    memory: Memory
+    message_ids: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    first_message_id: int = 0  # ids from here on are new
+    first_node_id: int = 0
+    nodes: list[dict[str, int]] = field(default_factory=list)
+
+    def add_node(self, walk: _Walk, message_id: int) -> int:
+        node_id = self.first_node_id + len(self.nodes)
+        self.nodes.append(
+            {"id": node_id, "month": walk.month, "parent_id": walk.parent_id, "message_id": message_id}
+        )
+        self.memory.nodes[walk.key()] = node_id
+        return node_id
+
+
+def store_talks(connection: Connection, memory: Memory, talks: Sequence[Talk]) -> list[Place]:
+    """Store the messages of each talk that are not stored yet; the places come in the talks' order."""
+    contents: dict[tuple[int, bytes], bytes] = {}
+    replies: list[tuple[int, bytes] | None] = []
+    walks: list[_Walk] = []
+    key = memory.message_key
+    for talk in talks:
+        walk = _Walk(talk.month, [_hash(content, key) for content in talk.messages])
+        _walk_remembered(walk, memory)
+        for index in range(walk.done, len(walk.hashes)):
+            contents[talk.month, walk.hashes[index]] = talk.messages[index]
+        walks.append(walk)
+        reply = None
+        if talk.reply is not None:
+            reply = (talk.month, _hash(talk.reply, key))
+            contents[reply] = talk.reply
+        replies.append(reply)
+    growth = _Growth(connection, memory)
+    _store_messages(growth, contents)
+    _grow(growth, [walk for walk in walks if not walk.is_done])
+    return [
+        Place(walk.parent_id or None, growth.message_ids[reply] if reply else None)
+        for walk, reply in zip(walks, replies, strict=True)
+    ]
+
+
+def read_messages(connection: Connection, node_id: int | None) -> tuple[bytes, ...]:
+    """The messages from the first to the one at `node_id`."""
+    if node_id is None:
+        return ()
+    node, message = tables.node, tables.message
+    columns = (node.c.id, node.c.parent_id, node.c.message_id)
+    walk = select(*columns).where(node.c.id == node_id).cte("walk", recursive=True)
+    walk = walk.union_all(select(*columns).where(node.c.id == walk.c.parent_id))
+    statement = select(walk.c.id, walk.c.parent_id, message.c.content).join(
+        message, message.c.id == walk.c.message_id
+    )
+    steps = {row.id: row for row in connection.execute(statement)}
+    contents: list[bytes] = []
+    at = node_id
+    while at:
+        step = steps[at]
+        contents.append(unpack_message(step.content))
+        at = step.parent_id
+    return tuple(reversed(contents))
+
+
+def read_message(connection: Connection, message_id: int | None) -> bytes | None:
+    if message_id is None:
+        return None
+    content = select(tables.message.c.content).where(tables.message.c.id == message_id)
+    return unpack_message(connection.execute(content).scalar_one())
+
+
+def _hash(content: bytes, key: bytes) -> bytes:
+    return blake2b(content, digest_size=HASH_BYTES, key=key).digest()
+
+
+def _walk_remembered(walk: _Walk, memory: Memory) -> None:
+    while not walk.is_done:
+        node_id = memory.nodes.get(walk.key())
+        if node_id is None:
+            return
+        walk.step(node_id)
+
+
+def _store_messages(growth: _Growth, contents: dict[tuple[int, bytes], bytes]) -> None:
+    connection, memory = growth.connection, growth.memory
+    unknown: set[Any] = set()
+    for name in contents:
+        message_id = memory.messages.get(name)
+        if message_id is None:
+            unknown.add(name)
+        else:
+            growth.message_ids[name] = message_id
+    if unknown:
+        for name, row in select_in(connection, tables.message, ("month", "hash"), unknown):
+            month, digest = name
+            growth.message_ids[month, bytes(digest)] = row.id
+    missing = sorted(unknown - growth.message_ids.keys())
+    growth.first_message_id = next_id(connection, tables.message)
+    rows = []
+    for message_id, (month, digest) in enumerate(missing, growth.first_message_id):
+        growth.message_ids[month, digest] = message_id
+        packed = pack_message(contents[month, digest])
+        rows.append({"id": message_id, "month": month, "hash": digest, "content": packed})
+    if rows:
+        connection.execute(insert(tables.message), rows)
+    for name in unknown:
+        memory.messages[name] = growth.message_ids[name]
+
+
+def _grow(growth: _Growth, walks: list[_Walk]) -> None:
+    """Bring each walk to its end, one question to the database for all of them at a time."""
+    if not walks:
+        return
+    growth.first_node_id = next_id(growth.connection, tables.node)
+    while walks:
+        asked: dict[tuple[int, int, int], list[_Walk]] = {}
+        for walk in walks:
+            place = _advance(growth, walk)
+            if place is not None:
+                asked.setdefault(place, []).append(walk)
+        columns = ("month", "parent_id", "message_id")
+        found = {place: row.id for place, row in select_in(growth.connection, tables.node, columns, asked)}
+        for place, waiting in asked.items():
+            node_id = found.get(place)
+            if node_id is None:
+                node_id = growth.add_node(waiting[0], place[2])
+            else:
+                growth.memory.nodes[waiting[0].key()] = node_id
+            for walk in waiting:
+                walk.step(node_id)
+        walks = [walk for waiting in asked.values() for walk in waiting if not walk.is_done]
+    if growth.nodes:
+        growth.connection.execute(insert(tables.node), growth.nodes)
+
+
+def _advance(growth: _Growth, walk: _Walk) -> tuple[int, int, int] | None:
+    """Walk on while no question is needed; the (month, parent, message) to ask for, None at the end."""
+    while not walk.is_done:
+        node_id = growth.memory.nodes.get(walk.key())
+        if node_id is None:
+            message_id = growth.message_ids.get((walk.month, walk.hashes[walk.done]))
+            assert message_id is not None, "every message behind the known part of a chain was stored"
+            is_new = message_id >= growth.first_message_id or walk.parent_id >= growth.first_node_id
+            if not is_new:
+                return (walk.month, walk.parent_id, message_id)
+            node_id = growth.add_node(walk, message_id)
+        walk.step(node_id)
+    return None

@@ -1,0 +1,146 @@
+"""
+Small tables of names (agents, sessions, writers, rates, series) and their keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, func, insert, select, tuple_
+
+from arc_proxy.store import tables
+from arc_proxy.store.memory import Memory
+
+T = TypeVar("T")
+
+IN_MAX = 500  # values in one IN: far below what either database refuses
+
+AGENTS_MAX = 500  # agents with series of their own
+MODELS_MAX = 100  # models per agent with series of their own
+OTHER_AGENT = 0
+OTHER = "other"
+
+Name = tuple[Any, ...]
+
+
+def slices(items: Sequence[T], size: int = IN_MAX) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def next_id(connection: Connection, table: Table) -> int:
+    """The first free key. Ours for this transaction, since one transaction writes at a time."""
+    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
+
+
+def select_in(
+    connection: Connection, table: Table, columns: Sequence[str], wanted: Iterable[Name], *extra: str
+) -> Iterator[tuple[Name, Any]]:
+    """(name, row) of the rows whose `columns` are among `wanted`; a row is its id and `extra`."""
+    named = [table.c[column] for column in columns]
+    statement = select(table.c.id, *(table.c[name] for name in extra), *named)
+    for some in slices(sorted(wanted)):
+        # A tuple of one is no tuple in SQL.
+        is_among = tuple_(*named).in_(some) if len(named) > 1 else named[0].in_([name[0] for name in some])
+        for row in connection.execute(statement.where(is_among)):
+            yield tuple(row[-len(named) :]), row
+
+
+def keys_of(
+    connection: Connection, memory: Memory, table: Table, columns: Sequence[str], wanted: set[Name]
+) -> dict[Name, int]:
+    """The key of every name, new rows made for those that have none."""
+    remembered = memory.names_of(table.name)
+    keys: dict[Name, int] = {}
+    unknown: set[Name] = set()
+    for name in wanted:
+        key = remembered.get(name)
+        if key is None:
+            unknown.add(name)
+        else:
+            keys[name] = key
+    if not unknown:
+        return keys
+    found = {name: row.id for name, row in select_in(connection, table, columns, unknown)}
+    missing = sorted(unknown - found.keys())
+    if missing:
+        found |= zip(missing, range(first := next_id(connection, table), first + len(missing)), strict=True)
+        rows = [{"id": found[name], **dict(zip(columns, name, strict=True))} for name in missing]
+        connection.execute(insert(table), rows)
+    for name, key in found.items():
+        remembered[name] = key
+    return keys | found
+
+
+def agent_keys(connection: Connection, memory: Memory, names: set[str]) -> dict[str, int]:
+    keys = keys_of(connection, memory, tables.agent, ("name",), {(name,) for name in names})
+    return {name: keys[(name,)] for name in names}
+
+
+def session_keys(connection: Connection, memory: Memory, ids: set[str]) -> dict[str, int]:
+    keys = keys_of(connection, memory, tables.session, ("session_id",), {(text,) for text in ids})
+    return {text: keys[(text,)] for text in ids}
+
+
+def writer_keys(connection: Connection, memory: Memory, writers: set[str]) -> dict[str, int]:
+    keys = keys_of(connection, memory, tables.segment, ("writer",), {(writer,) for writer in writers})
+    return {writer: keys[(writer,)] for writer in writers}
+
+
+def rate_keys(connection: Connection, memory: Memory, rates: set[Name]) -> dict[Name, int]:
+    """Keys of (rate id, table version)."""
+    return keys_of(connection, memory, tables.rate, ("rate_id", "table_version"), rates)
+
+
+def rollup_agent(agent_id: int) -> int:
+    """The agent that sums are kept under. Keys are handed out in order, so the first ones have their own."""
+    return agent_id if agent_id <= AGENTS_MAX else OTHER_AGENT
+
+
+SERIES = ("agent_id", "provider", "dialect", "model", "kind")
+
+
+def series_keys(connection: Connection, memory: Memory, wanted: set[Name]) -> dict[Name, int]:
+    """
+    Keys of (agent id, provider, dialect, model, kind), with "other" for what is beyond the caps.
+
+    Provider, dialect and kind are our own words; agent and model are a client's.
+    """
+    remembered = memory.names_of(tables.series.name)
+    keys: dict[Name, int] = {}
+    unknown: set[Name] = set()
+    for name in wanted:
+        key = remembered.get(name)
+        if key is None:
+            unknown.add(name)
+        else:
+            keys[name] = key
+    if not unknown:
+        return keys
+    capped = _cap(connection, unknown)
+    found = keys_of(connection, memory, tables.series, SERIES, set(capped.values()))
+    for name, capped_name in capped.items():
+        keys[name] = remembered[name] = found[capped_name]
+    return keys
+
+
+def _cap(connection: Connection, unknown: set[Name]) -> dict[Name, Name]:
+    """Each name, and the one that it is kept under."""
+    under = {name: (rollup_agent(name[0]), *name[1:]) for name in unknown}
+    models: dict[int, set[str]] = {}
+    agents = sorted({name[0] for name in under.values()})
+    columns = tables.series.c
+    for some in slices(agents):
+        known = select(columns.agent_id, columns.model).where(columns.agent_id.in_(some)).distinct()
+        for agent_id, model in connection.execute(known):
+            models.setdefault(agent_id, set()).add(model)
+    capped: dict[Name, Name] = {}
+    for name in sorted(unknown):
+        agent_id, provider, dialect, model, kind = under[name]
+        known_models = models.setdefault(agent_id, set())
+        if model not in known_models and len(known_models) >= MODELS_MAX:
+            model = OTHER
+        known_models.add(model)
+        capped[name] = (agent_id, provider, dialect, model, kind)
+    return capped

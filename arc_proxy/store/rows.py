@@ -1,0 +1,162 @@
+"""
+A Call as the columns of its rows, and back. No SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from arc_proxy.call import Call, Kind
+from arc_proxy.journal.record import Ended
+from arc_proxy.store.bounds import (
+    NANOUSD_MAX,
+    TEXT_MAX,
+    TOKENS_MAX,
+    json_text,
+    load_json,
+    some_word,
+    whole,
+    whole_or_none,
+    word,
+)
+from arc_proxy.store.chain import Place
+from pricing.cost import CostGrade
+from pricing.usage import Usage
+
+Row = dict[str, Any]
+
+TOKENS = (
+    "input_text",
+    "input_audio",
+    "input_image",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output_text",
+    "output_audio",
+    "output_image",
+    "reasoning",
+)
+TOKEN_COLUMNS = tuple(f"{bucket}_tokens" for bucket in TOKENS)
+
+_CERTAIN = frozenset({CostGrade.COMPUTED, CostGrade.PROVIDER_REPORTED})
+_FAILED = frozenset({Ended.TRUNCATED, Ended.UPSTREAM_ERROR, Ended.REFUSED})
+
+
+class CallKeys(NamedTuple):
+    """Keys of the rows that a call's row points at."""
+
+    writer_id: int
+    agent_id: int
+    run_key: int
+    session_key: int | None
+    series_id: int
+    rate_key: int | None
+
+
+def series_name(call: Call, agent_id: int) -> tuple[int, str, str, str, str]:
+    model = call.reply.model or call.prompt.model or ""
+    return (agent_id, some_word(call.provider), some_word(call.dialect), some_word(model), str(call.kind))
+
+
+def rate_name(call: Call) -> tuple[str, str] | None:
+    cost = call.cost
+    if cost.rate_id is None:
+        return None
+    return (some_word(cost.rate_id), some_word(cost.table_version or ""))
+
+
+def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
+    """Every column of the call table but `id`."""
+    grouping, prompt, reply, cost = call.grouping, call.prompt, call.reply, call.cost
+    error = reply.error
+    usage = call.usage
+    row: Row = {
+        "call_id": some_word(call.call_id),
+        **keys._asdict(),
+        "parent_run_id": word(grouping.parent_run_id),
+        "user": word(grouping.user),
+        "version": word(grouping.version),
+        "grouping_rule": some_word(grouping.rule),
+        "grouping_confidence": grouping.confidence,
+        "tags": json_text({some_word(k): some_word(v) for k, v in grouping.tags.items()}),
+        "provider": some_word(call.provider),
+        "dialect": some_word(call.dialect),
+        "endpoint": some_word(call.endpoint),
+        "kind": str(call.kind),
+        "stream": prompt.stream,
+        "started_ns": whole(call.started_ns),
+        "first_byte_ns": whole_or_none(call.first_byte_ns),
+        "duration_ns": whole_or_none(call.duration_ns),
+        "status": whole_or_none(call.status),
+        "ended": str(call.ended),
+        "captured": str(call.captured),
+        "unsecured": call.unsecured,
+        "failed": is_failed(call),
+        "attempt_of": word(call.attempt_of),
+        "attempt": whole(call.attempt),
+        "model_requested": word(prompt.model),
+        "model": word(reply.model),
+        "response_id": word(reply.response_id),
+        "request_id": word(call.request_id),
+        "finish_reason": word(reply.finish_reason),
+        "error_type": word(error.type) if error else None,
+        "error_message": word(error.message, TEXT_MAX) if error else None,
+        "server_tools": json_text([some_word(name) for name in reply.server_tools]),
+        "messages": len(prompt.messages),
+        "node_id": place.node_id,
+        "reply_message_id": place.reply_message_id,
+        "usage_grade": str(call.usage_grade),
+        "tool_units": json_text({some_word(k): whole(v, TOKENS_MAX) for k, v in usage.tool_units.items()}),
+        "cost_nanousd": None if cost.grade is CostGrade.UNKNOWN else whole(cost.nanousd or 0, NANOUSD_MAX),
+        "cost_grade": str(cost.grade),
+        "cost_reason": None if cost.grade in _CERTAIN else word(cost.reason, TEXT_MAX) or str(cost.grade),
+        "request_bytes": whole(call.request_bytes),
+        "response_bytes": whole(call.response_bytes),
+    }
+    for bucket, column in zip(TOKENS, TOKEN_COLUMNS, strict=True):
+        row[column] = whole(getattr(usage, bucket), TOKENS_MAX)
+    return row
+
+
+def tool_call_rows(call: Call, call_key: int) -> list[Row]:
+    return [
+        {
+            "call_key": call_key,
+            "position": position,
+            "tool_call_id": word(tool_call.id),
+            "name": some_word(tool_call.name),
+            "arguments": word(tool_call.arguments, len(tool_call.arguments)),
+        }
+        for position, tool_call in enumerate(call.reply.tool_calls)
+    ]
+
+
+def tag_rows(row: Mapping[str, Any]) -> list[Row]:
+    """Tags of a call's row, to search by."""
+    if row["tags"] is None:
+        return []
+    return [
+        {"run_key": row["run_key"], "call_key": row["id"], "name": name, "value": value}
+        for name, value in load_json(row["tags"]).items()
+    ]
+
+
+def is_failed(call: Call) -> bool:
+    """Did the call go wrong? A client that left, or our own death, is no failure of the call."""
+    error = call.reply.error
+    return (
+        call.ended in _FAILED
+        or (call.status is not None and call.status >= 400)
+        or (error is not None and bool(error.type or error.message))
+    )
+
+
+def usage_of(row: Mapping[str, Any]) -> Usage:
+    buckets = {bucket: row[column] for bucket, column in zip(TOKENS, TOKEN_COLUMNS, strict=True)}
+    return Usage(**buckets, tool_units=load_json(row["tool_units"] or "{}"))
+
+
+def is_step(row: Mapping[str, Any]) -> bool:
+    return row["kind"] == Kind.GENERATION and row["attempt_of"] is None

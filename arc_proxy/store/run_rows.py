@@ -1,0 +1,265 @@
+"""
+A run's row, from the rows of its calls and facts. No SQL.
+
+Adding is commutative: sums add up, times take the earliest and latest, of names the one that sorts first.
+So the row does not depend on the order of arrival and one more call costs the same in a run of ten and of
+a million. What cannot be taken back by subtraction is derived again from all of the run's rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from arc_proxy.call import Kind
+from arc_proxy.journal.fact import FactType
+from arc_proxy.store.bounds import json_text, word
+from arc_proxy.store.rows import Row, is_step
+from pricing.cost import CostGrade
+
+MODELS_MAX = 20
+TAGS_MAX = 64
+
+SUMS = (
+    "calls",
+    "attempts",
+    "steps",
+    "auxiliary_calls",
+    "errors",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nanousd",
+    "api_nanousd",
+    "reported_calls",
+    "estimated_calls",
+    "partial_calls",
+    "unpriced_calls",
+    "api_calls",
+)
+_NAMES = ("session_key", "parent_run_id", "user", "version", "framework")
+
+
+def call_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
+    """What one call's row adds to SUMS."""
+    is_auxiliary = row["kind"] == Kind.AUXILIARY
+    is_first = row["attempt_of"] is None
+    cache_write = row["cache_write_5m_tokens"] + row["cache_write_1h_tokens"]
+    grade = row["cost_grade"]
+    cost = row["cost_nanousd"] or 0
+    is_api = grade == CostGrade.API_EQUIVALENT
+    return (
+        not is_auxiliary and is_first,
+        not is_auxiliary,
+        is_step(row),
+        is_auxiliary,
+        row["failed"] and not is_auxiliary,
+        row["input_text_tokens"]
+        + row["input_audio_tokens"]
+        + row["input_image_tokens"]
+        + row["cache_read_tokens"]
+        + cache_write,
+        row["cache_read_tokens"],
+        cache_write,
+        row["output_text_tokens"] + row["output_audio_tokens"] + row["output_image_tokens"],
+        row["reasoning_tokens"],
+        0 if is_api else cost,
+        cost if is_api else 0,
+        grade == CostGrade.PROVIDER_REPORTED,
+        grade == CostGrade.ESTIMATED,
+        grade == CostGrade.PARTIAL,
+        grade == CostGrade.UNKNOWN,
+        is_api,
+    )
+
+
+def ended_ns(row: Mapping[str, Any]) -> int:
+    """When a call's row was last heard of."""
+    after: int = row["duration_ns"] or row["first_byte_ns"] or 0
+    return min(int(row["started_ns"]) + after, 2**62)
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run's row while it is being added to."""
+
+    id: int
+    agent_id: int
+    run_id: str
+    sums: list[int] = field(default_factory=lambda: [0] * len(SUMS))
+    started_ns: int | None = None
+    ended_ns: int = 0
+    names: dict[str, Any] = field(default_factory=dict)
+    rule: tuple[float, str] = (-1.0, "")  # (confidence, rule), the most confident one
+    models: set[str] = field(default_factory=set)
+    tags: dict[str, str] = field(default_factory=dict)
+    announced: bool = False
+    exceptions: int = 0
+    outcome: tuple[int, str, str] | None = None  # (at, outcome, source), the latest one
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> RunState:
+        return cls(
+            id=row["id"],
+            agent_id=row["agent_id"],
+            run_id=row["run_id"],
+            sums=[row[name] for name in SUMS],
+            started_ns=row["started_ns"],
+            ended_ns=row["ended_ns"],
+            names={name: row[name] for name in _NAMES if row[name] is not None},
+            rule=(row["grouping_confidence"], row["grouping_rule"]),
+            models=set(orjson.loads(row["models"])),
+            tags=orjson.loads(row["tags"]) if row["tags"] else {},
+            announced=row["announced"],
+            exceptions=row["exceptions"],
+            outcome=None
+            if row["outcome_ns"] is None
+            else (row["outcome_ns"], row["outcome"] or "", row["outcome_source"] or ""),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is left that speaks of it."""
+        return self.started_ns is None
+
+    def add_call(self, row: Mapping[str, Any]) -> None:
+        self.sums = [old + new for old, new in zip(self.sums, call_sums(row), strict=True)]
+        self._spread(row["started_ns"], ended_ns(row))
+        for name in ("session_key", "parent_run_id", "user", "version"):
+            self._name(name, row[name])
+        rule = (row["grouping_confidence"], row["grouping_rule"])
+        self.rule = max(self.rule, rule)
+        model = row["model"] or row["model_requested"]
+        if model and row["kind"] != Kind.AUXILIARY:
+            self.models.add(model)
+        if row["tags"] is not None:
+            self._tag(orjson.loads(row["tags"]))
+
+    def subtract_call(self, row: Mapping[str, Any]) -> None:
+        """Only the sums: see `covers`."""
+        self.sums = [old - new for old, new in zip(self.sums, call_sums(row), strict=True)]
+
+    def add_fact(self, row: Mapping[str, Any], fact: Mapping[str, Any], session_key: int | None) -> None:
+        """One fact's row, its body, and the key of the session that it names."""
+        at_ns = row["at_ns"]
+        kind = row["type"]
+        if kind == FactType.OUTCOME:
+            said = (at_ns, word(_text(fact, "outcome")) or "", word(_text(fact, "source")) or "")
+            self.outcome = max(self.outcome or said, said)
+            return
+        if kind == FactType.EXCEPTION:
+            self.exceptions += 1
+        elif kind == FactType.RUN_START:
+            self.announced = True
+            for name in ("parent_run_id", "user", "version", "framework"):
+                self._name(name, word(_text(fact, name)))
+            self._name("session_key", session_key)
+            tags = fact.get("tags")
+            if isinstance(tags, dict):
+                self._tag({word(str(k)) or "": word(str(v)) or "" for k, v in tags.items()})
+        self._spread(at_ns, at_ns)
+
+    def as_row(self) -> Row:
+        outcome = self.outcome or (None, None, None)
+        confidence, rule = self.rule
+        sums = dict(zip(SUMS, map(int, self.sums), strict=True))
+        return {
+            "id": self.id,
+            "agent_id": self.agent_id,
+            "run_id": self.run_id,
+            **{name: self.names.get(name) for name in _NAMES},
+            "grouping_rule": rule,
+            "grouping_confidence": max(confidence, 0.0),
+            "started_ns": self.started_ns or 0,
+            "ended_ns": self.ended_ns,
+            **sums,
+            "models": orjson.dumps(sorted(self.models)[:MODELS_MAX]).decode(),
+            "tags": json_text(dict(sorted(self.tags.items())[:TAGS_MAX])),
+            "announced": self.announced,
+            "exceptions": self.exceptions,
+            "outcome_ns": outcome[0],
+            "outcome": outcome[1],
+            "outcome_source": outcome[2],
+            "failed": self._is_failed(sums),
+        }
+
+    def _is_failed(self, sums: Mapping[str, int]) -> bool:
+        """
+        A reported outcome beats what the traffic says, an exception beats silence.
+
+        From traffic alone a run failed if one of its calls did and no retry made up for it: every retry
+        follows one failed attempt, so failed attempts less retries are the calls that stayed failed.
+        """
+        if self.outcome is not None:
+            return self.outcome[1] == "failure"
+        retries = sums["attempts"] - sums["calls"]
+        return self.exceptions > 0 or sums["errors"] > retries
+
+    def _spread(self, started: int, ended: int) -> None:
+        self.started_ns = started if self.started_ns is None else min(self.started_ns, started)
+        self.ended_ns = max(self.ended_ns, ended)
+
+    def _name(self, name: str, value: Any) -> None:
+        if value is not None and (name not in self.names or value < self.names[name]):
+            self.names[name] = value
+
+    def _tag(self, tags: Mapping[str, str]) -> None:
+        for name, value in tags.items():
+            self.tags[name] = min(self.tags.get(name, value), value)
+
+
+def covers(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    """
+    Does the new row of a call say all of what the old one said that subtraction cannot take back?
+
+    Then the run that has both needs no second look at its other calls.
+    """
+    return (
+        new["run_key"] == old["run_key"]
+        and new["started_ns"] <= old["started_ns"]
+        and ended_ns(new) >= ended_ns(old)
+        and new["tags"] == old["tags"]
+        and (new["grouping_confidence"], new["grouping_rule"])
+        >= (old["grouping_confidence"], old["grouping_rule"])
+        and all(
+            old[name] is None or new[name] == old[name]
+            for name in ("session_key", "parent_run_id", "user", "version")
+        )
+        and (old["model"] or old["model_requested"]) in (None, new["model"] or new["model_requested"])
+        and (new["kind"] == Kind.AUXILIARY) <= (old["kind"] == Kind.AUXILIARY)
+    )
+
+
+def cost_grade(sums: Mapping[str, int], calls: int) -> CostGrade:
+    """
+    The grade of a sum of costs over `calls` calls, from how many of them have which doubtful grade.
+
+    unknown: nothing of it has a price, and then the sum is not $0 but None. partial: a lower bound.
+    api_equivalent: nothing of it was billed.
+    """
+    if sums["unpriced_calls"] and not sums["cost_nanousd"] and not sums["api_nanousd"]:
+        return CostGrade.UNKNOWN
+    if sums["unpriced_calls"] or sums["partial_calls"]:
+        return CostGrade.PARTIAL
+    if sums["api_calls"] and not sums["cost_nanousd"]:
+        return CostGrade.API_EQUIVALENT
+    if sums["estimated_calls"]:
+        return CostGrade.ESTIMATED
+    if calls and sums["reported_calls"] == calls:
+        return CostGrade.PROVIDER_REPORTED
+    return CostGrade.COMPUTED
+
+
+def _text(fact: Mapping[str, Any], name: str) -> str | None:
+    value = fact.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    return (
+        str(value) if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)) else None
+    )

@@ -1,0 +1,209 @@
+"""
+The rows of runs while a transaction changes them, and their derivation from the rows beneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+
+from arc_proxy.store import tables
+from arc_proxy.store.bounds import load_json, word
+from arc_proxy.store.names import next_id, slices
+from arc_proxy.store.rollup import Difference
+from arc_proxy.store.rows import Row
+from arc_proxy.store.run_rows import RunState, covers
+
+RunName = tuple[str, int]  # (run id, agent's key)
+
+_COLUMNS = [column.name for column in tables.run.c if column.name != "id"]
+_UPDATE = (
+    update(tables.run)
+    .where(tables.run.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}") for name in _COLUMNS})
+)
+
+
+class RunsInHand:
+    """
+    Runs that one transaction touches.
+
+    Load them, make the missing ones, tell every change of a call, then `insert_new` before the calls'
+    rows (they point at them) and `finish` after.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._before: dict[int, Row] = {}
+        self._states: dict[int, RunState] = {}
+        self._keys: dict[RunName, int] = {}
+        self._new: list[int] = []
+        self._doubtful: set[int] = set()  # to be derived from all of their rows
+        self._next_id: int | None = None
+
+    def load(self, names: Iterable[RunName]) -> None:
+        run = tables.run
+        missing = sorted({name for name in names if name not in self._keys})
+        for some in slices(missing):
+            self._keep(select(run).where(tuple_(run.c.run_id, run.c.agent_id).in_(some)))
+
+    def load_keys(self, keys: Iterable[int]) -> None:
+        run = tables.run
+        for some in slices(sorted({key for key in keys if key not in self._states})):
+            self._keep(select(run).where(run.c.id.in_(some)))
+
+    def load_ids(self, run_ids: Iterable[str]) -> None:
+        """Every agent's run of these ids."""
+        run = tables.run
+        for some in slices(sorted(set(run_ids))):
+            self._keep(select(run).where(run.c.run_id.in_(some)))
+
+    def key(self, name: RunName) -> int | None:
+        return self._keys.get(name)
+
+    def key_or_new(self, name: RunName) -> int:
+        """The key of a run that was asked for in `load`; a new one if it does not exist."""
+        key = self._keys.get(name)
+        if key is None:
+            if self._next_id is None:
+                self._next_id = next_id(self._connection, tables.run)
+            key = self._next_id
+            self._next_id += 1
+            self._keys[name] = key
+            self._states[key] = RunState(id=key, agent_id=name[1], run_id=name[0])
+            self._new.append(key)
+        return key
+
+    def new_names(self) -> list[RunName]:
+        return [(self._states[key].run_id, self._states[key].agent_id) for key in self._new]
+
+    def any_agents(self, run_id: str) -> int | None:
+        """The run of this id, whichever agent has it; of several the latest."""
+        found = [self._states[key] for (text, _), key in self._keys.items() if text == run_id]
+        if not found:
+            return None
+        return max(found, key=lambda state: (state.started_ns or 0, state.id)).id
+
+    def state(self, key: int) -> RunState:
+        return self._states[key]
+
+    def change(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+        """A call's row was `old` (None: it is new) and becomes `new` (None: it is removed)."""
+        if new is not None:
+            self._states[new["run_key"]].add_call(new)
+        if old is not None:
+            self._states[old["run_key"]].subtract_call(old)
+            if new is None or not covers(new, old):
+                self._doubtful.add(old["run_key"])
+
+    def insert_new(self) -> None:
+        if self._new:
+            self._connection.execute(insert(tables.run), [self._states[key].as_row() for key in self._new])
+
+    def finish(self, difference: Difference) -> None:
+        """Write what changed, remove runs that nothing speaks of any more, and add to the sums."""
+        for key in self._doubtful:
+            self._states[key] = _blank(self._states[key])
+        derive(self._connection, [self._states[key] for key in sorted(self._doubtful)])
+        changed: list[Row] = []
+        gone: list[int] = []
+        inserted = frozenset(self._new)
+        for key, state in self._states.items():
+            before = self._before.get(key)
+            row = state.as_row()
+            if row == before:
+                continue
+            if before is not None:
+                difference.run(before, -1)
+            if state.is_empty:
+                gone.append(key)
+                continue
+            difference.run(row, 1)
+            if key not in inserted or key in self._doubtful:
+                changed.append({f"b_{name}": value for name, value in row.items()})
+        if changed:
+            self._connection.execute(_UPDATE, changed)
+        remove_runs(self._connection, gone)
+
+    def _keep(self, statement: Any) -> None:
+        for found in self._connection.execute(statement).mappings():
+            row = dict(found)
+            key = row["id"]
+            if key not in self._states:
+                self._before[key] = row
+                self._states[key] = RunState.of_row(row)
+                self._keys[row["run_id"], row["agent_id"]] = key
+
+
+def derive(connection: Connection, states: Sequence[RunState]) -> None:
+    """Add to blank states all calls and facts that the database has of them."""
+    for some in slices(states, 200):
+        by_key = {state.id: state for state in some}
+        call = tables.call
+        calls = select(call).where(call.c.run_key.in_(list(by_key)))
+        for row in connection.execution_options(yield_per=1000).execute(calls).mappings():
+            by_key[row["run_key"]].add_call(dict(row))
+        fact = tables.fact
+        facts = connection.execute(select(fact).where(fact.c.run_key.in_(list(by_key)))).mappings().all()
+        bodies = [load_json(row["body"]) for row in facts]
+        sessions = _sessions(connection, bodies)
+        for row, body in zip(facts, bodies, strict=True):
+            by_key[row["run_key"]].add_fact(dict(row), body, sessions.get(session_of(body)))
+
+
+def derived_rows(connection: Connection) -> Iterator[tuple[Row, Row]]:
+    """Every run's row, and what it should be."""
+    run = tables.run
+    after = 0
+    while True:
+        page = connection.execute(select(run).where(run.c.id > after).order_by(run.c.id).limit(200))
+        rows = [dict(row) for row in page.mappings()]
+        if not rows:
+            return
+        states = [_blank(RunState.of_row(row)) for row in rows]
+        derive(connection, states)
+        yield from zip(rows, (state.as_row() for state in states), strict=True)
+        after = rows[-1]["id"]
+
+
+def update_runs(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    parameters = [{f"b_{name}": value for name, value in row.items()} for row in rows]
+    if parameters:
+        connection.execute(_UPDATE, parameters)
+
+
+def remove_runs(connection: Connection, keys: Iterable[int]) -> None:
+    """Remove rows of runs that have no calls, and what hangs on them."""
+    for some in slices(sorted(keys)):
+        for table, column in (
+            (tables.run_alias, tables.run_alias.c.run_key),
+            (tables.tag, tables.tag.c.run_key),
+            (tables.failure, tables.failure.c.run_key),
+            (tables.fact, tables.fact.c.run_key),
+            (tables.run, tables.run.c.id),
+        ):
+            connection.execute(delete(table).where(column.in_(some)))
+
+
+def session_of(body: Mapping[str, Any]) -> str:
+    """The session id that a fact names; "" for none."""
+    session_id = body.get("session_id")
+    return word(session_id) or "" if isinstance(session_id, str) else ""
+
+
+def _sessions(connection: Connection, bodies: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    wanted = sorted({text for body in bodies if (text := session_of(body))})
+    session = tables.session
+    found: dict[str, int] = {}
+    for some in slices(wanted):
+        rows = connection.execute(
+            select(session.c.session_id, session.c.id).where(session.c.session_id.in_(some))
+        )
+        found.update((row.session_id, row.id) for row in rows)
+    return found
+
+
+def _blank(state: RunState) -> RunState:
+    return RunState(id=state.id, agent_id=state.agent_id, run_id=state.run_id)

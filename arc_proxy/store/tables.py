@@ -1,0 +1,479 @@
+"""
+The tables, once. Declared with SQLModel, written and read as Core tables: see the names at the end.
+
+Every table's own key is the integer `id`. A column that points at a row is named `<table>_id`, but
+`run_key`, `session_key` and `call_key` where `<table>_id` is the text that people see. Text ids stand in
+call, run and session only; a fact keeps the run's, since it may come before the run.
+
+Times are whole nanoseconds since the epoch, money whole nanodollars, months YYYYMM in UTC. JSON lies in text
+columns (compact); what is only read with one call in hand lies compressed in `payload`.
+
+message and node are deduplicated within one month and carry it, so that retention drops whole months and
+counts no references; nothing points from one month into another, and no foreign key is declared on them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+KEY = BigInteger().with_variant(Integer, "sqlite")  # SQLite makes only an INTEGER key the row's own number
+# Prefixes are searched by range, so PostgreSQL has to sort by code point as SQLite does.
+ID_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+metadata = SQLModel.metadata
+metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _id() -> Any:
+    """A key that the writer hands out itself, under the store's lock: no RETURNING on the way in."""
+    return Field(primary_key=True, sa_type=KEY, sa_column_kwargs={"autoincrement": False})
+
+
+def _part(kind: Any = KEY, to: str | None = None) -> Any:
+    """One column of a key of several."""
+    column = {"autoincrement": False}
+    return Field(primary_key=True, sa_type=kind, foreign_key=to, sa_column_kwargs=column)
+
+
+def _int() -> Any:
+    return Field(sa_type=BigInteger)
+
+
+def _ref(to: str, *, index: bool = False) -> Any:
+    return Field(sa_type=KEY, foreign_key=f"{to}.id", index=index)
+
+
+def _text() -> Any:
+    return Field(sa_type=Text)
+
+
+def _blob() -> Any:
+    return Field(sa_type=LargeBinary)
+
+
+def _partial(name: str, column: str, *, where: str) -> Index:
+    return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
+
+
+class MetaTable(SQLModel, table=True):
+    """The store's own keys: `message_key` (hex), `epoch` (rises when rows are removed)."""
+
+    __tablename__ = "meta"
+    name: str = _part(Text)
+    value: str = _text()
+
+
+class SegmentTable(SQLModel, table=True):
+    """Per journal writer: where to resume reading, and what it says it lost."""
+
+    __tablename__ = "segment"
+    __table_args__ = (UniqueConstraint("writer"),)
+    id: int = _id()
+    writer: str = _text()
+    position: str | None = _text()  # JSON, the journal reader's
+    counts: str | None = _text()  # JSON, the writer's last COUNTS record
+    tallies: str | None = _text()  # JSON, what ingest counted over all that it read of this writer
+
+
+class AgentTable(SQLModel, table=True):
+    __tablename__ = "agent"
+    __table_args__ = (UniqueConstraint("name"),)
+    id: int = _id()
+    name: str = Field(sa_type=ID_TEXT)  # "" for calls that name no agent
+
+
+class SessionTable(SQLModel, table=True):
+    __tablename__ = "session"
+    __table_args__ = (UniqueConstraint("session_id"),)
+    id: int = _id()
+    session_id: str = Field(sa_type=ID_TEXT)
+
+
+class RateTable(SQLModel, table=True):
+    """Price rows that a call was priced by."""
+
+    __tablename__ = "rate"
+    __table_args__ = (UniqueConstraint("rate_id", "table_version"),)
+    id: int = _id()
+    rate_id: str = _text()
+    table_version: str = _text()
+
+
+class SeriesTable(SQLModel, table=True):
+    """What rollups are kept by. Agent and model are a client's words, so their number is capped ("other")."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("agent_id", "provider", "dialect", "model", "kind"),)
+    id: int = _id()
+    agent_id: int = _int()  # 0: agents beyond the cap
+    provider: str = _text()
+    dialect: str = _text()
+    model: str = _text()
+    kind: str = _text()
+
+
+class RunTable(SQLModel, table=True):
+    """
+    One run, derived from its calls and facts and equal at any time to a full recomputation.
+
+    Where calls of one run disagree (user, version, parent run ...), the value that sorts first holds, so
+    that the order of arrival does not matter.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (
+        UniqueConstraint("run_id", "agent_id"),
+        Index("ix_run_agent_started", "agent_id", "started_ns"),
+        Index("ix_run_started", "started_ns"),
+        _partial("ix_run_session", "session_key", where="session_key IS NOT NULL"),
+        _partial("ix_run_parent", "parent_run_id", where="parent_run_id IS NOT NULL"),
+    )
+    id: int = _id()
+    agent_id: int = _ref("agent")
+    run_id: str = Field(sa_type=ID_TEXT)
+    session_key: int | None = _ref("session")
+    parent_run_id: str | None = Field(sa_type=ID_TEXT)
+    user: str | None = _text()
+    version: str | None = _text()
+    framework: str | None = _text()
+    grouping_rule: str = _text()
+    grouping_confidence: float
+    started_ns: int = _int()
+    ended_ns: int = _int()
+    calls: int = _int()  # neither retries nor auxiliary
+    attempts: int = _int()  # retries included, auxiliary not
+    steps: int = _int()  # generations, without retries
+    auxiliary_calls: int = _int()
+    errors: int = _int()  # failed attempts
+    input_tokens: int = _int()
+    cached_input_tokens: int = _int()
+    cache_write_tokens: int = _int()
+    output_tokens: int = _int()
+    reasoning_tokens: int = _int()
+    cost_nanousd: int = _int()  # of calls with a known cost, api_equivalent ones apart
+    api_nanousd: int = _int()
+    reported_calls: int = _int()  # by grade of the cost; calls of grade computed are the rest
+    estimated_calls: int = _int()
+    partial_calls: int = _int()
+    unpriced_calls: int = _int()
+    api_calls: int = _int()
+    models: str = _text()  # JSON list, sorted, the first 20
+    tags: str | None = _text()  # JSON object
+    announced: bool  # a run_start fact exists
+    exceptions: int = _int()
+    outcome: str | None = _text()
+    outcome_source: str | None = _text()
+    outcome_ns: int | None = _int()
+    failed: bool
+
+
+class RunAliasTable(SQLModel, table=True):
+    """Ids that a run had before regrouping moved it."""
+
+    __tablename__ = "run_alias"
+    alias: str = _part(ID_TEXT)
+    run_key: int = _ref("run", index=True)
+
+
+class CallTable(SQLModel, table=True):
+    __tablename__ = "call"
+    __table_args__ = (
+        UniqueConstraint("call_id"),
+        Index("ix_call_started", "started_ns"),
+        Index("ix_call_run_started", "run_key", "started_ns"),
+        Index("ix_call_agent_started", "agent_id", "started_ns"),
+        Index("ix_call_series_started", "series_id", "started_ns"),
+        _partial("ix_call_failed", "started_ns", where="failed"),
+        _partial("ix_call_uncertain", "started_ns", where="cost_reason IS NOT NULL"),
+    )
+    id: int = _id()
+    call_id: str = Field(sa_type=ID_TEXT)
+    writer_id: int = _ref("segment")
+    agent_id: int = _ref("agent")
+    run_key: int = _ref("run")
+    session_key: int | None = _ref("session")
+    series_id: int = _ref("series")
+    parent_run_id: str | None = _text()
+    user: str | None = _text()
+    version: str | None = _text()
+    grouping_rule: str = _text()
+    grouping_confidence: float
+    tags: str | None = _text()  # JSON object
+    provider: str = _text()
+    dialect: str = _text()
+    endpoint: str = _text()
+    kind: str = _text()
+    stream: bool
+    started_ns: int = _int()
+    first_byte_ns: int | None = _int()  # after started_ns
+    duration_ns: int | None = _int()  # after started_ns; null while the call goes on
+    status: int | None = _int()
+    ended: str = _text()
+    captured: str = _text()
+    unsecured: bool
+    failed: bool
+    attempt_of: str | None = _text()
+    attempt: int = _int()
+    model_requested: str | None = _text()
+    model: str | None = _text()  # as served
+    response_id: str | None = _text()
+    request_id: str | None = _text()
+    finish_reason: str | None = _text()
+    error_type: str | None = _text()
+    error_message: str | None = _text()
+    server_tools: str | None = _text()  # JSON list
+    messages: int = _int()  # in the request
+    node_id: int | None = _int()  # of the last request message
+    reply_message_id: int | None = _int()
+    usage_grade: str = _text()
+    input_text_tokens: int = _int()
+    input_audio_tokens: int = _int()
+    input_image_tokens: int = _int()
+    cache_read_tokens: int = _int()
+    cache_write_5m_tokens: int = _int()
+    cache_write_1h_tokens: int = _int()
+    output_text_tokens: int = _int()
+    output_audio_tokens: int = _int()
+    output_image_tokens: int = _int()
+    reasoning_tokens: int = _int()
+    tool_units: str | None = _text()  # JSON object
+    cost_nanousd: int | None = _int()  # null exactly when the grade is unknown
+    cost_grade: str = _text()
+    cost_reason: str | None = _text()  # null when nothing is in doubt
+    rate_key: int | None = _ref("rate")
+    request_bytes: int = _int()
+    response_bytes: int = _int()
+
+
+class PayloadTable(SQLModel, table=True):
+    """What is read with one call in hand: see `payload`."""
+
+    __tablename__ = "payload"
+    call_key: int = _part(to="call.id")
+    content: bytes = _blob()
+
+
+class MessageTable(SQLModel, table=True):
+    """One message in canonical JSON, once per month: see `chain`."""
+
+    __tablename__ = "message"
+    __table_args__ = (UniqueConstraint("month", "hash"),)
+    id: int = _id()
+    month: int
+    hash: bytes = _blob()  # BLAKE2b of 16 bytes, keyed per store
+    content: bytes = _blob()
+
+
+class NodeTable(SQLModel, table=True):
+    """A message at its place: the chain of parents is everything that stood before it."""
+
+    __tablename__ = "node"
+    __table_args__ = (UniqueConstraint("month", "parent_id", "message_id"),)
+    id: int = _id()
+    month: int
+    parent_id: int = _int()  # 0: the first message
+    message_id: int = _int()
+
+
+class ToolCallTable(SQLModel, table=True):
+    """The client's tools that a reply asked for, in order."""
+
+    __tablename__ = "tool_call"
+    call_key: int = _part(to="call.id")
+    position: int = _part(Integer)
+    tool_call_id: str | None = _text()
+    name: str = _text()
+    arguments: str = _text()
+
+
+class TagTable(SQLModel, table=True):
+    """Tags to search by: of a call, or of the whole run (call_key 0) where a fact said so."""
+
+    __tablename__ = "tag"
+    __table_args__ = (Index("ix_tag_name_value", "name", "value"), Index("ix_tag_call", "call_key"))
+    run_key: int = _part(to="run.id")
+    call_key: int = _part()
+    name: str = _part(Text)
+    value: str = _text()
+
+
+class IssueTable(SQLModel, table=True):
+    """Failures of one agent with one fingerprint."""
+
+    __tablename__ = "issue"
+    __table_args__ = (UniqueConstraint("agent_id", "fingerprint"),)
+    id: int = _id()
+    agent_id: int = _ref("agent")
+    fingerprint: str = _text()
+    code: str = _text()
+    severity: str = _text()
+    first_ns: int = _int()
+    last_ns: int = _int()
+    failures: int = _int()
+
+
+class FailureTable(SQLModel, table=True):
+    """One occurrence with a stable code and its evidence."""
+
+    __tablename__ = "failure"
+    __table_args__ = (Index("ix_failure_run", "run_key"), Index("ix_failure_call", "call_key"))
+    id: int = _id()
+    issue_id: int = _ref("issue", index=True)
+    run_key: int = _ref("run")
+    call_key: int | None = _ref("call")
+    at_ns: int = _int()
+    code: str = _text()
+    severity: str = _text()
+    message_index: int | None
+    tool_call_id: str | None = _text()
+    evidence: str = _text()  # JSON
+    fix: str | None = _text()
+
+
+class FactTable(SQLModel, table=True):
+    """What came from outside: see `journal.fact`."""
+
+    __tablename__ = "fact"
+    __table_args__ = (
+        UniqueConstraint("fact_id", "writer_id"),
+        Index("ix_fact_run", "run_key"),
+        Index("ix_fact_run_id", "run_id"),
+    )
+    id: int = _id()
+    fact_id: str = _text()
+    writer_id: int = _ref("segment")
+    at_ns: int = _int()
+    type: str = _text()
+    run_id: str | None = Field(sa_type=ID_TEXT)
+    agent: str | None = _text()
+    run_key: int | None = _ref("run")  # null: the run was not seen yet, or the fact speaks of none
+    body: str = _text()  # JSON, the whole fact
+
+
+class _Rollup(SQLModel):
+    """Sums over the calls of one series that started in one hour or day."""
+
+    start: int = _part(Integer)  # hours or days since the epoch
+    series_id: int = _part(to="series.id")
+    calls: int = _int()
+    attempts: int = _int()
+    errors: int = _int()
+    client_closed: int = _int()
+    interrupted: int = _int()
+    cut_captures: int = _int()  # bodies not kept whole
+    unsecured: int = _int()
+    input_text_tokens: int = _int()
+    input_audio_tokens: int = _int()
+    input_image_tokens: int = _int()
+    cache_read_tokens: int = _int()
+    cache_write_5m_tokens: int = _int()
+    cache_write_1h_tokens: int = _int()
+    output_text_tokens: int = _int()
+    output_audio_tokens: int = _int()
+    output_image_tokens: int = _int()
+    reasoning_tokens: int = _int()
+    reported_calls: int = _int()
+    computed_calls: int = _int()
+    estimated_calls: int = _int()
+    partial_calls: int = _int()
+    unpriced_calls: int = _int()
+    api_calls: int = _int()
+    reported_nanousd: int = _int()
+    computed_nanousd: int = _int()
+    estimated_nanousd: int = _int()
+    partial_nanousd: int = _int()
+    api_nanousd: int = _int()
+
+
+class _RunRollup(SQLModel):
+    """Sums over the runs of one agent that started in one hour or day."""
+
+    start: int = _part(Integer)
+    agent_id: int = _part()  # 0: agents beyond the cap
+    runs: int = _int()
+    child_runs: int = _int()
+    failed_runs: int = _int()
+    reported_outcomes: int = _int()
+    unpriced_runs: int = _int()
+    calls: int = _int()
+    attempts: int = _int()
+    steps: int = _int()
+    errors: int = _int()
+    input_tokens: int = _int()
+    cached_input_tokens: int = _int()
+    cache_write_tokens: int = _int()
+    output_tokens: int = _int()
+    reasoning_tokens: int = _int()
+    cost_nanousd: int = _int()
+    api_nanousd: int = _int()
+    reported_calls: int = _int()
+    estimated_calls: int = _int()
+    partial_calls: int = _int()
+    unpriced_calls: int = _int()
+    api_calls: int = _int()
+    duration_ms: int = _int()
+
+
+class _Latency(SQLModel):
+    """A histogram of calls that did not fail: see `rollup.latency_bucket`."""
+
+    start: int = _part(Integer)
+    series_id: int = _part(to="series.id")
+    what: int = _part(Integer)  # rollup.FIRST_BYTE or rollup.DURATION
+    bucket: int = _part(Integer)
+    calls: int = _int()
+
+
+_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}  # the rows lie in the order of their key
+
+
+class RollupHourTable(_Rollup, table=True):
+    __tablename__ = "rollup_hour"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
+class RollupDayTable(_Rollup, table=True):
+    __tablename__ = "rollup_day"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
+class RunRollupHourTable(_RunRollup, table=True):
+    __tablename__ = "run_rollup_hour"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
+class RunRollupDayTable(_RunRollup, table=True):
+    __tablename__ = "run_rollup_day"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
+class LatencyHourTable(_Latency, table=True):
+    __tablename__ = "latency_hour"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
+class LatencyDayTable(_Latency, table=True):
+    __tablename__ = "latency_day"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
+def _table(name: str) -> Table:
+    return metadata.tables[name]
+
+
+meta, segment, agent, session = _table("meta"), _table("segment"), _table("agent"), _table("session")
+rate, series, run, run_alias = _table("rate"), _table("series"), _table("run"), _table("run_alias")
+call, payload, message, node = _table("call"), _table("payload"), _table("message"), _table("node")
+tool_call, tag, issue = _table("tool_call"), _table("tag"), _table("issue")
+failure, fact = _table("failure"), _table("fact")
+rollup_hour, rollup_day = _table("rollup_hour"), _table("rollup_day")
+run_rollup_hour, run_rollup_day = _table("run_rollup_hour"), _table("run_rollup_day")
+latency_hour, latency_day = _table("latency_hour"), _table("latency_day")
