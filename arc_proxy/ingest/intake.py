@@ -8,13 +8,14 @@ is made anew from the resume points of the last stored batch goes on as if nothi
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from arc_proxy.ingest.assemble import Assembler, Exchange, Position
-from arc_proxy.journal.reader import JournalReader
+from arc_proxy.journal.reader import JournalReader, Problem
 from arc_proxy.journal.record import NO_EXCHANGE, Record, RecordKind, id_text
 from arc_proxy.journal.segment import is_writer_gone, writer_name
 
@@ -27,31 +28,40 @@ UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
 _BEGINNING: Position = (0, 0)
 _NO_LIMIT = 1 << 62
 
+JsonObject = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Resume:
     """
-    Where to go on in one writer: read from `at`, and before that the records of the `held` exchanges, each
-    from its own beginning.
+    Where to go on in one writer.
+
+    Read from `at`, and before that the records of the `held` exchanges, each from its own beginning. What
+    ended up to `seen` is stored already: it is only read again for the sake of exchanges that were open.
     """
 
     at: Position = _BEGINNING
+    seen: Position = _BEGINNING
     held: Mapping[bytes, Position] = field(default_factory=dict)
 
-    def encode(self) -> str:
-        """Compact JSON, {"at": [seq, offset], "held": {exchange id in hex: [seq, offset]}}."""
+    @property
+    def oldest(self) -> Position:
+        """What lies before this is never read again: see `journal.retention`."""
+        return min((self.at, *self.held.values()))
+
+    def as_json(self) -> JsonObject:
+        """{"at": [seq, offset], "seen": [seq, offset], "held": {exchange id in hex: [seq, offset]}}."""
         held = {exchange_id.hex(): list(first) for exchange_id, first in self.held.items()}
-        return json.dumps({"at": list(self.at)} | ({"held": held} if held else {}), separators=(",", ":"))
+        return {"at": list(self.at), "seen": list(self.seen)} | ({"held": held} if held else {})
 
 
-def decode_resume(text: str) -> Resume:
-    """Raises ValueError for text that `Resume.encode` did not make."""
+def read_resume(body: JsonObject) -> Resume:
+    """Raises ValueError for what `Resume.as_json` did not make."""
     try:
-        body = json.loads(text)
         held = {bytes.fromhex(key): _position(value) for key, value in body.get("held", {}).items()}
-        return Resume(_position(body["at"]), held)
+        return Resume(_position(body["at"]), _position(body["seen"]), held)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no resume point: {text[:80]!r}") from error
+        raise ValueError(f"no resume point: {str(body)[:80]}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class Batch:
     exchanges: list[Exchange] = field(default_factory=list)
     facts: list[RecordedFact] = field(default_factory=list)
     counts: dict[str, bytes] = field(default_factory=dict)  # per writer, the last COUNTS record's content
+    tallies: dict[str, Counter[str]] = field(default_factory=dict)  # per writer, what the reader counted
     resume: dict[str, Resume] = field(default_factory=dict)
     body_bytes: int = 0
     read_bytes: int = 0
@@ -89,11 +100,14 @@ class Batch:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.exchanges or self.facts or self.counts)
+        return not (self.exchanges or self.facts or self.counts or self.tallies)
 
     def add(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self.body_bytes += len(exchange.request_body) + len(exchange.response_body)
+
+    def tally(self, writer: str, what: str, count: int = 1) -> None:
+        self.tallies.setdefault(writer, Counter())[what] += count
 
 
 class Intake:
@@ -105,8 +119,12 @@ class Intake:
         self._journal_dir = journal_dir
         self._reader = JournalReader(journal_dir)
         self._assembler = assembler or Assembler()
-        self._handed_out: dict[str, Resume] = dict(resume)
+        self._stored = dict(resume)
+        self._handed_out = dict(resume)
         self._read_to: dict[str, Position] = {writer: point.at for writer, point in resume.items()}
+        self._unreadable = 0
+        self._noted: set[tuple[str, int]] = set()
+        self._batch = Batch()
         for writer, point in resume.items():
             if point.held:
                 self._read_held(writer, point)
@@ -117,9 +135,9 @@ class Intake:
         return self._assembler.open_count
 
     @property
-    def unreadable(self) -> int:
-        """Records that could not be read and segments that broke off, since this intake was made."""
-        return self._assembler.unreadable + self._reader.unknown_records + len(self._reader.problems)
+    def problems(self) -> list[Problem]:
+        """Segments that could not be read to their end, in this intake's time."""
+        return list(self._reader.problems.values())
 
     def batches(self, now_ns: int) -> Iterator[Batch]:
         """
@@ -127,46 +145,69 @@ class Intake:
 
         `now_ns` is wall time; it decides what has been silent for long.
         """
-        # Asked before reading: what a writer that is gone has written will have been read then.
-        open_writers = self._assembler.open_writers()
-        gone = [writer for writer in open_writers if is_writer_gone(self._journal_dir / writer)]
-        batch = Batch()
-        for writer, record, wall_ns, after in self._reader.read(dict(self._read_to), _NO_LIMIT):
-            self._take(batch, writer, record, wall_ns, after)
-            if batch.is_full:
-                yield self._sealed(batch)
-                batch = Batch()
-        for writer in gone:
-            for exchange in self._assembler.interrupt(writer):
-                batch.add(exchange)
+        gone: list[str] = []
+        while True:
+            yield from self._read_to_the_end()
+            for writer in gone:
+                for exchange in self._assembler.interrupt(writer):
+                    self._batch.add(exchange)
+            # A writer that is gone may have written after we looked: what it wrote is read once more first.
+            gone = [w for w in self._assembler.open_writers() if is_writer_gone(self._journal_dir / w)]
+            if not gone:
+                break
         for exchange in self._assembler.checkpoint(now_ns):
-            batch.add(exchange)
-        if not batch.is_empty:
-            yield self._sealed(batch)
+            self._batch.add(exchange)
+        if not self._batch.is_empty:
+            yield self._sealed()
 
     def whole(self, exchange: Exchange) -> Exchange:
         """The exchange with its bodies, which are read again if it was spilled."""
         return read_again(self._reader, exchange) if exchange.spilled else exchange
 
-    def _take(self, batch: Batch, writer: str, record: Record, wall_ns: int, after: Position) -> None:
+    def _read_to_the_end(self) -> Iterator[Batch]:
+        for writer, record, wall_ns, after in self._reader.read(dict(self._read_to), _NO_LIMIT):
+            self._take(writer, record, wall_ns, after)
+            if self._batch.is_full:
+                yield self._sealed()
+        for problem in self._reader.problems.values():
+            name, place = (problem.writer, problem.seq), (problem.seq, problem.offset + 1)
+            if name not in self._noted:
+                self._noted.add(name)
+                if place > self._seen_before(problem.writer):
+                    self._batch.tally(problem.writer, "damaged_segments")
+
+    def _take(self, writer: str, record: Record, wall_ns: int, after: Position) -> None:
         at = self._read_to.get(writer, _BEGINNING)
         self._read_to[writer] = after
-        batch.read_bytes += len(record.content)
-        if record.kind is RecordKind.FACT:
-            batch.facts.append(_recorded_fact(writer, record, wall_ns, after))
-        elif record.kind is RecordKind.COUNTS and record.exchange_id == NO_EXCHANGE:
-            batch.counts[writer] = record.content
+        self._batch.read_bytes += len(record.content)
         exchange = self._assembler.feed(writer, record, wall_ns, at, after)
+        unreadable = self._assembler.unreadable + self._reader.unknown_records - self._unreadable
+        self._unreadable += unreadable
+        if after <= self._seen_before(writer):
+            return  # stored already; read again for the exchanges that were open then
         if exchange is not None:
-            batch.add(exchange)
+            self._batch.add(exchange)
+        elif record.kind is RecordKind.FACT:
+            self._batch.facts.append(_recorded_fact(writer, record, wall_ns, after))
+        elif record.kind is RecordKind.COUNTS and record.exchange_id == NO_EXCHANGE:
+            self._batch.counts[writer] = record.content
+        if unreadable:
+            self._batch.tally(writer, "unreadable_records", unreadable)
 
-    def _sealed(self, batch: Batch) -> Batch:
+    def _sealed(self) -> Batch:
+        batch, self._batch = self._batch, Batch()
         held = self._assembler.held()
+        damaged = {problem.writer: (problem.seq, problem.offset + 1) for problem in self.problems}
         for writer, at in self._assembler.positions().items():
-            point = Resume(at, held.get(writer, {}))
+            seen = max(self._read_to[writer], self._seen_before(writer), damaged.get(writer, _BEGINNING))
+            point = Resume(at, seen, held.get(writer, {}))
             if self._handed_out.get(writer) != point:
                 self._handed_out[writer] = batch.resume[writer] = point
         return batch
+
+    def _seen_before(self, writer: str) -> Position:
+        point = self._stored.get(writer)
+        return _BEGINNING if point is None else point.seen
 
     def _read_held(self, writer: str, point: Resume) -> None:
         first = min(point.held.values())
