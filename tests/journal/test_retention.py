@@ -103,8 +103,9 @@ def test_what_lies_before_the_position_may_go_and_what_lies_behind_may_not(journ
     folder = write(journal)
     segments = list_segments(folder)
     assert len(segments) >= 3
-    everything = read_to_end(journal)[folder.name]
-    in_second = {folder.name: (segments[1][0], 200)}
+    positions = [after for _, _, _, after in JournalReader(journal).read({}, 1 << 40)]
+    everything = positions[-1]
+    in_second = {folder.name: next(after for after in positions if after.seq == segments[1][0])}
     assert [each.is_read for each in find_segments(journal, in_second)][:3] == [True, False, False]
     assert all(each.is_read for each in find_segments(journal, {folder.name: everything}))
     assert not any(each.is_read for each in find_segments(journal, {}))

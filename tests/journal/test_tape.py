@@ -474,7 +474,7 @@ steps = st.lists(
     st.tuples(
         st.sampled_from(["good", "good", "good", "partial", "full", "slow", "nap"]),
         st.integers(min_value=0, max_value=4),  # exchanges offered in this tick
-        st.integers(min_value=0, max_value=1200),  # bytes of a piece
+        st.integers(min_value=1, max_value=1200),  # bytes of a piece
     ),
     max_size=25,
 )
