@@ -104,7 +104,8 @@ class PriceBook:
         """
         Models that speak a dialect under a provider and have a standard price for text at a moment.
 
-        For pricing the same tokens elsewhere. Retired models, those for one purpose and those of unknown purpose are left out.
+        For pricing the same tokens elsewhere: `price_call` takes their `id` as a name. Retired models, those
+        for one purpose only and those of unknown purpose are left out.
         """
         modes = _MODES.get(dialect, ())
         buckets = {"input_text"} if dialect == "openai.embeddings" else {"input_text", "output_text"}
@@ -143,12 +144,13 @@ class PriceBook:
         return Found(models=(whatever,)) if whatever is not None else None
 
     def _on_shelves(self, provider: str, spelling: str) -> Model | None:
-        for shelf in shelf_names(provider):
-            if shelf in self.providers:
-                for model in self._shelf(shelf).models:
-                    if model.is_called(spelling):
-                        return model
-        return None
+        shelves = [self._shelf(name) for name in shelf_names(provider) if name in self.providers]
+        for shelf in shelves:
+            for model in shelf.models:
+                if model.is_called(spelling):
+                    return model
+        # The book's own name of a model, where no call uses it: "regional.anthropic..." on Bedrock.
+        return next((model for shelf in shelves for model in shelf.models if model.id == spelling), None)
 
     def _shelf(self, name: str) -> Shelf:
         if name not in self._shelves:

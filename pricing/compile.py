@@ -77,6 +77,8 @@ def compile_book(folder: Path, table: Mapping[str, Mapping[str, Any]]) -> int:
         path = folder / "rates" / f"{shelf.provider}.jsonl"
         shelved = read_shelf(path.read_bytes()) if path.exists() else None
         files[path] = write_shelf(merge(shelved, shelf, recorded=RECORDED))
+    for path in sorted((folder / "rates").glob("*.jsonl")):
+        files.setdefault(path, path.read_bytes())  # a provider that the sources have dropped keeps its rows
     files[folder / "index.json"] = _index(files)
     changed = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
     for path in changed:
@@ -240,7 +242,7 @@ def _fill(rate: Rate, other: Rate) -> Rate:
         over=tuple(sorted([*rate.over, *extra_steps], key=lambda step: step[0])),
         uplift_permille=other.uplift_permille,
         agrees=other.source,
-        filled=tuple(sorted([*gaps, *(f"over {over}" for over, _ in extra_steps)])),
+        filled=dict.fromkeys([*gaps, *(f"over {over}" for over, _ in extra_steps)], other.source),
     )
 
 
@@ -249,7 +251,7 @@ def _with_days(rate: Rate, other: Rate) -> Rate:
     spans = {(each.start, each.end) for each in rate.hours}
     if spans != {(each.start, each.end) for each in other.hours} or not _near(rate.picousd, other.picousd):
         return rate
-    return replace(rate, hours=other.hours, agrees=other.source, filled=("days",))
+    return replace(rate, hours=other.hours, agrees=other.source, filled={"days": other.source})
 
 
 def _noon(day: date) -> datetime:
@@ -284,19 +286,40 @@ def merge(shelved: Shelf | None, fresh: Shelf, *, recorded: date) -> Shelf:
 
 def _merged(shelved: tuple[Rate, ...], fresh: tuple[Rate, ...], recorded: date) -> tuple[Rate, ...]:
     rates = list(shelved)
-    for rate in fresh:
-        line = [each for each in rates if _line_of(each) == _line_of(rate)]
-        later = any(_line_of(each) == _line_of(rate) and _starts(each) > _starts(rate) for each in fresh)
-        first_day = _starts(rate)
-        if rate.since is None and line and not later:
-            first_day = recorded  # the source gives no date: it is a change, and from today
-        held = [each for each in line if _starts(each) <= first_day]
-        current = max(held, key=lambda each: each.age, default=None)
-        if current is not None and current.says_same(rate):
-            continue
-        since = rate.since if rate.since is not None or not line or later else recorded
-        rates.append(replace(rate, since=since, recorded=recorded))
+    for tier in dict.fromkeys(rate.tier for rate in fresh):
+        added: list[Rate] = []
+        unchanged: list[Rate] = []
+        for rate in (each for each in fresh if each.tier == tier):
+            new = _as_new_row(rate, rates, fresh, recorded)
+            (unchanged if new is None else added).append(new or rate)
+        if any(rate.hours for rate in fresh if rate.tier == tier):
+            # The prices of some hours go with the price of all others: either all are new, or none.
+            first_day = max((_starts(new) for new in added), default=date.min)
+            repeated = [
+                rate for rate in unchanged if added and _starts(rate) < first_day and _is_last(rate, fresh)
+            ]
+            added += [replace(rate, since=first_day, recorded=recorded) for rate in repeated]
+        rates += added
     return tuple(rates)
+
+
+def _as_new_row(rate: Rate, shelved: Iterable[Rate], fresh: Iterable[Rate], recorded: date) -> Rate | None:
+    """The row to add for what a source says; None if it is on disk already."""
+    line = [each for each in shelved if _line_of(each) == _line_of(rate)]
+    # A price without a date that differs from ours is a change, from today; with dated ones behind it, a
+    # correction of how it began.
+    is_change = rate.since is None and bool(line) and _is_last(rate, fresh)
+    first_day = recorded if is_change else _starts(rate)
+    current = max(
+        (each for each in line if _starts(each) <= first_day), key=lambda each: each.age, default=None
+    )
+    if current is not None and current.says_same(rate):
+        return None
+    return replace(rate, since=recorded if is_change else rate.since, recorded=recorded)
+
+
+def _is_last(rate: Rate, fresh: Iterable[Rate]) -> bool:
+    return not any(_line_of(each) == _line_of(rate) and _starts(each) > _starts(rate) for each in fresh)
 
 
 def _line_of(rate: Rate) -> tuple[object, ...]:

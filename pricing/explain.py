@@ -48,9 +48,9 @@ def _explained(book: PriceBook, line: CostLine) -> ExplainedLine:
         scale, per = 1000, "thousand uses"
     else:
         scale, per = 1_000_000, "million tokens"
-    source = row.source if row else ""
-    if row and row.agrees:
-        source += f", {row.agrees}" + (" for this bucket" if line.bucket in row.filled else " agrees")
+    source = row.filled.get(line.bucket, row.source) if row else ""
+    if row and row.agrees and line.bucket not in row.filled:
+        source += f", {row.agrees} agrees"
     return ExplainedLine(
         bucket=line.bucket,
         units=line.units,

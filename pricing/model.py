@@ -80,8 +80,20 @@ class Model:
 
 
 def newest(rates: Iterable[Rate], at: datetime, tier: str) -> Rate | None:
-    held = [rate for rate in rates if rate.tier == tier and rate.holds(at)]
-    return max(held, key=lambda rate: rate.age, default=None)
+    """
+    The row to use among those of one tier: the last `since`, and of these the last `recorded`.
+
+    Rows for some hours of the week count by their last set alone, so that a later set can also take hours
+    back, and only as long as no later row says one price for all hours.
+    """
+    begun = [rate for rate in rates if rate.tier == tier and rate.has_begun(at)]
+    always = max((rate for rate in begun if not rate.hours), key=lambda rate: rate.age, default=None)
+    by_hours = [rate for rate in begun if rate.hours]
+    if by_hours:
+        last = max(rate.age for rate in by_hours)
+        if always is None or last >= always.age:
+            return next((rate for rate in by_hours if rate.age == last and rate.contains(at)), always)
+    return always
 
 
 def model_from_json(row: Mapping[str, Any], *, provider: str) -> Model:

@@ -18,7 +18,8 @@ A row on disk is one JSON object, see `pricing.shelf`:
     over      {"200000": {bucket: picodollars}} the whole request costs this above so many input tokens
     hours     [{"days": [1..7], "from": minute, "to": minute}] of the UTC week; absent: always
     uplift    {"us": 1100} per mille, on tokens, for inference kept in that region
-    agrees    the second source that says the same; filled: the buckets taken from that one
+    agrees    the second source that says the same
+    filled    {"litellm 1.106.2": [bucket ...]} what the row has from elsewhere than its source
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Rate:
     hours: tuple[Hours, ...] = ()
     uplift_permille: Mapping[str, int] = field(default_factory=dict)
     agrees: str = ""
-    filled: tuple[str, ...] = ()
+    filled: Mapping[str, str] = field(default_factory=dict)  # bucket -> the source it is from
 
     @property
     def id(self) -> str:
@@ -73,13 +74,13 @@ class Rate:
         recorded = "" if self.recorded == date.min else f"/{self.recorded.isoformat()}"
         return f"{self.provider}/{self.model}{tier}{hours}@{since}{recorded}/{origin}"
 
-    def holds(self, at: datetime) -> bool:
-        """Whether the row speaks about this moment; a naive time is UTC."""
-        if at.tzinfo is not UTC:
-            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        if self.since is not None and at.date() < self.since:
-            return False
-        return not self.hours or any(each.contain(at) for each in self.hours)
+    def has_begun(self, at: datetime) -> bool:
+        """Whether the row's first day has come; a naive time is UTC."""
+        return self.since is None or _utc(at).date() >= self.since
+
+    def contains(self, at: datetime) -> bool:
+        """Whether the row speaks about this hour of the week."""
+        return not self.hours or any(each.contain(_utc(at)) for each in self.hours)
 
     def for_input(self, input_tokens: int) -> Mapping[str, int]:
         """The rates of a request with so many input tokens, cache included: past a step, all of it."""
@@ -92,9 +93,9 @@ class Rate:
         return rates
 
     @property
-    def age(self) -> tuple[date, bool, date]:
-        """Sorts rows that hold at one moment: the last one is the one to use."""
-        return (self.since or date.min, bool(self.hours), self.recorded)
+    def age(self) -> tuple[date, date]:
+        """Sorts rows that speak about one moment: the last one is the one to use."""
+        return (self.since or date.min, self.recorded)
 
     def says_same(self, other: Rate) -> bool:
         """The same price, whoever said it and when."""
@@ -103,6 +104,12 @@ class Rate:
             other.over,
             other.uplift_permille,
         )
+
+
+def _utc(at: datetime) -> datetime:
+    if at.tzinfo is UTC:
+        return at
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def rate_from_json(row: Mapping[str, Any], *, provider: str, model: str, url: str) -> Rate:
@@ -123,7 +130,7 @@ def rate_from_json(row: Mapping[str, Any], *, provider: str, model: str, url: st
         ),
         uplift_permille=row.get("uplift", {}),
         agrees=row.get("agrees", ""),
-        filled=tuple(row.get("filled", ())),
+        filled={bucket: source for source, buckets in row.get("filled", {}).items() for bucket in buckets},
     )
 
 
@@ -155,5 +162,8 @@ def rate_to_json(rate: Rate, *, url: str) -> dict[str, Any]:
     if rate.agrees:
         row["agrees"] = rate.agrees
     if rate.filled:
-        row["filled"] = sorted(rate.filled)
+        row["filled"] = {
+            source: sorted(bucket for bucket, origin in rate.filled.items() if origin == source)
+            for source in sorted(set(rate.filled.values()))
+        }
     return row

@@ -31,7 +31,8 @@ def _with_fees(shelf: Shelf, by_hand: Mapping[str, Any]) -> Shelf:
             for fee in fees
             if fee["bucket"] not in rate.picousd and (not fee.get("modes") or model.mode in fee["modes"])
         }
-        return replace(rate, picousd={**rate.picousd, **missing}, filled=(*rate.filled, *missing))
+        pages = {fee["bucket"]: f"{SOURCE}, {fee['source']}" for fee in fees if fee["bucket"] in missing}
+        return replace(rate, picousd={**rate.picousd, **missing}, filled={**rate.filled, **pages})
 
     models = tuple(
         replace(model, rates=tuple(charged(model, rate) for rate in model.rates)) for model in shelf.models

@@ -60,6 +60,23 @@ BUCKETS = {
     "output_cost_per_image_token": "output_image",
     "output_cost_per_reasoning_token": "reasoning",
 }
+# What a call may need of a model; the table has more, about its own parameters.
+FEATURES = (
+    "assistant_prefill",
+    "audio_input",
+    "audio_output",
+    "computer_use",
+    "function_calling",
+    "parallel_function_calling",
+    "pdf_input",
+    "prompt_caching",
+    "reasoning",
+    "response_schema",
+    "sampling_params",
+    "tool_choice",
+    "vision",
+    "web_search",
+)
 TIERS = {"batches": "batch", "flex": "flex", "priority": "priority"}
 _FIELD = re.compile(
     rf"(?P<base>{'|'.join(sorted(BUCKETS, key=len, reverse=True))})"
@@ -225,11 +242,7 @@ def _minutes(span: str) -> tuple[int, int]:
 
 
 def _supported(entry: Mapping[str, Any], said: bool) -> frozenset[str]:
-    return frozenset(
-        name.removeprefix("supports_")
-        for name, value in entry.items()
-        if name.startswith("supports_") and value is said
-    )
+    return frozenset(name for name in FEATURES if entry.get(f"supports_{name}") is said)
 
 
 def _whole_number(value: object) -> int | None:
