@@ -1,0 +1,279 @@
+"""`arc-proxy prices`: what the price book says, and what usage costs by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from arc_proxy.cli.folder import Folder, find_folder
+from arc_proxy.cli.help import HelpCommand, HelpGroup
+from arc_proxy.cli.options import AsJson, DataDir, given
+from arc_proxy.cli.terminal import out, out_json, out_json_lines, say, style, width
+from arc_proxy.errors import ConfigError, UsageError
+from arc_proxy.format import UNKNOWN, clean
+from arc_proxy.report.table import Column, Table, draw
+from pricing.book import PriceBook, PricesFileError, load_book
+from pricing.explain import ExplainedLine, explain, usd_text
+from pricing.model import Model
+from pricing.quote import QuestionError, Quote, quote
+from pricing.rate import Rate
+
+app = typer.Typer(cls=HelpGroup, add_completion=False, no_args_is_help=True)
+
+# Who makes models, before who sells them: the first that knows a name is meant.
+_MAKERS = ("openai", "anthropic", "google", "x-ai", "mistral", "deepseek", "cohere", "moonshotai", "groq")
+_BUCKETS = ("input_text", "cache_read", "cache_write_5m", "cache_write_1h", "output_text")
+
+
+@app.callback()
+def prices() -> None:
+    """
+    The price book: dated, published prices, with the source of each.
+
+    Your own prices, discounts and deployment names go into prices.toml of the data folder.
+    """
+
+
+@app.command("list", cls=HelpCommand)
+def list_prices(
+    provider: Annotated[str | None, typer.Argument(help="Whose models; without it, the providers.")] = None,
+    match: Annotated[str | None, given("--match", "Only names with this in them.", metavar="TEXT")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the providers that the book knows, or one provider's models with their prices of today."""
+    book = open_book(find_folder(data_dir, os.environ))
+    if provider is None:
+        _list_providers(book, as_json)
+        return
+    models = _models(book, provider)
+    if not models:
+        raise UsageError(f"the book knows no provider {provider!r}; `arc-proxy prices list` names them all.")
+    now = datetime.now(UTC)
+    shown = [(model, model.rate(now)) for model in models if not match or match.lower() in model.id]
+    rows = [(model, rate) for model, rate in shown if rate is not None]
+    if as_json:
+        out_json_lines(_rate_json(rate) for _, rate in rows)
+        return
+    columns = (
+        Column("model", is_number=False, flex=True),
+        *(Column(name) for name in _HEADINGS),
+        Column("since"),
+    )
+    table = Table(columns, tuple((model.id, *_per_million(rate), _since(rate)) for model, rate in rows))
+    for line in draw(table, width()):
+        out(line)
+    say("USD per million tokens, standard tier. `arc-proxy prices show MODEL` has tiers, steps and sources.")
+
+
+@app.command(cls=HelpCommand)
+def show(
+    model: Annotated[str, typer.Argument(help="A model, under any name that a call may give it.")],
+    provider: Annotated[
+        str | None, given("--provider", "Who sells it; else its maker.", metavar="NAME")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a model's price rows: buckets, tiers, steps, dates and where each was read."""
+    book = open_book(find_folder(data_dir, os.environ))
+    order = (provider,) if provider else (*_MAKERS, *(name for name in book.providers if name not in _MAKERS))
+    found = {name: known for name in order if (known := book.find(name, model)) is not None and known.models}
+    exact = {name: known for name, known in found.items() if not known.remark} or found
+    if not exact:
+        where = f" of {provider}" if provider else ""
+        raise UsageError(
+            f"the book has no price for {clean(model, 80)!r}{where}, so calls of it count as unpriced. "
+            "prices.toml in the data folder can give one."
+        )
+    seller, known = next(iter(exact.items()))
+    rates = [rate for each in known.models for rate in _current(each)]
+    if as_json:
+        out_json([_rate_json(rate) for rate in rates])
+        return
+    out(style(f"{seller} {known.models[0].id}", "bold") + (f"   {known.remark}" if known.remark else ""))
+    for rate in rates:
+        out()
+        for line in _rate_lines(rate):
+            out(line)
+    others = [name for name in exact if name != seller]
+    if others:
+        say(f"\nAlso sold by {', '.join(others)}: --provider NAME.")
+
+
+@app.command(cls=HelpCommand)
+def cost(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """
+    Price usage. Reads one question per line from stdin, or an array of them, and prints what each costs.
+
+        {"id": "a", "provider": "openai", "api": "chat", "model": "gpt-5", "at": "2026-11-22T12:00:00Z",
+         "response": {"usage": {"prompt_tokens": 1000, "completion_tokens": 50}}}
+
+    Without --json every line of the sum comes with the price row behind it.
+    """
+    book = open_book(find_folder(data_dir, os.environ))
+    now = datetime.now(UTC)
+    for at, question in _questions(sys.stdin):
+        try:
+            answer = quote(book, question, now=now)
+        except QuestionError as error:
+            raise UsageError(f"question {at}: {error}.") from None
+        if as_json:
+            fields = {"id": answer.id, "cost_nanousd": answer.cost.nanousd, "grade": str(answer.cost.grade)}
+            out_json_lines([fields | ({"reason": answer.cost.reason} if answer.cost.reason else {})])
+        else:
+            for line in quote_lines(book, answer):
+                out(line)
+
+
+def open_book(folder: Folder) -> PriceBook:
+    """The book under the user's prices.toml. Raises ConfigError for a mistake in that file."""
+    try:
+        return load_book(folder.path / "prices.toml")
+    except PricesFileError as error:
+        raise ConfigError(f"{error}.") from None
+
+
+def quote_lines(book: PriceBook, answer: Quote) -> Iterator[str]:
+    nanousd = answer.cost.nanousd
+    amount = UNKNOWN if nanousd is None else f"${usd_text(nanousd * 1000)}"
+    reason = f": {clean(answer.cost.reason)}" if answer.cost.reason else ""
+    yield f"{style(clean(answer.id) or '-', 'bold')}  {amount}  {answer.cost.grade}{reason}"
+    lines = explain(book, answer.cost)
+    sums = [_factor(line) for line in lines]
+    wide = max(map(len, sums), default=0)
+    for line, factors in zip(lines, sums, strict=True):
+        yield f"    {factors:<{wide}}  = ${line.amount_usd}"
+        yield style(f"      {_source(line)}", "dim")
+    for note in answer.cost.notes:
+        yield f"    note: {clean(note)}"
+    yield ""
+
+
+def _factor(line: ExplainedLine) -> str:
+    if not line.per:
+        return line.bucket
+    return f"{line.units:>9,} {line.bucket} x ${line.rate_usd} per {line.per}"
+
+
+def _source(line: ExplainedLine) -> str:
+    since = f"since {line.since}" if line.since else ""
+    return "  ".join(part for part in (line.rate_id, since, line.source, line.url) if part)
+
+
+def _questions(stream: Iterable[str]) -> Iterator[tuple[int, Any]]:
+    """Lines, or one array over any number of lines; numbered from 1."""
+    lines = iter(stream)
+    number = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        if number == 0 and line.lstrip().startswith("["):
+            yield from enumerate(_load("".join([line, *lines]), "the array"), 1)
+            return
+        number += 1
+        yield number, _load(line, f"question {number}")
+
+
+def _load(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{what} is no JSON: {error}.") from None
+
+
+def _list_providers(book: PriceBook, as_json: bool) -> None:
+    if as_json:
+        out_json({"version": book.version, "providers": list(book.providers)})
+        return
+    for name in book.providers:
+        out(name)
+    say(f"Price book {book.version}. `arc-proxy prices list PROVIDER` has the models.")
+
+
+def _models(book: PriceBook, provider: str) -> list[Model]:
+    now = datetime.now(UTC)
+    found = {
+        model.id: model
+        for dialect in ("openai.responses", "openai.embeddings")
+        for model in book.candidates(provider, dialect, now)
+    }
+    return sorted(found.values(), key=lambda model: model.id)
+
+
+_HEADINGS = ("input", "cache read", "cache write", "write 1h", "output")
+
+
+def _per_million(rate: Rate) -> tuple[str, ...]:
+    return tuple(_usd(rate.picousd.get(bucket)) for bucket in _BUCKETS)
+
+
+def _usd(picousd: int | None) -> str:
+    return "-" if picousd is None else usd_text(picousd * 1_000_000)
+
+
+def _since(rate: Rate) -> str:
+    return rate.since.isoformat() if rate.since else "-"
+
+
+def _current(model: Model) -> list[Rate]:
+    """One row per tier and part of the week, those that hold now and those announced."""
+    now = datetime.now(UTC)
+    rows = {}
+    for moment in (now, *(now.replace(hour=hour) for hour in range(0, 24, 4)), now + timedelta(days=90)):
+        for tier in sorted(model.tiers, key=lambda tier: (tier != "standard", tier)):
+            rate = model.rate(moment, tier)
+            if rate is not None:
+                rows[rate.id] = rate
+    return list(rows.values())
+
+
+def _rate_lines(rate: Rate) -> Iterator[str]:
+    hours = "".join(
+        f", {hours.start // 60:02}:{hours.start % 60:02}-{hours.end // 60:02}:{hours.end % 60:02} UTC"
+        for hours in rate.hours
+    )
+    yield f"  {rate.tier}{hours}, since {_since(rate) if rate.since else 'the beginning'}"
+    for bucket, picousd in sorted(rate.picousd.items(), key=_place):
+        yield f"    {bucket:<18} {_price(bucket, picousd)}"
+    for threshold, step in rate.over:
+        yield f"    above {threshold:,} input tokens the whole request:"
+        for bucket, picousd in sorted(step.items(), key=_place):
+            yield f"      {bucket:<16} {_price(bucket, picousd)}"
+    agrees = f", {rate.agrees} agrees" if rate.agrees else ""
+    yield style(f"    {rate.source}{agrees}, recorded {rate.recorded}  {rate.url}".rstrip(), "dim")
+
+
+def _place(item: tuple[str, int]) -> tuple[int, str]:
+    """The buckets that everyone looks for come first."""
+    bucket = item[0]
+    return (_BUCKETS.index(bucket) if bucket in _BUCKETS else len(_BUCKETS), bucket)
+
+
+def _price(bucket: str, picousd: int) -> str:
+    if bucket == "request":
+        return f"${usd_text(picousd)} per request"
+    if bucket.startswith("tool:"):
+        return f"${usd_text(picousd * 1000)} per thousand uses"
+    return f"${usd_text(picousd * 1_000_000)} per million tokens"
+
+
+def _rate_json(rate: Rate) -> dict[str, Any]:
+    return {
+        "id": rate.id,
+        "provider": rate.provider,
+        "model": rate.model,
+        "tier": rate.tier,
+        "since": rate.since.isoformat() if rate.since else None,
+        "recorded": rate.recorded.isoformat(),
+        "source": rate.source,
+        "url": rate.url,
+        "picousd": dict(rate.picousd),
+        "over": {str(threshold): dict(step) for threshold, step in rate.over},
+    }
