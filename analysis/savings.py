@@ -21,7 +21,8 @@ SAVING_MIN = 0.05
 SAVING_CLEAR = 0.4
 # Words in the names of models that are for one purpose, or not to be built on yet.
 _SPECIAL = frozenset(
-    ["guard", "safeguard", "robotics", "audio", "realtime", "live", "search", "research", "tts", "image", "transcribe", "preview", "exp"]
+    {"guard", "safeguard", "robotics", "audio", "realtime", "live", "search", "research", "tts", "image"}
+    | {"transcribe", "preview", "exp"}
 )
 
 
