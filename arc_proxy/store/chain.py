@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from arc_proxy.store import tables
+from arc_proxy.store.bulk import insert_rows, rows_in
 from arc_proxy.store.memory import Memory
-from arc_proxy.store.names import next_id, select_in
+from arc_proxy.store.names import next_id
 from arc_proxy.store.payload import pack_message, unpack_message
 
 HASH_BYTES = 16
@@ -167,9 +168,9 @@ def _store_messages(growth: _Growth, contents: dict[tuple[int, bytes], bytes]) -
         else:
             growth.message_ids[name] = message_id
     if unknown:
-        for name, row in select_in(connection, tables.message, ("month", "hash"), unknown):
-            month, digest = name
-            growth.message_ids[month, bytes(digest)] = row.id
+        columns = ("month", "hash")
+        for month, digest, message_id in rows_in(connection, tables.message, columns, unknown, "id"):
+            growth.message_ids[month, bytes(digest)] = message_id
     missing = sorted(unknown - growth.message_ids.keys())
     growth.first_message_id = next_id(connection, tables.message)
     rows = []
@@ -177,8 +178,7 @@ def _store_messages(growth: _Growth, contents: dict[tuple[int, bytes], bytes]) -
         growth.message_ids[month, digest] = message_id
         packed = pack_message(contents[month, digest])
         rows.append({"id": message_id, "month": month, "hash": digest, "content": packed})
-    if rows:
-        connection.execute(insert(tables.message), rows)
+    insert_rows(connection, tables.message, rows)
     for name in unknown:
         memory.messages[name] = growth.message_ids[name]
 
@@ -195,7 +195,8 @@ def _grow(growth: _Growth, walks: list[_Walk]) -> None:
             if place is not None:
                 asked.setdefault(place, []).append(walk)
         columns = ("month", "parent_id", "message_id")
-        found = {place: row.id for place, row in select_in(growth.connection, tables.node, columns, asked)}
+        stored = rows_in(growth.connection, tables.node, columns, asked, "id")
+        found = {(month, parent, message): key for month, parent, message, key in stored}
         for place, waiting in asked.items():
             node_id = found.get(place)
             if node_id is None:
@@ -205,8 +206,7 @@ def _grow(growth: _Growth, walks: list[_Walk]) -> None:
             for walk in waiting:
                 walk.step(node_id)
         walks = [walk for waiting in asked.values() for walk in waiting if not walk.is_done]
-    if growth.nodes:
-        growth.connection.execute(insert(tables.node), growth.nodes)
+    insert_rows(growth.connection, tables.node, growth.nodes)
 
 
 def _advance(growth: _Growth, walk: _Walk) -> tuple[int, int, int] | None:

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, update
 
 from arc_proxy.journal.fact import FactType
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import dump_json, load_json, some_word, whole, word
+from arc_proxy.store.bulk import insert_rows, rows_in
 from arc_proxy.store.memory import Memory
-from arc_proxy.store.names import agent_keys, next_id, select_in, session_keys, slices
+from arc_proxy.store.names import agent_keys, next_id, session_keys
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_table import RunName, RunsInHand, session_of
 
@@ -41,8 +42,7 @@ class FactsInHand:
 
     def write(self, connection: Connection) -> None:
         """After the runs' rows, which they point at."""
-        if self.new:
-            connection.execute(insert(tables.fact), self.new)
+        insert_rows(connection, tables.fact, self.new)
         if self.attached:
             parameters = [{"b_id": row["id"], "b_run_key": row["run_key"]} for row in self.attached]
             connection.execute(_ATTACH, parameters)
@@ -90,7 +90,7 @@ def _new_rows(connection: Connection, facts: Sequence[Fact], writers: Mapping[st
     wanted = {(some_word(fact.fact_id), writers[some_word(fact.writer)]): fact for fact in facts}
     if not wanted:
         return []
-    stored = {name for name, _ in select_in(connection, tables.fact, ("fact_id", "writer_id"), wanted)}
+    stored = set(rows_in(connection, tables.fact, ("fact_id", "writer_id"), wanted))
     new = [(name, fact) for name, fact in wanted.items() if name not in stored]
     first_id = next_id(connection, tables.fact)
     return [
@@ -110,18 +110,20 @@ def _new_rows(connection: Connection, facts: Sequence[Fact], writers: Mapping[st
 
 
 def _waiting(connection: Connection, fresh: Sequence[RunName]) -> list[Row]:
-    fact = tables.fact
-    found: list[Row] = []
-    for some in slices(sorted({run_id for run_id, _ in fresh})):
-        statement = select(fact).where(fact.c.run_key.is_(None), fact.c.run_id.in_(some))
-        found += [dict(row) for row in connection.execute(statement).mappings()]
-    return found
+    """Facts of these run ids that have no run yet."""
+    names = [column.name for column in tables.fact.c if column.name != "run_id"]
+    wanted = {(run_id,) for run_id, _ in fresh}
+    found = [
+        dict(zip(("run_id", *names), row, strict=True))
+        for row in rows_in(connection, tables.fact, ("run_id",), wanted, *names)
+    ]
+    return [row for row in found if row["run_key"] is None]
 
 
 def _agents(connection: Connection, rows: Sequence[Row]) -> dict[str, int]:
     """Keys of the agents that facts name, as far as there are any."""
     wanted = {(row["agent"] or "",) for row in rows}
-    return {name: row.id for (name,), row in select_in(connection, tables.agent, ("name",), wanted)}
+    return dict(rows_in(connection, tables.agent, ("name",), wanted, "id"))
 
 
 def _run_of(row: Row, runs: RunsInHand, agents: Mapping[str, int]) -> int | None:

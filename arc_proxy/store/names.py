@@ -4,47 +4,24 @@ Small tables of names (agents, sessions, writers, rates, series) and their keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, tuple_
+from sqlalchemy import Connection, Table, func, select
 
 from arc_proxy.store import tables
+from arc_proxy.store.bulk import Name, insert_rows, rows_in, slices
 from arc_proxy.store.memory import Memory
-
-T = TypeVar("T")
-
-IN_MAX = 500  # values in one IN: far below what either database refuses
 
 AGENTS_MAX = 500  # agents with series of their own
 MODELS_MAX = 100  # models per agent with series of their own
 OTHER_AGENT = 0
 OTHER = "other"
 
-Name = tuple[Any, ...]
-
-
-def slices(items: Sequence[T], size: int = IN_MAX) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
 
 def next_id(connection: Connection, table: Table) -> int:
     """The first free key. Ours for this transaction, since one transaction writes at a time."""
     return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
-
-
-def select_in(
-    connection: Connection, table: Table, columns: Sequence[str], wanted: Iterable[Name], *extra: str
-) -> Iterator[tuple[Name, Any]]:
-    """(name, row) of the rows whose `columns` are among `wanted`; a row is its id and `extra`."""
-    named = [table.c[column] for column in columns]
-    statement = select(table.c.id, *(table.c[name] for name in extra), *named)
-    for some in slices(sorted(wanted)):
-        # A tuple of one is no tuple in SQL.
-        is_among = tuple_(*named).in_(some) if len(named) > 1 else named[0].in_([name[0] for name in some])
-        for row in connection.execute(statement.where(is_among)):
-            yield tuple(row[-len(named) :]), row
 
 
 def keys_of(
@@ -62,12 +39,13 @@ def keys_of(
             keys[name] = key
     if not unknown:
         return keys
-    found = {name: row.id for name, row in select_in(connection, table, columns, unknown)}
+    found = {row[:-1]: row[-1] for row in rows_in(connection, table, columns, unknown, "id")}
     missing = sorted(unknown - found.keys())
     if missing:
         found |= zip(missing, range(first := next_id(connection, table), first + len(missing)), strict=True)
-        rows = [{"id": found[name], **dict(zip(columns, name, strict=True))} for name in missing]
-        connection.execute(insert(table), rows)
+        blank: dict[str, Any] = dict.fromkeys(table.c.keys())
+        rows = [blank | {"id": found[name], **dict(zip(columns, name, strict=True))} for name in missing]
+        insert_rows(connection, table, rows)
     for name, key in found.items():
         remembered[name] = key
     return keys | found

@@ -7,17 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Boolean, Connection, bindparam, delete, select, update
 
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, word
-from arc_proxy.store.names import next_id, slices
+from arc_proxy.store.bulk import insert_rows, rows_in, slices
+from arc_proxy.store.names import next_id
 from arc_proxy.store.rollup import Difference
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_rows import RunState, covers
 
 RunName = tuple[str, int]  # (run id, agent's key)
 
+_BOOLEANS = [column.name for column in tables.run.c if isinstance(column.type, Boolean)]
 _COLUMNS = [column.name for column in tables.run.c if column.name != "id"]
 _UPDATE = (
     update(tables.run)
@@ -40,25 +42,19 @@ class RunsInHand:
         self._states: dict[int, RunState] = {}
         self._keys: dict[RunName, int] = {}
         self._new: list[int] = []
+        self._inserted: dict[int, Row] = {}
         self._doubtful: set[int] = set()  # to be derived from all of their rows
         self._next_id: int | None = None
 
     def load(self, names: Iterable[RunName]) -> None:
-        run = tables.run
-        missing = sorted({name for name in names if name not in self._keys})
-        for some in slices(missing):
-            self._keep(select(run).where(tuple_(run.c.run_id, run.c.agent_id).in_(some)))
+        self._keep(("run_id", "agent_id"), {name for name in names if name not in self._keys})
 
     def load_keys(self, keys: Iterable[int]) -> None:
-        run = tables.run
-        for some in slices(sorted({key for key in keys if key not in self._states})):
-            self._keep(select(run).where(run.c.id.in_(some)))
+        self._keep(("id",), {(key,) for key in keys if key not in self._states})
 
     def load_ids(self, run_ids: Iterable[str]) -> None:
         """Every agent's run of these ids."""
-        run = tables.run
-        for some in slices(sorted(set(run_ids))):
-            self._keep(select(run).where(run.c.run_id.in_(some)))
+        self._keep(("run_id",), {(run_id,) for run_id in run_ids})
 
     def key(self, name: RunName) -> int | None:
         return self._keys.get(name)
@@ -99,8 +95,9 @@ class RunsInHand:
                 self._doubtful.add(old["run_key"])
 
     def insert_new(self) -> None:
-        if self._new:
-            self._connection.execute(insert(tables.run), [self._states[key].as_row() for key in self._new])
+        for key in self._new:
+            self._inserted[key] = self._states[key].as_row()
+        insert_rows(self._connection, tables.run, list(self._inserted.values()))
 
     def finish(self, difference: Difference) -> None:
         """Write what changed, remove runs that nothing speaks of any more, and add to the sums."""
@@ -109,10 +106,10 @@ class RunsInHand:
         derive(self._connection, [self._states[key] for key in sorted(self._doubtful)])
         changed: list[Row] = []
         gone: list[int] = []
-        inserted = frozenset(self._new)
         for key, state in self._states.items():
             before = self._before.get(key)
-            row = state.as_row()
+            is_as_inserted = key in self._inserted and key not in self._doubtful
+            row = self._inserted[key] if is_as_inserted else state.as_row()
             if row == before:
                 continue
             if before is not None:
@@ -121,17 +118,20 @@ class RunsInHand:
                 gone.append(key)
                 continue
             difference.run(row, 1)
-            if key not in inserted or key in self._doubtful:
+            if not is_as_inserted:
                 changed.append({f"b_{name}": value for name, value in row.items()})
         if changed:
             self._connection.execute(_UPDATE, changed)
         remove_runs(self._connection, gone)
 
-    def _keep(self, statement: Any) -> None:
-        for found in self._connection.execute(statement).mappings():
-            row = dict(found)
+    def _keep(self, columns: tuple[str, ...], wanted: set[tuple[Any, ...]]) -> None:
+        names = (*columns, *(name for name in ("id", *_COLUMNS) if name not in columns))
+        for found in rows_in(self._connection, tables.run, columns, wanted, *names[len(columns) :]):
+            row = dict(zip(names, found, strict=True))
             key = row["id"]
             if key not in self._states:
+                for name in _BOOLEANS:
+                    row[name] = bool(row[name])
                 self._before[key] = row
                 self._states[key] = RunState.of_row(row)
                 self._keys[row["run_id"], row["agent_id"]] = key

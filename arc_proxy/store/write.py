@@ -19,6 +19,7 @@ from arc_proxy.call import Call
 from arc_proxy.errors import RowRefused
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import dump_json, json_text, load_json, some_word, whole
+from arc_proxy.store.bulk import insert_rows, rows_in, slices
 from arc_proxy.store.chain import Talk, month_of, store_talks
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.fact_table import Fact, FactsInHand, prepare_facts
@@ -29,7 +30,6 @@ from arc_proxy.store.names import (
     rate_keys,
     series_keys,
     session_keys,
-    slices,
     writer_keys,
 )
 from arc_proxy.store.payload import pack_call
@@ -243,9 +243,10 @@ def _prepare(
 
 def _old_rows(connection: Connection, call_ids: Sequence[str]) -> dict[str, Row]:
     call = tables.call
+    known = [key for _, key in rows_in(connection, call, ("call_id",), {(text,) for text in call_ids}, "id")]
     found: dict[str, Row] = {}
-    for some in slices(sorted(call_ids)):
-        for row in connection.execute(select(call).where(call.c.call_id.in_(some))).mappings():
+    for some in slices(known):
+        for row in connection.execute(select(call).where(call.c.id.in_(some))).mappings():
             found[row["call_id"]] = dict(row)
     return found
 
@@ -293,13 +294,11 @@ def _write(
         if change.old is not None:
             difference.call(change.old, -1)
     runs.insert_new()
-    new = [change.row for change in changed if change.old is None]
-    if new:
-        connection.execute(insert(tables.call), new)
+    insert_rows(connection, tables.call, [change.row for change in changed if change.old is None])
     updated = [change.row for change in changed if change.old is not None]
     if updated:
-        rows = [{f"b_{name}": value for name, value in row.items()} for row in updated]
-        connection.execute(_CALL_UPDATE, rows)
+        parameters = [{f"b_{name}": value for name, value in row.items()} for row in updated]
+        connection.execute(_CALL_UPDATE, parameters)
         remove_beside(connection, [row["id"] for row in updated])
     beside: tuple[tuple[Any, list[Row]], ...] = (
         (tables.payload, [{"call_key": change.row["id"], "content": change.beside} for change in changed]),
@@ -310,8 +309,7 @@ def _write(
         (tables.tag, [row for change in changed for row in tag_rows(change.row)]),
     )
     for table, rows in beside:
-        if rows:
-            connection.execute(insert(table), rows)
+        insert_rows(connection, table, rows)
     facts.write(connection)
 
 
