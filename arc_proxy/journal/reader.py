@@ -85,6 +85,8 @@ class JournalReader:
         `budget_bytes` were given out; a writer that is missing in `positions` is read from its beginning.
         """
         writers = list_writers(self._journal_dir)
+        for gone in self._cursors.keys() - set(writers):
+            del self._cursors[gone]
         self._turn += 1
         start = self._turn % len(writers) if writers else 0
         spent = 0
@@ -147,12 +149,14 @@ class JournalReader:
             header = decode_header(os.pread(fd, HEADER_BYTES, 0))
             offset = max(offset, header.header_bytes)
             clock = self._clock_at(fd, writer, header, offset)
+            cursor = _Cursor(Position(seq, offset), clock)
+            if remember:
+                self._cursors[writer] = cursor
             for record, after in self._records(fd, seq, offset):
                 if record.kind is RecordKind.ANCHOR:
-                    clock = _wall_minus_mono(record)
-                if remember:
-                    self._cursors[writer] = _Cursor(after, clock)
-                yield record, max(0, record.mono_ns + clock), after
+                    cursor.wall_minus_mono_ns = _wall_minus_mono(record)
+                cursor.position = after
+                yield record, max(0, record.mono_ns + cursor.wall_minus_mono_ns), after
         except CorruptRecord as error:
             self._note(writer, seq, error.offset, str(error))
         except (JournalError, OSError) as error:

@@ -44,6 +44,9 @@ class RecordKind(IntEnum):
     COUNTS = 13  # one JSON object: what this writer lost or could not secure so far
 
 
+_KINDS = {kind.value: kind for kind in RecordKind}
+
+
 class Ended(StrEnum):
     """How an exchange ended. Values reach the disk and the export: append, never rename."""
 
@@ -75,8 +78,11 @@ def decode_record(payload: bytes) -> Record:
     """
     if len(payload) < _HEADER.size:
         raise ValueError(f"a record has at least {_HEADER.size} bytes, this one has {len(payload)}")
-    kind, exchange_id, mono_ns = _HEADER.unpack_from(payload)
-    return Record(RecordKind(kind), exchange_id, mono_ns, payload[_HEADER.size :])
+    kind_value, exchange_id, mono_ns = _HEADER.unpack_from(payload)
+    kind = _KINDS.get(kind_value)
+    if kind is None:
+        raise ValueError(f"{kind_value} is no kind of record that this version knows")
+    return Record(kind, exchange_id, mono_ns, payload[_HEADER.size :])
 
 
 def make_exchange_id(wall_ms: int, writer_id: int, counter: int) -> bytes:
