@@ -154,8 +154,14 @@ class _MessageFold:
             case "message_stop":
                 self._finished = True
             case "error":
-                self._error = read_error(body)
-                self._finished = True
+                self._fail(read_error(body) or CallError(type=None, message=None))
+            case _:  # a gateway's error has no type
+                self._fail(read_error(body))
+
+    def _fail(self, error: CallError | None) -> None:
+        if error is not None:
+            self._error = error
+            self._finished = True
 
     def _start(self, message: JsonObject) -> None:
         self._model = as_text(message.get("model"))

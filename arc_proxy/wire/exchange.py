@@ -99,22 +99,11 @@ def _split_url(url: str) -> tuple[str | None, str]:
 
 
 def _read_request(exchange: HttpExchange, form: Form, dialect: Dialect, notes: list[str]) -> Prompt:
-    document: JsonObject = {}
     body, note = decode_body(exchange.request_headers, exchange.request_body)
     if note:
         notes.append(f"request: {note}")
-    if body:
-        try:
-            value = read_value(body)
-        except ValueError as error:
-            notes.append(f"request: no JSON ({error})")
-        else:
-            if isinstance(value, dict):
-                document = cut_credentials(value) if may_hold_credentials(body) else value
-            else:
-                notes.append("request: JSON, but no object")
     try:
-        prompt = dialect.read_prompt(document)
+        prompt = dialect.read_prompt(_read_document(body))
     except WireError as error:
         notes.append(f"request: {error}")
         prompt = Prompt()
@@ -124,6 +113,19 @@ def _read_request(exchange: HttpExchange, form: Form, dialect: Dialect, notes: l
         stream=prompt.stream or form.streams,
         messages=tuple(map(stub_media, prompt.messages)),
     )
+
+
+def _read_document(body: bytes) -> JsonObject:
+    """The JSON object that a request is, credentials cut; an empty one if it has no body."""
+    if not body:
+        return {}
+    try:
+        value = read_value(body)
+    except ValueError as error:
+        raise WireError(f"no JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise WireError("JSON, but no object")
+    return cut_credentials(value) if may_hold_credentials(body) else value
 
 
 def _read_response(exchange: HttpExchange, status: int, dialect: Dialect, notes: list[str]) -> Reply:

@@ -19,11 +19,14 @@ import re
 MEDIA_CHARS_MAX = 4096  # base64 no longer than this stays as it is
 
 # Line-wrapped base64 has escaped line ends in a JSON string. Possessive, so that no text makes it slow.
-_BASE64 = rb"(?P<base64>(?:[A-Za-z0-9+/_-]++|\\[rn])++={0,2})"
+_BASE64 = rb"(?P<base64>(?:[A-Za-z0-9+/_-]++|\\[rn])++={0,2}(?:\\[rn]){0,4})"
 _TYPE_BEHIND = rb'(?=",?"(?:media_type|mimeType|mime_type)":"(?P<type>[^"\\]{1,100})"|")'
 # Each with the bytes without which there is nothing to search for.
 _PLACES = (
-    ((b";base64,",), re.compile(rb"data:(?P<type>[\w.+/-]{0,100})(?:;[\w=.+-]{0,100}){0,5};base64," + _BASE64)),
+    (
+        (b";base64,",),
+        re.compile(rb"data:(?P<type>[\w.+/-]{0,100})(?:;[\w=.+-]{0,100}){0,5};base64," + _BASE64),
+    ),
     (
         (b'data":"', b'bytes":"', b'b64_json":"', b'result":"', b'image":"'),
         re.compile(rb'(?:data|bytes|b64_json|result|image)":"' + _BASE64 + _TYPE_BEHIND),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from arc_proxy.call import CallError, Prompt, Reply, ToolCall
-from arc_proxy.wire.call_error import read_error
+from arc_proxy.wire.call_error import read_error, read_refusal
 from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import (
     JsonObject,
@@ -144,15 +144,19 @@ class _ResponseFold:
             self._item(body).say(body.get("item"), whole=False)
         elif kind == "response.output_item.done":
             self._item(body).say(body.get("item"), whole=True)
-        elif kind == "error":
-            self._error = read_error(body) or CallError(
-                type=as_text(body.get("code")), message=as_text(body.get("message"))
-            )
-            self._finished = True
         elif isinstance(body.get("response"), dict):
             self._response = body["response"]
             self._usage = overlay(self._usage, self._response.get("usage"))
             self._finished = self._finished or kind in _TERMINAL_EVENTS
+        elif kind == "error":
+            self._fail(read_refusal(body | {"type": None}))
+        else:  # a gateway's error has no type
+            self._fail(read_error(body))
+
+    def _fail(self, error: CallError | None) -> None:
+        if error is not None:
+            self._error = error
+            self._finished = True
 
     def _item(self, body: JsonObject) -> _Item:
         index = body.get("output_index")
