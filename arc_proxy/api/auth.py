@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from arc_proxy.api.token import SESSION_S, is_api_token, make_token, read_token
 
@@ -41,7 +42,7 @@ class Gate:
         self._policy = policy
         self._used_logins = used_logins
 
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             response = await self._answer(request, handler)

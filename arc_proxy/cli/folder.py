@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from arc_proxy.cut import load_secret_key
 from arc_proxy.errors import ConfigError
-
-SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +62,14 @@ def prepare(folder: Folder) -> None:
 
 
 def read_secret(folder: Folder) -> bytes:
-    """The key of this folder's fingerprints and logins, made on first use."""
+    """The key of this folder's fingerprints and logins, made on first use. Raises ConfigError."""
     path = folder.path / "secret.key"
-    if not path.exists():
-        _create(path, secrets.token_bytes(SECRET_BYTES))
-    return path.read_bytes()
-
-
-def _create(path: Path, content: bytes) -> None:
-    """Whole or not at all, and the first of two who try wins: readers never see an empty key."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
     try:
-        os.link(draft, path)
-    except FileExistsError:
-        return  # theirs then
-    finally:
-        draft.unlink()
+        return load_secret_key(path)
+    except ValueError as error:
+        raise ConfigError(f"{error}. Remove it, and a new one is made.") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def runtime_dir(folder: Folder, environ: Mapping[str, str]) -> Path:

@@ -1,0 +1,136 @@
+"""
+The console: ingest, retention, the API and the dashboard of one data folder, in one process.
+
+    python -m arc_proxy.cli.console CONFIG.json [--lifeline FD]
+
+The supervisor starts it, and starts another if it dies. It ends on SIGTERM, or when the other end of the
+lifeline is closed, which is when the supervisor is gone: one last catch-up, so that what a stop drained is
+in the rows, and then out. No request of an agent ever waits for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from arc_proxy.api.app import Answers, add_api
+from arc_proxy.api.auth import LOGIN_PATH, Gate
+from arc_proxy.cli.console_work import ConsoleWork
+from arc_proxy.cli.folder import Folder, read_secret
+from arc_proxy.cli.log import log_to_file_too
+from arc_proxy.dashboard.app import add_dashboard
+from arc_proxy.dashboard.page import POLICY
+
+LAST_CATCH_UP_S = 10.0
+THREADS_MAX = 2  # reports at once; more would only wait for the database and each other
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleConfig:
+    """The console's part of the supervisor's file."""
+
+    folder: Folder
+    version: str
+    socket: Path
+    database_url: str | None
+    journal_days: int
+    journal_bytes_max: int
+    rows_months: int
+    log_level: str
+
+
+def read_config(path: Path) -> ConsoleConfig:
+    whole = json.loads(path.read_bytes())
+    own: Mapping[str, Any] = whole["console"]
+    return ConsoleConfig(
+        folder=Folder(Path(whole["data_dir"]), "serve"),
+        version=whole["version"],
+        socket=Path(own["socket"]),
+        database_url=own["database_url"],
+        journal_days=own["journal_days"],
+        journal_bytes_max=own["journal_bytes_max"],
+        rows_months=own["rows_months"],
+        log_level=own["log_level"],
+    )
+
+
+def make_app(config: ConsoleConfig, work: ConsoleWork) -> web.Application:
+    gate = Gate(
+        read_secret(config.folder),
+        cookie=f"arc_{config.folder.digest}",
+        policy=POLICY,
+        used_logins=config.socket.with_name("used-logins"),
+    )
+    app = web.Application(middlewares=[gate.middleware()])
+    app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
+    threads = asyncio.Semaphore(THREADS_MAX)
+    add_api(app, Answers(catch_up=work.catch_up, status=work.status, report=work.report), threads)
+    add_dashboard(app, work.document, threads)
+    return app
+
+
+async def serve_console(config: ConsoleConfig, work: ConsoleWork, stop: asyncio.Event) -> None:
+    """Until `stop` is set."""
+    runner = web.AppRunner(make_app(config, work), access_log=None, handle_signals=False, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, str(config.socket)).start()
+        config.socket.chmod(0o600)
+        _log.info("console.ready", pid=os.getpid())
+        await stop.wait()
+        await asyncio.to_thread(work.catch_up, LAST_CATCH_UP_S)
+    finally:
+        await runner.cleanup()
+
+
+async def _run(config: ConsoleConfig, lifeline: int | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if lifeline is not None:
+        os.set_blocking(lifeline, False)
+        loop.add_reader(lifeline, stop.set)  # nothing is ever written: readable means closed
+    work = ConsoleWork(config)
+    threads = [threading.Thread(target=each, name=name) for name, each in work.threads.items()]
+    for thread in threads:
+        thread.start()
+    try:
+        await serve_console(config, work, stop)
+    finally:
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
+        work.stop()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        work.close()
+        _log.info("console.stopped")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="arc_proxy.cli.console", description="Started by `arc-proxy serve`."
+    )
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--lifeline", type=int, default=None)
+    given = parser.parse_args(arguments)
+    config = read_config(given.config)
+    log_to_file_too(config.folder.logs / "console.log", config.log_level)
+    asyncio.run(_run(config, given.lifeline))
+
+
+if __name__ == "__main__":
+    main()

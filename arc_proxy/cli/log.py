@@ -1,0 +1,69 @@
+"""Where logs go. Events with fields, as structlog has them; never prompt text, never keys."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# A log that nobody looks at must not fill the disk: at this size it becomes `<name>.1`.
+LOG_BYTES_MAX = 10_000_000
+
+
+def log_to_stderr(level: str = "warning") -> None:
+    """For commands: what goes wrong beside the answer, one line each."""
+    _configure(level, structlog.PrintLoggerFactory(sys.stderr), colours=sys.stderr.isatty())
+
+
+def log_to_file_too(path: Path, level: str) -> None:
+    """For the console: stderr, which is the supervisor's, and a file of its own with mode 0600."""
+    _configure(level, _Both(path), colours=False)
+
+
+def _configure(level: str, factory: Any, *, colours: bool) -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.ExceptionRenderer(),
+            structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=factory,
+        cache_logger_on_first_use=False,
+    )
+
+
+class _Both:
+    """A logger factory and the logger at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = _open(path)
+        self._bytes = path.stat().st_size
+
+    def __call__(self, *_names: object) -> _Both:
+        return self
+
+    def msg(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)  # noqa: T201
+        if self._bytes > LOG_BYTES_MAX:
+            self._file.close()
+            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self._file = _open(self._path)
+            self._bytes = 0
+        self._file.write(f"{message}\n")
+        self._file.flush()
+        self._bytes += len(message) + 1
+
+    log = debug = info = warning = warn = error = exception = critical = fatal = msg
+
+
+def _open(path: Path) -> TextIO:
+    path.touch(mode=0o600)
+    return path.open("a", encoding="utf-8", errors="backslashreplace")

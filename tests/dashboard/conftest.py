@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from arc_proxy.api.app import Answers, add_api
+from arc_proxy.api.auth import LOGIN_PATH, Gate
+from arc_proxy.dashboard.app import add_dashboard
+from arc_proxy.dashboard.page import POLICY
+from arc_proxy.report.card import Card, Line
+from arc_proxy.report.document import Document, Titled
+from arc_proxy.report.table import Column, Table
+from tests.dashboard.attacks import HOSTILE, SECRET
+
+
+@pytest.fixture
+def document() -> Document:
+    """A document whose every captured text is an attack."""
+    lines = tuple(Line("Runs", text, text) for text in HOSTILE)
+    table = Table((Column("model", is_number=False), Column("calls")), tuple((text, "3") for text in HOSTILE))
+    return Document(
+        title="arc-proxy",
+        period="last 30 days",
+        updated="now",
+        warnings=HOSTILE,
+        cards=tuple(Card(text, lines) for text in HOSTILE),
+        tables=(Titled("Models", table),),
+        notes=HOSTILE,
+    )
+
+
+@pytest.fixture
+async def console(tmp_path, document):
+    """A console's web half on a Unix socket, and a way to ask it as a browser behind the gateway would."""
+    gate = Gate(SECRET, cookie="arc_test", policy=POLICY, used_logins=tmp_path / "used")
+    app = web.Application(middlewares=[gate.middleware()])
+    app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
+    threads = asyncio.Semaphore(2)
+    answers = Answers(
+        catch_up=lambda: {"is_done": True},
+        status=lambda: {"calls": 3},
+        report=lambda query: {"query": dict(query)},
+    )
+    add_api(app, answers, threads)
+    add_dashboard(app, lambda _since: document, threads)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    path = str(tmp_path / "s")
+    await web.UnixSite(runner, path).start()
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), cookie_jar=jar) as session:
+
+        def ask(method: str, target: str, **more: object) -> Callable[..., object]:
+            return session.request(method, f"http://127.0.0.1{target}", allow_redirects=False, **more)
+
+        yield ask
+    await runner.cleanup()
