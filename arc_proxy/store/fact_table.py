@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from arc_proxy.journal.fact import FactType
 from arc_proxy.store import tables
@@ -20,6 +21,7 @@ from arc_proxy.store.bulk import insert_rows, rows_in
 from arc_proxy.store.memory import Memory
 from arc_proxy.store.names import agent_keys, next_id, session_keys
 from arc_proxy.store.rows import Row
+from arc_proxy.store.run_rows import tags_of
 from arc_proxy.store.run_table import RunName, RunsInHand, session_of
 
 
@@ -43,9 +45,24 @@ class FactsInHand:
     def write(self, connection: Connection) -> None:
         """After the runs' rows, which they point at."""
         insert_rows(connection, tables.fact, self.new)
+        if tags := self._tags():
+            make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            connection.execute(make(tables.tag).on_conflict_do_nothing(), tags)
         if self.attached:
             parameters = [{"b_id": row["id"], "b_run_key": row["run_key"]} for row in self.attached]
             connection.execute(_ATTACH, parameters)
+
+    def _tags(self) -> list[Row]:
+        """Tags that facts give a whole run."""
+        found: dict[tuple[int, str], str] = {}
+        for row in (*self.new, *self.attached):
+            if row["type"] == FactType.RUN_START and row["run_key"] is not None:
+                for name, value in tags_of(load_json(row["body"])).items():
+                    found.setdefault((row["run_key"], name), value)
+        return [
+            {"run_key": run_key, "call_key": 0, "name": name, "value": value}
+            for (run_key, name), value in sorted(found.items())
+        ]
 
 
 _ATTACH = (

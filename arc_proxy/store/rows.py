@@ -127,7 +127,6 @@ def tool_call_rows(call: Call, call_key: int) -> list[Row]:
             "position": position,
             "tool_call_id": word(tool_call.id),
             "name": some_word(tool_call.name),
-            "arguments": word(tool_call.arguments, len(tool_call.arguments)),
         }
         for position, tool_call in enumerate(call.reply.tool_calls)
     ]

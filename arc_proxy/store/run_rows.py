@@ -17,7 +17,7 @@ import orjson
 
 from arc_proxy.call import Kind
 from arc_proxy.journal.fact import FactType
-from arc_proxy.store.bounds import json_text, word
+from arc_proxy.store.bounds import json_text, some_word, word
 from arc_proxy.store.rows import Row, is_step
 from pricing.cost import CostGrade
 
@@ -160,9 +160,7 @@ class RunState:
             for name in ("parent_run_id", "user", "version", "framework"):
                 self._name(name, word(_text(fact, name)))
             self._name("session_key", session_key)
-            tags = fact.get("tags")
-            if isinstance(tags, dict):
-                self._tag({word(str(k)) or "": word(str(v)) or "" for k, v in tags.items()})
+            self._tag(tags_of(fact))
         self._spread(at_ns, at_ns)
 
     def as_row(self) -> Row:
@@ -254,6 +252,14 @@ def cost_grade(sums: Mapping[str, int], calls: int) -> CostGrade:
     if calls and sums["reported_calls"] == calls:
         return CostGrade.PROVIDER_REPORTED
     return CostGrade.COMPUTED
+
+
+def tags_of(fact: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that a fact gives."""
+    tags = fact.get("tags")
+    if not isinstance(tags, dict):
+        return {}
+    return {some_word(str(name)): some_word(str(value)) for name, value in tags.items()}
 
 
 def _text(fact: Mapping[str, Any], name: str) -> str | None:

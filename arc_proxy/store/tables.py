@@ -284,14 +284,13 @@ class NodeTable(SQLModel, table=True):
 
 
 class ToolCallTable(SQLModel, table=True):
-    """The client's tools that a reply asked for, in order."""
+    """The client's tools that a reply asked for, in order, to search by; arguments are in the payload."""
 
     __tablename__ = "tool_call"
     call_key: int = _part(to="call.id")
     position: int = _part(Integer)
     tool_call_id: str | None = _text()
     name: str = _text()
-    arguments: str = _text()
 
 
 class TagTable(SQLModel, table=True):

@@ -253,24 +253,12 @@ def _old_rows(connection: Connection, call_ids: Sequence[str]) -> dict[str, Row]
 
 def _find_same(connection: Connection, known: Sequence[_Change]) -> None:
     """Mark the calls that are stored exactly as they are given."""
-    payload, tool_call = tables.payload, tables.tool_call
-    for some in slices(known):
-        keys = [change.row["id"] for change in some]
-        contents = {
-            row.call_key: bytes(row.content)
-            for row in connection.execute(select(payload).where(payload.c.call_key.in_(keys)))
-        }
-        tools: dict[int, list[Row]] = {}
-        stored = select(tool_call).where(tool_call.c.call_key.in_(keys))
-        for row in connection.execute(stored.order_by(tool_call.c.call_key, tool_call.c.position)).mappings():
-            tools.setdefault(row["call_key"], []).append(dict(row))
-        for change in some:
-            key = change.row["id"]
-            change.is_changed = (
-                change.row != change.old
-                or change.beside != contents.get(key)
-                or tool_call_rows(change.call, key) != tools.get(key, [])
-            )
+    payload = tables.payload
+    by_key = {change.row["id"]: change for change in known}
+    wanted = {(key,) for key in by_key}
+    for key, content in rows_in(connection, payload, ("call_key",), wanted, "content"):
+        change = by_key[key]
+        change.is_changed = change.row != change.old or change.beside != bytes(content)
 
 
 _CALL_UPDATE = (

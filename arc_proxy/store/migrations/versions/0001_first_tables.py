@@ -305,7 +305,6 @@ def _beside_calls() -> None:
         sa.Column("position", sa.Integer, autoincrement=False, nullable=False),
         _text("tool_call_id", nullable=True),
         _text("name"),
-        _text("arguments"),
         sa.ForeignKeyConstraint(["call_key"], ["call.id"], name="fk_tool_call_call_key"),
         sa.PrimaryKeyConstraint("call_key", "position", name="pk_tool_call"),
     )

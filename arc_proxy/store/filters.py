@@ -1,0 +1,139 @@
+"""
+Which calls, which runs: what a person asked for, as conditions. Values are bound, never written into SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from arc_proxy.call import Kind
+from arc_proxy.store import tables
+from arc_proxy.store.names import AGENTS_MAX, OTHER, OTHER_AGENT
+
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """None: any. `model`: as served, or as requested where no reply named one. Agent "": the unnamed."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None  # not included
+    agent: str | None = None
+    run_id: str | None = None
+    session_id: str | None = None
+    user: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    kind: Kind | None = None
+    failed: bool | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)  # all of them, on the call or its run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """As CallFilter. Runs of nothing but probes are left out unless `auxiliary`."""
+
+    since_ns: int | None = None  # of the run's start
+    until_ns: int | None = None
+    agent: str | None = None
+    run_id: str | None = None
+    session_id: str | None = None
+    parent_run_id: str | None = None
+    user: str | None = None
+    failed: bool | None = None
+    outcome: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)  # all of them, on the run or any of its calls
+    auxiliary: bool = False
+
+
+def call_conditions(wanted: CallFilter) -> list[Condition]:
+    call, run, tag = tables.call.c, tables.run.c, tables.tag.c
+    conditions = _span(call.started_ns, wanted.since_ns, wanted.until_ns)
+    conditions += _equal(
+        {
+            call.user: wanted.user,
+            call.provider: wanted.provider,
+            call.kind: None if wanted.kind is None else str(wanted.kind),
+            call.failed: wanted.failed,
+        }
+    )
+    if wanted.agent is not None:
+        conditions.append(call.agent_id == _agent_id(wanted.agent))
+    if wanted.run_id is not None:
+        conditions.append(call.run_key.in_(select(run.id).where(run.run_id == wanted.run_id)))
+    if wanted.session_id is not None:
+        conditions.append(
+            call.run_key.in_(select(run.id).where(run.session_key == _session_key(wanted.session_id)))
+        )
+    if wanted.model is not None:
+        conditions.append(_has_model(wanted.model))
+    for name, value in wanted.tags.items():
+        has_tag = and_(tag.name == name, tag.value == value)
+        conditions.append(
+            or_(
+                call.id.in_(select(tag.call_key).where(has_tag)),
+                call.run_key.in_(select(tag.run_key).where(has_tag, tag.call_key == 0)),
+            )
+        )
+    return conditions
+
+
+def run_conditions(wanted: RunFilter) -> list[Condition]:
+    run, tag = tables.run.c, tables.tag.c
+    conditions = _span(run.started_ns, wanted.since_ns, wanted.until_ns)
+    conditions += _equal(
+        {
+            run.run_id: wanted.run_id,
+            run.parent_run_id: wanted.parent_run_id,
+            run.user: wanted.user,
+            run.failed: wanted.failed,
+            run.outcome: wanted.outcome,
+        }
+    )
+    if wanted.agent is not None:
+        conditions.append(run.agent_id == _agent_id(wanted.agent))
+    if wanted.session_id is not None:
+        conditions.append(run.session_key == _session_key(wanted.session_id))
+    for name, value in wanted.tags.items():
+        conditions.append(run.id.in_(select(tag.run_key).where(tag.name == name, tag.value == value)))
+    if not wanted.auxiliary:
+        conditions.append(or_(run.calls > 0, run.announced))
+    return conditions
+
+
+def _span(started: Any, since_ns: int | None, until_ns: int | None) -> list[Condition]:
+    conditions: list[Condition] = []
+    if since_ns is not None:
+        conditions.append(started >= since_ns)
+    if until_ns is not None:
+        conditions.append(started < until_ns)
+    return conditions
+
+
+def _equal(wanted: Mapping[Any, Any]) -> list[Condition]:
+    return [column == value for column, value in wanted.items() if value is not None]
+
+
+def _agent_id(name: str) -> Any:
+    return select(tables.agent.c.id).where(tables.agent.c.name == name).scalar_subquery()
+
+
+def _session_key(session_id: str) -> Any:
+    return select(tables.session.c.id).where(tables.session.c.session_id == session_id).scalar_subquery()
+
+
+def _has_model(model: str) -> Condition:
+    """By the series of the model, which an index knows; beyond the caps the text has to say it."""
+    call, series = tables.call.c, tables.series.c
+    of_model = select(series.id).where(series.model == model, series.agent_id != OTHER_AGENT)
+    capped = select(series.id).where(or_(series.model == OTHER, series.agent_id == OTHER_AGENT))
+    named = func.coalesce(call.model, call.model_requested)
+    return or_(
+        and_(call.agent_id <= AGENTS_MAX, call.series_id.in_(of_model)),
+        and_(call.series_id.in_(capped), named == model),
+    )

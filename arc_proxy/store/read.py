@@ -1,0 +1,223 @@
+"""
+Lists, details and exports. Every list pages by key, so the thousandth page costs what the first one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Select, select, tuple_
+
+from arc_proxy.call import Call
+from arc_proxy.store import tables
+from arc_proxy.store.bounds import load_json
+from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.filters import CallFilter, RunFilter, call_conditions, run_conditions
+from arc_proxy.store.load import (
+    FACTS,
+    LINES,
+    RUNS,
+    call_line,
+    call_rows,
+    fact_rows,
+    run_row,
+    whole_call,
+)
+from arc_proxy.store.views import (
+    CallDetail,
+    CallLine,
+    CallRow,
+    Cursor,
+    FactRow,
+    Match,
+    RunDetail,
+    RunRow,
+    WriterCounts,
+)
+
+PAGE = 500  # rows that an export reads at a time
+RUN_CALLS_MAX = 10_000
+
+ANY_CALL = CallFilter()
+ANY_RUN = RunFilter()
+
+
+def list_calls(
+    store: Store,
+    wanted: CallFilter = ANY_CALL,
+    *,
+    limit: int = 50,
+    after: Cursor | None = None,
+    oldest_first: bool = False,
+) -> tuple[CallLine, ...]:
+    """The latest calls, or the oldest; `after` is the last one's `cursor` on the page before."""
+    with reading(store) as connection:
+        return tuple(map(call_line, _lines(connection, wanted, limit, after, oldest_first)))
+
+
+def list_runs(
+    store: Store,
+    wanted: RunFilter = ANY_RUN,
+    *,
+    limit: int = 50,
+    after: Cursor | None = None,
+    oldest_first: bool = False,
+) -> tuple[RunRow, ...]:
+    """The latest runs by their start, or the oldest; `after` as for calls."""
+    with reading(store) as connection:
+        page = _page(RUNS.where(*run_conditions(wanted)), tables.run, limit, after, oldest_first)
+        return tuple(run_row(dict(row)) for row in connection.execute(page).mappings())
+
+
+def iter_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[CallRow]:
+    """Every call, oldest first, in pages: no transaction is open while the caller works."""
+    after: Cursor | None = None
+    while True:
+        with reading(store) as connection:
+            lines = _lines(connection, wanted, PAGE, after, True)
+            rows = call_rows(connection, lines)
+        yield from rows
+        if len(lines) < PAGE:
+            return
+        after = _cursor(lines[-1])
+
+
+def iter_runs(store: Store, wanted: RunFilter = ANY_RUN) -> Iterator[RunRow]:
+    """Every run, oldest first, in pages."""
+    after: Cursor | None = None
+    while True:
+        page = list_runs(store, wanted, limit=PAGE, after=after, oldest_first=True)
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1].cursor
+
+
+def iter_whole_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[Call]:
+    """Every call with all that is known of it, oldest first. Saving one again changes nothing."""
+    after: Cursor | None = None
+    while True:
+        with reading(store) as connection:
+            lines = _lines(connection, wanted, PAGE, after, True)
+            calls = [whole_call(connection, line) for line in lines]
+        yield from calls
+        if len(lines) < PAGE:
+            return
+        after = _cursor(lines[-1])
+
+
+def read_call(store: Store, key: int) -> CallDetail | None:
+    with reading(store) as connection:
+        found = connection.execute(LINES.where(tables.call.c.id == key)).mappings().one_or_none()
+        if found is None:
+            return None
+        row = dict(found)
+        return CallDetail(line=call_line(row), call=whole_call(connection, row))
+
+
+def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDetail | None:
+    with reading(store) as connection:
+        found = connection.execute(RUNS.where(tables.run.c.id == key)).mappings().one_or_none()
+        if found is None:
+            return None
+        call, fact = tables.call.c, tables.fact.c
+        calls = LINES.where(call.run_key == key).order_by(call.started_ns, call.id).limit(calls_max)
+        return RunDetail(
+            run=run_row(dict(found)),
+            calls=tuple(call_line(dict(row)) for row in connection.execute(calls).mappings()),
+            facts=fact_rows(
+                connection, FACTS.where(fact.run_key == key).order_by(fact.at_ns, fact.id).limit(calls_max)
+            ),
+        )
+
+
+def list_facts(
+    store: Store, *, fact_type: str | None = None, since_ns: int | None = None, limit: int = 1000
+) -> tuple[FactRow, ...]:
+    """The latest facts, newest first."""
+    fact = tables.fact.c
+    statement = FACTS.order_by(fact.at_ns.desc(), fact.id.desc()).limit(limit)
+    if fact_type is not None:
+        statement = statement.where(fact.type == fact_type)
+    if since_ns is not None:
+        statement = statement.where(fact.at_ns >= since_ns)
+    with reading(store) as connection:
+        return fact_rows(connection, statement)
+
+
+def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:
+    """
+    What an id, or the beginning of one, stands for: calls, runs (old ids too) and sessions.
+
+    An exact id shadows everything that only begins with it.
+    """
+    with reading(store) as connection:
+        exact = _find(connection, text, text, limit)
+        # The highest code point: every text that begins with `text` sorts before it.
+        return exact or (_find(connection, text, text + "\U0010ffff", limit) if text else ())
+
+
+def writer_counts(store: Store) -> tuple[WriterCounts, ...]:
+    segment = tables.segment
+    with reading(store) as connection:
+        return tuple(
+            WriterCounts(
+                writer=row.writer,
+                position=load_json(row.position or "null"),
+                counts=load_json(row.counts or "{}"),
+                tallies=load_json(row.tallies or "{}"),
+            )
+            for row in connection.execute(select(segment).order_by(segment.c.writer))
+        )
+
+
+def _find(connection: Connection, low: str, high: str, limit: int) -> tuple[Match, ...]:
+    call, run, agent, session, alias = (
+        tables.call,
+        tables.run,
+        tables.agent,
+        tables.session,
+        tables.run_alias,
+    )
+    runs = select(run.c.id, run.c.run_id, agent.c.name).join(agent, agent.c.id == run.c.agent_id)
+    calls = select(call.c.id, call.c.call_id, agent.c.name).join(agent, agent.c.id == call.c.agent_id)
+    sessions = select(session.c.id, session.c.session_id)
+    aliased = runs.join(alias, alias.c.run_key == run.c.id)
+    matches: list[Match] = []
+    seen: set[tuple[str, int]] = set()
+    for noun, statement, column in (
+        ("call", calls, call.c.call_id),
+        ("run", runs, run.c.run_id),
+        ("run", aliased, alias.c.alias),
+        ("session", sessions, session.c.session_id),
+    ):
+        within = statement.where(column >= low, column <= high).order_by(column).limit(limit)
+        for key, ident, *name in connection.execute(within):
+            if (noun, key) not in seen:
+                seen.add((noun, key))
+                matches.append(Match(noun=noun, key=key, id=ident, agent=(name[0] or None) if name else None))
+    return tuple(matches[:limit])
+
+
+def _page(statement: Select[Any], table: Any, limit: int, after: Cursor | None, oldest_first: bool) -> Any:
+    place = tuple_(table.c.started_ns, table.c.id)
+    if after is not None:
+        mark = tuple_(*after)
+        statement = statement.where(place > mark if oldest_first else place < mark)
+    order = (
+        (table.c.started_ns, table.c.id) if oldest_first else (table.c.started_ns.desc(), table.c.id.desc())
+    )
+    return statement.order_by(*order).limit(limit)
+
+
+def _lines(
+    connection: Connection, wanted: CallFilter, limit: int, after: Cursor | None, oldest_first: bool
+) -> list[dict[str, Any]]:
+    statement = LINES.where(*call_conditions(wanted))
+    page = _page(statement, tables.call, limit, after, oldest_first)
+    return [dict(row) for row in connection.execute(page).mappings()]
+
+
+def _cursor(row: Mapping[str, Any]) -> Cursor:
+    return (row["started_ns"], row["id"])
