@@ -135,8 +135,8 @@ class PriceBook:
         name = self._overrides.aliases.get((provider, name.strip().lower()), name)
         own = self._overrides.models
         for spelling, remark in spellings(name):
-            mine = own.get((provider, spelling))
             theirs = self._on_shelves(provider, spelling)
+            mine = own.get((provider, spelling)) or (own.get((provider, theirs.id)) if theirs else None)
             models = tuple(model for model in (mine, theirs) if model is not None)
             if models:
                 return Found(models=models, remark="" if mine is not None else remark)

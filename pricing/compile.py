@@ -64,19 +64,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def compile_book(folder: Path, table: Mapping[str, Mapping[str, Any]]) -> int:
-    """Bring the files of the book up to date; the number of files that changed."""
+def compile_book(folder: Path, table: Mapping[str, Mapping[str, Any]], *, recorded: date = RECORDED) -> int:
+    """
+    Bring the files of the book up to date; the number of files that changed.
+
+    `recorded`: the day that new rows bear, and from which a change without a date holds.
+    """
     if (found := version("genai-prices")) != GENAI_VERSION:
         raise SystemExit(f"genai-prices {found} is installed, the book is compiled from {GENAI_VERSION}")
-    base = list(genai.shelves(source=f"genai-prices {GENAI_VERSION}", recorded=RECORDED))
-    second = list(litellm.models(table, source=f"litellm {litellm.VERSION}", recorded=RECORDED))
+    base = list(genai.shelves(source=f"genai-prices {GENAI_VERSION}", recorded=recorded))
+    second = list(litellm.models(table, source=f"litellm {litellm.VERSION}", recorded=recorded))
     by_hand = tomllib.loads((folder / "extra.toml").read_text())
-    shelves = extra.add(join_sources(base, second), by_hand, recorded=RECORDED)
+    shelves = extra.add(join_sources(base, second), by_hand, recorded=recorded)
     files = {}
     for shelf in shelves:
         path = folder / "rates" / f"{shelf.provider}.jsonl"
         shelved = read_shelf(path.read_bytes()) if path.exists() else None
-        files[path] = write_shelf(merge(shelved, shelf, recorded=RECORDED))
+        files[path] = write_shelf(merge(shelved, shelf, recorded=recorded))
     for path in sorted((folder / "rates").glob("*.jsonl")):
         files.setdefault(path, path.read_bytes())  # a provider that the sources have dropped keeps its rows
     files[folder / "index.json"] = _index(files)
