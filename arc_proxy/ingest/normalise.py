@@ -188,7 +188,10 @@ def _request_id(response_headers: Headers) -> str | None:
 
 
 def _as_text(headers: HeadHeaders) -> Headers:
-    return tuple([(_text(name), _text(value)) for name, value in headers])
+    try:
+        return tuple([(name.decode(), value.decode()) for name, value in headers])
+    except UnicodeDecodeError:
+        return tuple([(_text(name), _text(value)) for name, value in headers])
 
 
 def _text(raw: bytes) -> str:

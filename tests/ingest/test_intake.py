@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,50 +16,8 @@ from arc_proxy.ingest import intake
 from arc_proxy.ingest.assemble import AGE_NS, Assembler, Exchange
 from arc_proxy.ingest.intake import Batch, Intake, Resume, read_resume
 from arc_proxy.journal.fact import FactType, encode_fact
-from arc_proxy.journal.head import End, RequestHead, ResponseHead
-from arc_proxy.journal.record import NO_EXCHANGE, Ended, Record, RecordKind, id_text
-from arc_proxy.journal.writer import SegmentWriter
-
-REQUEST = RequestHead(
-    upstream="openai",
-    url="https://api.openai.com/v1/x",
-    connection=1,
-    method=b"POST",
-    target=b"/openai/v1/x",
-    version=b"HTTP/1.1",
-    headers=(),
-)
-RESPONSE = ResponseHead(origin="upstream", status=200, reason=b"OK", version=b"HTTP/1.1", headers=())
-Write = Callable[..., None]
-
-
-class Tape:
-    """A journal's writer that speaks in exchanges."""
-
-    def __init__(self, journal_dir: Path, **options: int) -> None:
-        self.writer = SegmentWriter(journal_dir, **options)
-
-    def begin(self, body: bytes = b"{}") -> bytes:
-        exchange_id = self.writer.make_id()
-        self.write(exchange_id, RecordKind.REQUEST_HEAD, REQUEST.encode())
-        self.write(exchange_id, RecordKind.REQUEST_BODY, body)
-        return exchange_id
-
-    def answer(self, exchange_id: bytes, body: bytes) -> None:
-        self.write(exchange_id, RecordKind.RESPONSE_HEAD, RESPONSE.encode())
-        self.write(exchange_id, RecordKind.RESPONSE_BODY, body)
-
-    def end(self, exchange_id: bytes) -> bytes:
-        self.write(exchange_id, RecordKind.END, End(ended=Ended.COMPLETE).encode())
-        return exchange_id
-
-    def whole(self, body: bytes = b"answer") -> bytes:
-        exchange_id = self.begin()
-        self.answer(exchange_id, body)
-        return self.end(exchange_id)
-
-    def write(self, exchange_id: bytes, kind: RecordKind, content: bytes) -> None:
-        self.writer.append([Record(kind, exchange_id, time.monotonic_ns(), content)])
+from arc_proxy.journal.record import NO_EXCHANGE, Ended, RecordKind, id_text
+from tests.ingest.tape import Tape
 
 
 @pytest.fixture

@@ -1,0 +1,191 @@
+"""
+The console's ingest: follows the journal for good.
+
+What goes wrong is waited out. A database that is locked, full or unreachable is tried again with growing
+pauses; one whose file was deleted or replaced is opened again and filled from the journal.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import structlog
+
+from arc_proxy.errors import ArcError, StoreError
+from arc_proxy.ingest.intake import Intake
+from arc_proxy.ingest.lock import IngestBusy, hold_ingest_lock
+from arc_proxy.ingest.projection import describe_bug, project
+from arc_proxy.ingest.worker import JOURNAL, Clock, read_resume_points
+from arc_proxy.store.engine import Store, is_replaced
+from pricing.book import PriceBook
+
+POLL_S = 0.2
+RETRY_S_MAX = 5.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowerState:
+    """What a page or a health check shows."""
+
+    calls: int = 0  # stored since the start
+    open_calls: int = 0
+    trouble: str | None = None  # what is in the way now, in words; None if all is well
+    trouble_since: float | None = None  # `time.monotonic`
+    stored_at: float | None = None  # `time.monotonic`: when the store last had all of the journal
+
+
+@dataclass(slots=True)
+class _Questions:
+    """Who waits for the store to have what the journal had when he asked."""
+
+    asked: int = 0
+    answered: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
+class Follower:
+    """
+    The console's ingest: one thread runs `run_forever`, any thread may ask for `state` and `catch_up`.
+
+    It polls the journal. A database that is locked, full or unreachable is tried again with growing pauses;
+    one whose file was deleted or replaced is opened again and filled from the journal.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        open_store: Callable[[], Store],
+        book: PriceBook,
+        *,
+        poll_s: float = POLL_S,
+        clock: Clock = time.time_ns,
+    ) -> None:
+        self._data_dir = data_dir
+        self._open_store = open_store
+        self._book = book
+        self._poll_s = poll_s
+        self._clock = clock
+        self._store: Store | None = None
+        self._intake: Intake | None = None
+        self._state = FollowerState()
+        self._questions = _Questions()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+
+    @property
+    def state(self) -> FollowerState:
+        return self._state
+
+    def stop(self) -> None:
+        """Have `run_forever` return after the batch in hand."""
+        self._stop.set()
+        self._wake.set()
+
+    def catch_up(self, timeout_s: float) -> bool:
+        """Wait until the store has all that the journal holds now. False if it did not get there in time."""
+        questions = self._questions
+        with questions.changed:
+            questions.asked += 1
+            mine = questions.asked
+            self._wake.set()
+            return questions.changed.wait_for(lambda: questions.answered >= mine, timeout_s)
+
+    def run_forever(self) -> None:
+        """Returns after `stop`. Raises nothing that a later attempt could mend."""
+        pause_s = self._poll_s
+        try:
+            while not self._stop.is_set():
+                try:
+                    with hold_ingest_lock(self._data_dir, purpose="serve"):
+                        self._follow()
+                except (IngestBusy, OSError) as error:
+                    pause_s = self._note_trouble(error, pause_s)
+                    self._pause(pause_s)
+        finally:
+            self._drop(close=True)
+
+    def _follow(self) -> None:
+        """Poll as long as we have the lock, which is until `stop`."""
+        pause_s = self._poll_s
+        while not self._stop.is_set():
+            try:
+                self._pass()
+            except (ArcError, OSError) as error:
+                self._drop(close=isinstance(error, StoreError))
+                pause_s = self._note_trouble(error, pause_s)
+            except Exception as error:  # noqa: BLE001  the thread's top: to die of a bug would end ingest
+                _log.error("ingest.failed", **describe_bug(error))
+                self._drop(close=True)
+                pause_s = self._note_trouble(error, pause_s)
+            else:
+                pause_s = self._poll_s
+            self._pause(pause_s)
+
+    def _pass(self) -> None:
+        """Store all that the journal holds now."""
+        with self._questions.changed:
+            asked = self._questions.asked
+        store = self._current_store()
+        if self._intake is None:
+            self._intake = Intake(self._data_dir / JOURNAL, read_resume_points(store))
+        intake = self._intake
+        for batch in intake.batches(self._clock()):
+            if is_replaced(store):
+                raise StoreError(f"{store.name} was deleted or replaced while it was open")
+            projected = project(store, batch, self._book, intake.whole)
+            self._state = replace(self._state, calls=self._state.calls + projected.calls)
+            if self._stop.is_set():
+                self._intake = None
+                return
+        self._note_success(intake.open_count)
+        with self._questions.changed:
+            self._questions.answered = asked
+            self._questions.changed.notify_all()
+
+    def _current_store(self) -> Store:
+        if self._store is not None and is_replaced(self._store):
+            _log.warning("store.replaced", store=self._store.name)
+            self._drop(close=True)
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
+
+    def _drop(self, *, close: bool) -> None:
+        """Forget all that the journal and the store know better."""
+        self._intake = None
+        if close and self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+        if self._stop.is_set():
+            self._wake.set()
+
+    def _note_trouble(self, error: Exception, pause_s: float) -> float:
+        """Returns how long to wait before the next attempt."""
+        words = str(error) if isinstance(error, ArcError | OSError) else type(error).__name__
+        if self._state.trouble != words:
+            _log.warning("ingest.waits", error=words)
+        since = self._state.trouble_since or time.monotonic()
+        self._state = replace(self._state, trouble=words, trouble_since=since)
+        return min(pause_s * 2, RETRY_S_MAX)
+
+    def _note_success(self, open_calls: int) -> None:
+        if self._state.trouble_since is not None:
+            seconds = round(time.monotonic() - self._state.trouble_since, 1)
+            _log.info("ingest.recovered", after_s=seconds, error=self._state.trouble)
+        self._state = replace(
+            self._state,
+            open_calls=open_calls,
+            trouble=None,
+            trouble_since=None,
+            stored_at=time.monotonic(),
+        )

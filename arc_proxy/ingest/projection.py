@@ -1,0 +1,119 @@
+"""
+One batch of the journal as rows of the store: read, priced and saved in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+
+from arc_proxy.call import Call
+from arc_proxy.ingest.assemble import Exchange
+from arc_proxy.ingest.intake import Batch, RecordedFact
+from arc_proxy.ingest.normalise import normalise
+from arc_proxy.journal.fact import decode_fact
+from arc_proxy.journal.record import id_text
+from arc_proxy.store.engine import Store
+from arc_proxy.store.fact_table import Fact
+from arc_proxy.store.write import Saved, save
+from pricing.book import PriceBook
+
+_log = structlog.get_logger()
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BROKEN = "this version cannot read its bodies"
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    calls: int
+    saved: Saved
+
+
+def project(store: Store, batch: Batch, book: PriceBook, whole: Callable[[Exchange], Exchange]) -> Projected:
+    """
+    Save a batch; `whole` gives a spilled exchange its bodies. Raises StoreError, and nothing is saved then.
+
+    Beside the rows it adds to the writers' tallies: `malformed_headers` that were ignored, `unread_calls`
+    whose bodies broke the reader, `malformed_facts`, and what the intake counted.
+    """
+    calls: list[Call] = []
+    for exchange in batch.exchanges:
+        call = _as_call(whole(exchange), book, batch)
+        if call is not None:
+            calls.append(call)
+    facts = [fact for recorded in batch.facts if (fact := _as_fact(recorded, batch)) is not None]
+    saved = save(
+        store,
+        calls,
+        facts,
+        {writer: point.as_json() for writer, point in batch.resume.items()},
+        counts={writer: counts for writer, said in batch.counts.items() if (counts := _as_counts(said))},
+        tallies=batch.tallies,
+    )
+    for name in saved.refused:
+        _log.warning("row.refused", id=name)
+    return Projected(len(calls), saved)
+
+
+def _as_call(exchange: Exchange, book: PriceBook, batch: Batch) -> Call | None:
+    """None only for an exchange that cannot be read even without its bodies."""
+    for each in (exchange, replace(exchange, request_body=b"", response_body=b"")):
+        try:
+            call, malformed, _ = normalise(each, book)
+        except Exception as error:  # noqa: BLE001  a bug of a reader costs its call, not all that follow
+            _log.error("call.unread", call_id=id_text(exchange.exchange_id), **describe_bug(error))
+            if each is exchange:
+                batch.tally(exchange.writer, "unread_calls")
+            continue
+        if malformed and exchange.closed:
+            batch.tally(exchange.writer, "malformed_headers", len(malformed))
+        return call if each is exchange else replace(call, ended_detail=_BROKEN)
+    return None
+
+
+def describe_bug(error: Exception) -> dict[str, str]:
+    """Type and place of an exception for a log. Its text is left out: it may quote what was captured."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    return {"error": type(error).__name__, "where": where}
+
+
+def _as_fact(recorded: RecordedFact, batch: Batch) -> Fact | None:
+    try:
+        body = decode_fact(recorded.content)
+    except ValueError:
+        batch.tally(recorded.writer, "malformed_facts")
+        return None
+    at_ns = _moment_ns(body.get("at"))
+    return Fact(
+        fact_id=recorded.fact_id,
+        writer=recorded.writer,
+        at_ns=recorded.wall_ns if at_ns is None else at_ns,
+        body=body,
+    )
+
+
+def _moment_ns(text: object) -> int | None:
+    """An RFC 3339 time in nanoseconds since the epoch; None if it is none."""
+    try:
+        since = datetime.fromisoformat(text) - _EPOCH  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # no text, no time, or one without a zone
+        return None
+    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+
+
+def _as_counts(content: bytes) -> Mapping[str, int]:
+    """What a COUNTS record says; nothing if it is none of ours."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return {}
+    if not isinstance(body, dict):
+        return {}
+    return {name: int(value) for name, value in body.items() if isinstance(value, int)}
