@@ -23,7 +23,7 @@ from arc_proxy.wire.endpoints import Form, recognise_form
 from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
 from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
-from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
+from arc_proxy.wire.openai_responses import OPENAI_RESPONSES, billed_tools
 from arc_proxy.wire.providers import recognise_provider
 from arc_proxy.wire.sse import SseDecoder, SseEvent, read_events
 from arc_proxy.wire.unknown import UNKNOWN
@@ -63,6 +63,7 @@ class Reading:
     kind: Kind
     prompt: Prompt
     reply: Reply
+    billed_tools: tuple[str, ...] = ()  # reply.server_tools, without the uses that cost nothing
     notes: tuple[str, ...] = ()  # what could not be read, in words
 
 
@@ -83,6 +84,7 @@ def read_exchange(exchange: HttpExchange) -> Reading:
         kind=form.kind,
         prompt=prompt,
         reply=reply,
+        billed_tools=billed_tools(reply) if dialect is OPENAI_RESPONSES else reply.server_tools,
         notes=tuple(notes),
     )
 

@@ -5,7 +5,7 @@ Sources: https://platform.openai.com/docs/api-reference/responses and .../respon
 
 The last event carries the whole response again, so a stream that came to its end is read like a plain
 body; the events before it count only where it was cut, or where the last one lists no output (as Codex's
-backend does).
+backend does). What a next request quotes is not one message but items, so `Reply.message` is their list.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from arc_proxy.wire.document import (
     compact,
     overlay,
     read_object,
+    read_value,
 )
 from arc_proxy.wire.sse import SseEvent
 
@@ -90,6 +91,20 @@ def read_stream(events: Iterable[SseEvent]) -> Reply:
         if document is not None:
             fold.add(as_text(document.get("type")) or event.name, document)
     return replace(fold.reply(), events=count)
+
+
+def billed_tools(reply: Reply) -> tuple[str, ...]:
+    """
+    The server tools of a reply, one entry per use that is billed.
+
+    Opening a page or searching in it comes as a `web_search_call` too, and is no search.
+    """
+    if "web_search_call" not in reply.server_tools:
+        return reply.server_tools
+    items = [as_object(item) for item in as_list(read_value(reply.message or b"[]"))]
+    return tuple(
+        str(item["type"]) for item in items if _is_server_tool(item.get("type")) and _is_billed(item)
+    )
 
 
 class _Item:
@@ -210,6 +225,13 @@ def _tool_call(item: JsonObject) -> ToolCall:
 def _is_server_tool(kind: Any) -> bool:
     """Built-in tools are items named after themselves: web_search_call, mcp_call ..."""
     return isinstance(kind, str) and kind.endswith("_call") and kind not in _CLIENT_TOOLS
+
+
+def _is_billed(item: JsonObject) -> bool:
+    if item["type"] != "web_search_call":
+        return True
+    action = as_object(item.get("action")).get("type", "search")
+    return isinstance(action, str) and action == "search"
 
 
 OPENAI_RESPONSES = Dialect(

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from arc_proxy.call import CallError, Reply, ToolCall
-from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
+from arc_proxy.wire.openai_responses import OPENAI_RESPONSES, billed_tools
 from arc_proxy.wire.sse import SseEvent
 
 
@@ -141,6 +141,36 @@ def test_built_in_tools_are_server_tools() -> None:
         "image_generation_call",
     )
     assert len(reply.tool_calls) == 2
+
+
+def test_of_web_searches_only_the_searches_are_billed() -> None:
+    actions: list[Any] = [
+        {"type": "search"},
+        {"type": "open_page"},
+        {"type": "find_in_page"},
+        {"type": None},
+        None,
+    ]
+    items: list[Any] = [{"type": "web_search_call", "action": action} for action in actions]
+    items += [
+        {"type": "file_search_call", "action": {"type": "open"}},
+        {"type": "web_search_call"},
+        message("Hi"),
+    ]
+    reply = OPENAI_RESPONSES.read_reply({"output": items})
+    assert len(reply.server_tools) == 7
+    assert billed_tools(reply) == (
+        "web_search_call",
+        "web_search_call",
+        "file_search_call",
+        "web_search_call",
+    )
+
+
+def test_tools_other_than_searches_are_billed_as_they_are() -> None:
+    reply = OPENAI_RESPONSES.read_reply({"output": [{"type": "code_interpreter_call"}]})
+    assert billed_tools(reply) == ("code_interpreter_call",)
+    assert billed_tools(Reply()) == ()
 
 
 def test_a_custom_tool_takes_text() -> None:
