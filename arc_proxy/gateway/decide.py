@@ -1,0 +1,200 @@
+"""
+What to do with a request, from its head alone. No I/O.
+
+Nothing here reads `message.url`, which a hostile Host or target can bend; only the raw target counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.http_writer import HttpVersion11
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from arc_proxy.gateway.config import Capture, GatewayConfig
+from arc_proxy.gateway.guard import Doorkeeper, key_refusal
+from arc_proxy.gateway.refusal import NO_RETRY, Refusal
+from arc_proxy.gateway.routes import Route, Routes, parse_upstream
+from arc_proxy.prefix import Prefix, is_name, split_prefix
+
+_ORDER = {Capture.NONE: 0, Capture.METADATA: 1, Capture.FULL: 2}
+# Headers that choose an upstream. Ours may also name a provider.
+_TARGET_HEADERS = ("x-arc-upstream", "Helicone-Target-URL", "x-portkey-custom-host")
+
+
+# Stands for what the parser refused. Nothing of it is known, and nothing of it is kept.
+UNREADABLE = RawRequestMessage(
+    "-", "-", HttpVersion11, CIMultiDictProxy(CIMultiDict()), (), True, None, False, False, URL("/")
+)
+
+
+class Action(Enum):
+    FORWARD = auto()
+    CONSOLE = auto()  # relay to the console's socket
+    HEALTH = auto()
+    WELCOME = auto()  # a browser at the root: lead it to the console
+    PROBE = auto()  # a client asks whether anybody is there
+    REFUSE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    action: Action
+    route: Route | None = None
+    refusal: Refusal | None = None
+    run_id: str | None = None  # as the caller named it
+    capture: Capture
+    malformed: int = 0  # values of ours that were passed over
+
+
+BAD_REQUEST = Refusal(
+    status=400, code="bad_request", message="This is no valid HTTP/1.1 request.", fields=(NO_RETRY,)
+)
+
+
+class Desk:
+    """Decides by one configuration."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        """Raises ConfigError."""
+        self._capture = config.capture
+        self._routes = Routes(config.upstreams)
+        self._door = Doorkeeper(
+            host=config.host, allow_hosts=config.allow_hosts, allow_origins=config.allow_origins
+        )
+        self._allow_targets = frozenset(target.rstrip("/").lower() for target in config.allow_targets)
+
+    def decide(self, message: RawRequestMessage) -> Decision:
+        headers, target = message.headers, message.path
+        refusal = _bad_form(message) or self._door.refusal(
+            headers.get("Host"), headers.get("Origin"), headers.get("Sec-Fetch-Site")
+        )
+        if refusal is not None:
+            return self._refuse(refusal)
+        action = _own_action(message)
+        if action is not None:
+            return Decision(action=action, capture=self._capture)
+        prefix, rest = split_prefix(target)
+        run_id, capture, malformed = self._names(prefix, headers)
+        if message.method == "HEAD" and rest.partition("?")[0] == "/":
+            return Decision(action=Action.PROBE, run_id=run_id, capture=capture, malformed=malformed)
+        found = self._find(rest, headers)
+        route = found if isinstance(found, Route) else None
+        refusal = found if isinstance(found, Refusal) else None
+        if route is not None:
+            refusal = key_refusal(headers, rest.partition("?")[2], route.upstream) or _no_upgrade(
+                headers, route
+            )
+        return Decision(
+            action=Action.FORWARD if refusal is None else Action.REFUSE,
+            route=route,
+            refusal=refusal,
+            run_id=run_id,
+            capture=capture,
+            malformed=malformed,
+        )
+
+    def _refuse(self, refusal: Refusal) -> Decision:
+        return Decision(action=Action.REFUSE, refusal=refusal, capture=self._capture)
+
+    def _names(self, prefix: Prefix, headers: Mapping[str, str]) -> tuple[str | None, Capture, int]:
+        """The run's name, how much to keep, and how many values are none."""
+        malformed = prefix.malformed
+        run_id = headers.get("x-arc-run-id")
+        if run_id is not None and not is_name(run_id):
+            malformed += 1
+            run_id = None
+        capture = self._capture
+        asked = headers.get("x-arc-capture")
+        if asked is not None:
+            try:
+                capture = min(capture, Capture(asked.lower()), key=_ORDER.__getitem__)
+            except ValueError:
+                malformed += 1
+        return prefix.run_id if run_id is None else run_id, capture, malformed
+
+    def _find(self, rest: str, headers: Mapping[str, str]) -> Route | Refusal:
+        chosen = self._chosen(rest, headers)
+        if chosen is not None:
+            return chosen
+        is_anthropic = "anthropic-version" in headers or "x-api-key" in headers
+        return self._routes.find(rest, is_anthropic=is_anthropic)
+
+    def _chosen(self, rest: str, headers: Mapping[str, str]) -> Route | Refusal | None:
+        """A route that a header chose and configuration allows; None if no header did."""
+        for name in _TARGET_HEADERS:
+            value = headers.get(name)
+            if value is None:
+                continue
+            wanted = value.strip().rstrip("/").lower()
+            if wanted in self._allow_targets:
+                if "://" in wanted:
+                    upstream = parse_upstream("custom", wanted)
+                    return Route(upstream, upstream.path + rest)
+                if wanted in self._routes.names:
+                    return self._routes.named(wanted, rest)
+            if name == "x-arc-upstream":
+                return Refusal(
+                    status=403,
+                    code="upstream_not_allowed",
+                    message="x-arc-upstream names what arc-proxy was not started with. Allow it by "
+                    "--allow-target.",
+                    fields=(NO_RETRY,),
+                )
+        return None
+
+
+def _bad_form(message: RawRequestMessage) -> Refusal | None:
+    if message is UNREADABLE:
+        return BAD_REQUEST
+    if message.method == "CONNECT":
+        return Refusal(
+            status=405,
+            code="no_forward_proxy",
+            message="arc-proxy is a base URL, not a proxy for CONNECT.",
+            fields=(NO_RETRY, (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")),
+        )
+    if not message.path.startswith("/"):
+        return Refusal(
+            status=400,
+            code="no_forward_proxy",
+            message="arc-proxy is a base URL: a request's target begins with a slash.",
+            fields=(NO_RETRY,),
+        )
+    if "#" in message.path:
+        return Refusal(
+            status=400, code="bad_target", message="A request's target holds no fragment.", fields=(NO_RETRY,)
+        )
+    return None
+
+
+def _own_action(message: RawRequestMessage) -> Action | None:
+    """Paths at the root that are ours, exactly."""
+    path = message.path.partition("?")[0]
+    if path.startswith("/_arc"):
+        if path == "/_arc/health":
+            return Action.HEALTH
+        if path == "/_arc" or path.startswith("/_arc/"):
+            return Action.CONSOLE
+    if path == "/" and message.method == "GET" and "text/html" in message.headers.get("Accept", ""):
+        return Action.WELCOME
+    if path == "/metrics" or (path == "/v1/traces" and message.method == "POST"):
+        return Action.CONSOLE
+    return None
+
+
+def _no_upgrade(headers: Mapping[str, str], route: Route) -> Refusal | None:
+    if headers.get("Upgrade", "").strip().lower() != "websocket":
+        return None
+    # Clients of the Responses and Realtime APIs fall back to plain requests on exactly this answer.
+    return Refusal(
+        status=426,
+        code="upgrade_required",
+        message="arc-proxy does not carry WebSockets on this path. Use the HTTP form of this API.",
+        shape=route.upstream.shape,
+        fields=((b"Upgrade", b"websocket"), NO_RETRY),
+    )

@@ -1,0 +1,238 @@
+"""
+Where an HTTP/1.1 response begins and ends. Bytes in, positions out; no I/O.
+
+The bytes themselves are relayed as they came; this only finds the head, the body in its framing, and the
+end. Source: https://www.rfc-editor.org/rfc/rfc9112#section-6.3
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+HEAD_BYTES_MAX = 256 * 1024
+TRAILER_BYTES_MAX = 64 * 1024
+CHUNK_LINE_BYTES_MAX = 4 * 1024
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-5][0-9]{2})(?: (.*))?\Z", re.S)
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.S)
+
+
+class FramingError(Exception):
+    """The upstream sent what is no HTTP response. Holds none of its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStart:
+    """
+    A response's head. `fields` and `lines` are parallel: name, value and the line as it came, of which a
+    folded one keeps its folds.
+    """
+
+    raw: bytes  # with the empty line
+    status_line: bytes
+    version: bytes
+    status: int
+    reason: bytes
+    fields: tuple[tuple[bytes, bytes], ...]
+    lines: tuple[bytes, ...]
+
+    def values(self, name: bytes) -> list[bytes]:
+        """All values of a field, by its name in lower case."""
+        return [value for key, value in self.fields if key.lower() == name]
+
+
+def find_head_end(buffer: bytes, start: int = 0) -> int:
+    """The length of the head at the front of the buffer, -1 while it is not complete."""
+    found = _HEAD_END.search(buffer, max(0, start - 3))
+    if found is not None:
+        return found.end()
+    if len(buffer) > HEAD_BYTES_MAX:
+        raise FramingError(f"a head of more than {HEAD_BYTES_MAX} bytes")
+    return -1
+
+
+def parse_start(raw: bytes) -> ResponseStart:
+    """Read a complete head. Raises FramingError for what is none."""
+    status_line, *rest = raw.split(b"\n")
+    status_line = status_line.removesuffix(b"\r")
+    found = _STATUS_LINE.match(status_line)
+    if found is None:
+        raise FramingError("no status line of HTTP/1")
+    fields: list[tuple[bytes, bytes]] = []
+    lines: list[bytes] = []
+    for line in rest[:-2]:
+        line = line.removesuffix(b"\r")
+        if line[:1] in (b" ", b"\t") and fields:
+            name, value = fields[-1]
+            fields[-1] = (name, value + b" " + line.strip(b" \t"))
+            lines[-1] += b"\r\n" + line
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon or _NAME.fullmatch(name) is None:
+            raise FramingError("a header line without a name")
+        fields.append((name, value.strip(b" \t")))
+        lines.append(line)
+    return ResponseStart(
+        raw=raw,
+        status_line=status_line,
+        version=found[1],
+        status=int(found[2]),
+        reason=found[3] or b"",
+        fields=tuple(fields),
+        lines=tuple(lines),
+    )
+
+
+class Body(Protocol):
+    """How one response's body is framed."""
+
+    is_done: bool
+    trailers: bytes  # raw lines, of a chunked body that has some
+
+    def feed(self, data: bytes) -> tuple[int, bytes]:
+        """
+        How many of these bytes belong to the response, and the body bytes in them without framing.
+
+        Raises FramingError where the framing is broken: the end cannot be found any more.
+        """
+        ...
+
+    def ends_with_connection(self) -> bool:
+        """Whether the response is complete if the connection closes now."""
+        ...
+
+
+class LengthBody:
+    """A body of a known length; 0 where there is none."""
+
+    __slots__ = ("_left", "is_done", "trailers")
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.is_done = length == 0
+        self.trailers = b""
+
+    def feed(self, data: bytes) -> tuple[int, bytes]:
+        size = len(data)
+        if size > self._left:
+            data = data[: self._left]
+            size = self._left
+        self._left -= size
+        self.is_done = self._left == 0
+        return size, data
+
+    def ends_with_connection(self) -> bool:
+        return self.is_done
+
+
+class ClosingBody:
+    """A body that goes on until the connection closes."""
+
+    __slots__ = ("is_done", "trailers")
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.trailers = b""
+
+    def feed(self, data: bytes) -> tuple[int, bytes]:
+        return len(data), data
+
+    def ends_with_connection(self) -> bool:
+        return True
+
+
+class ChunkedBody:
+    """A chunked body; chunk extensions and trailers are part of it."""
+
+    __slots__ = ("_in_trailers", "_left", "_line", "_wants_line_end", "is_done", "trailers")
+
+    def __init__(self) -> None:
+        self._left = 0  # of the chunk we are in
+        self._line = b""  # the beginning of a line whose end has not come
+        self._wants_line_end = False  # behind a chunk's data
+        self._in_trailers = False
+        self.is_done = False
+        self.trailers = b""
+
+    def feed(self, data: bytes) -> tuple[int, bytes]:
+        at, size = 0, len(data)
+        pieces: list[bytes] = []
+        while at < size and not self.is_done:
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                continue
+            end = data.find(b"\n", at)
+            if end == -1:
+                self._line += data[at:]
+                at = size
+                if len(self._line) > CHUNK_LINE_BYTES_MAX and not self._in_trailers:
+                    raise FramingError("a chunk line without an end")
+            else:
+                line = self._line + data[at:end] if self._line else data[at:end]
+                self._line = b""
+                at = end + 1
+                self._take_line(line)
+            if len(self.trailers) + len(self._line) > TRAILER_BYTES_MAX:
+                raise FramingError("trailers without an end")
+        return at, pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def ends_with_connection(self) -> bool:
+        return self.is_done
+
+    def _take_line(self, line: bytes) -> None:
+        line = line.removesuffix(b"\r")
+        if self._in_trailers:
+            if line:
+                self.trailers += line + b"\r\n"
+            else:
+                self.is_done = True
+        elif self._wants_line_end:
+            if line:
+                raise FramingError("a chunk longer than it says")
+            self._wants_line_end = False
+        else:
+            found = _CHUNK_SIZE.fullmatch(line)
+            if found is None:
+                raise FramingError("a chunk without a size")
+            self._left = int(found[1], 16)
+            self._wants_line_end = self._left > 0
+            self._in_trailers = self._left == 0
+
+
+def body_of(start: ResponseStart, *, is_head: bool) -> Body:
+    """
+    How the body behind this head is framed. `is_head`: it answers a HEAD request.
+
+    Raises FramingError where the head contradicts itself.
+    """
+    if is_head or start.status in (204, 304) or start.status < 200:
+        return LengthBody(0)
+    codings = b",".join(start.values(b"transfer-encoding")).lower()
+    if codings:
+        last = codings.rpartition(b",")[2].strip(b" \t")
+        return ChunkedBody() if last == b"chunked" and start.version != b"HTTP/1.0" else ClosingBody()
+    lengths = {part.strip(b" \t") for value in start.values(b"content-length") for part in value.split(b",")}
+    if not lengths:
+        return ClosingBody()
+    length = lengths.pop()
+    if lengths or _LENGTH.fullmatch(length) is None:
+        raise FramingError("a Content-Length that is no number, or two that differ")
+    return LengthBody(int(length))
+
+
+def stays_open(start: ResponseStart) -> bool:
+    """Whether the upstream keeps the connection for another request, as far as its head says."""
+    tokens = {
+        token.strip(b" \t").lower() for value in start.values(b"connection") for token in value.split(b",")
+    }
+    if start.version == b"HTTP/1.0":
+        return b"keep-alive" in tokens
+    return b"close" not in tokens

@@ -1,0 +1,233 @@
+"""
+One gateway worker: what all its connections share, and its life from the socket to the last byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp.http_parser import RawRequestMessage
+
+from arc_proxy.cut import Fingerprints, load_secret_key
+from arc_proxy.errors import ConfigError
+from arc_proxy.gateway.client import ClientConnection
+from arc_proxy.gateway.config import GatewayConfig
+from arc_proxy.gateway.decide import Action, Decision, Desk
+from arc_proxy.gateway.dial import Dialer, DialError, make_tls_context, parse_proxy
+from arc_proxy.gateway.forward import Exchange
+from arc_proxy.gateway.outbox import Outbox
+from arc_proxy.gateway.recording import Recording, RecordingCounts
+from arc_proxy.gateway.upstream import UpstreamConnection
+from arc_proxy.journal.tape import Tape
+
+log = logging.getLogger("arc_proxy.gateway")
+
+# How often to look for connections on which nothing moves, as a part of how long that is allowed.
+SWEEPS_PER_TIMEOUT = 8
+BACKLOG = 4096
+
+
+@dataclass(slots=True)
+class GatewayCounts:
+    """Of one worker, since it began."""
+
+    connections: int = 0
+    calls: int = 0
+    refused: int = 0
+    malformed_names: int = 0
+
+
+class Gateway:
+    """What the connections of one worker share. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        own_address: tuple[str, int] | None,
+    ) -> None:
+        """Raises ConfigError."""
+        self.config = config
+        self.loop = loop
+        self.desk = Desk(config)
+        self.dialer = Dialer(
+            loop,
+            own_address=own_address,
+            tls=make_tls_context(config.ca_bundle),
+            proxy=parse_proxy(config.https_proxy) if config.https_proxy else None,
+            no_proxy=config.no_proxy,
+            timeout_s=config.connect_timeout_s,
+        )
+        self._fingerprints = Fingerprints(_secret_key(config))
+        self.tape = Tape(config.journal_dir)
+        self.outbox = Outbox(loop, self.tape)
+        self.counts = GatewayCounts()
+        self.recording_counts = RecordingCounts()
+        self.clients: set[ClientConnection] = set()
+        self.alone: set[Exchange] = set()  # whose client has left
+        self.is_draining = False
+        self._is_quiet = asyncio.Event()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self._sweep = self.loop.call_later(self.config.idle_timeout_s / SWEEPS_PER_TIMEOUT, self._look_around)
+
+    def accept(self) -> ClientConnection:
+        return ClientConnection(self)
+
+    def next_connection(self) -> int:
+        self.counts.connections += 1
+        return self.counts.connections
+
+    def client_gone(self, client: ClientConnection) -> None:
+        self.clients.discard(client)
+        self.note_end()
+
+    def note_end(self) -> None:
+        """A connection or an exchange is over: perhaps it was the last."""
+        if self.is_draining and not self.clients and not self.alone:
+            self._is_quiet.set()
+
+    def record(self, decision: Decision, message: RawRequestMessage, connection: int) -> Recording | None:
+        """The recording of a call, begun; None for what is no call."""
+        if decision.action not in (Action.FORWARD, Action.PROBE, Action.REFUSE):
+            return None
+        self.counts.calls += 1
+        self.counts.malformed_names += decision.malformed
+        if decision.action is Action.REFUSE:
+            self.counts.refused += 1
+        recording = Recording(
+            self.tape,
+            self._fingerprints,
+            self.recording_counts,
+            capture=decision.capture,
+            body_bytes_max=self.config.capture_body_bytes_max,
+        )
+        route = decision.route
+        recording.request_head(
+            upstream=None if route is None else route.upstream.name,
+            url=None if route is None or decision.refusal is not None else route.url,
+            connection=connection,
+            method=message.method,
+            target=message.path,
+            version=b"HTTP/%d.%d" % message.version,
+            fields=message.raw_headers,
+        )
+        self.outbox.nudge()
+        return recording
+
+    async def dial_console(self, make_connection: Callable[[], UpstreamConnection]) -> UpstreamConnection:
+        """Raises DialError while the console is not there."""
+        if self.config.console_socket is None:
+            raise DialError("console_down", "There is no console.")
+        try:
+            return await self.dialer.dial_socket(self.config.console_socket, make_connection)
+        except OSError as error:
+            raise DialError("console_down", "The console is not running.") from error
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "status": "draining" if self.is_draining else "ok",
+            "version": self.config.version,
+            "pid": os.getpid(),
+            "worker": self.config.worker,
+            "data_dir": self.config.data_dir_id,
+            "counts": {
+                **self.tape.counts(),
+                "connections": self.counts.connections,
+                "calls": self.counts.calls,
+                "refused": self.counts.refused,
+                "malformed_names": self.counts.malformed_names,
+                "broken_recordings": self.recording_counts.broken_recordings,
+            },
+        }
+
+    async def drain(self) -> None:
+        """Let what is open come to its end, for as long as configured; then cut it off."""
+        self.is_draining = True
+        for client in list(self.clients):
+            client.close_idle()
+        self.note_end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.drain_s):
+                await self._is_quiet.wait()
+        for exchange in [client.exchange for client in self.clients if client.exchange] + list(self.alone):
+            exchange.cut_off()
+        for client in list(self.clients):
+            client.abort()
+
+    async def close(self) -> None:
+        """Write down what is known."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self.outbox.close()
+        await self.loop.run_in_executor(None, self.tape.close)
+
+    def _look_around(self) -> None:
+        """End what has not moved for too long."""
+        self.start()
+        longest = self.config.idle_timeout_s
+        before = self.loop.time() - longest
+        for exchange in [client.exchange for client in self.clients if client.exchange] + list(self.alone):
+            if exchange.touched < before:
+                exchange.silent_for(longest)
+        for client in list(self.clients):
+            if client.touched < before:
+                client.close_idle()
+
+
+async def serve_gateway(config: GatewayConfig, sock: socket.socket, *, stop: asyncio.Event) -> None:
+    """
+    Serve on a bound socket until `stop` is set and what is open has drained.
+
+    Raises ConfigError before anything is accepted.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(report_mistake)
+    name = sock.getsockname()
+    gateway = Gateway(config, loop, own_address=(name[0], name[1]) if isinstance(name, tuple) else None)
+    server = await loop.create_server(gateway.accept, sock=sock, backlog=BACKLOG)
+    gateway.start()
+    log.info("gateway.ready worker=%d pid=%d", config.worker, os.getpid())
+    try:
+        await stop.wait()
+        began = time.monotonic()
+        server.close()
+        await gateway.drain()
+        log.info("gateway.drained worker=%d seconds=%.1f", config.worker, time.monotonic() - began)
+    finally:
+        server.close()
+        await gateway.close()
+
+
+def report_mistake(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """
+    Log a mistake of ours: its type and where it happened, never its text or its values.
+
+    An exception's text may quote a header, and a header may be a key.
+    """
+    error = context.get("exception")
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    log.error("gateway.mistake type=%s at=%s", type(error).__name__, where)
+
+
+def _secret_key(config: GatewayConfig) -> bytes:
+    try:
+        return load_secret_key(config.secret_key_file)
+    except OSError as error:
+        # Fingerprints then hold for this process only; nothing else depends on the file.
+        log.warning("gateway.no_secret_key reason=%s", error.strerror or type(error).__name__)
+        return os.urandom(32)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error

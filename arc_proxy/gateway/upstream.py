@@ -1,0 +1,92 @@
+"""
+One connection to an upstream. It belongs to the client connection that opened it and ends with it.
+
+Which bytes mean what is the exchange's business; this only carries them, and both sides' patience.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+WRITE_BUFFER_HIGH = 256 * 1024
+
+
+class Speaker(Protocol):
+    """Who is on the line: the exchange that the connection serves now."""
+
+    def upstream_data(self, data: bytes) -> None: ...
+    def upstream_lost(self, error: Exception | None) -> None: ...
+    def upstream_full(self) -> None: ...
+    def upstream_ready(self) -> None: ...
+
+
+class Owner(Protocol):
+    """Whose connection it is, told when nothing is being asked."""
+
+    def upstream_gone(self, connection: UpstreamConnection) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """`is_used`: a request has been answered on it before, so the upstream may be about to close it."""
+
+    __slots__ = ("_owner", "is_used", "key", "speaker", "transport")
+
+    def __init__(self, owner: Owner, key: object) -> None:
+        self._owner = owner
+        self.key = key
+        self.speaker: Speaker | None = None
+        self.transport: asyncio.Transport | None = None
+        self.is_used = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
+
+    def pause(self) -> None:
+        """Read no more until `resume`."""
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self.transport is not None:
+            self.transport.resume_reading()
+
+    def hang_up(self) -> None:
+        """Close now; what was not sent is not sent any more."""
+        self.speaker = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH)
+
+    def data_received(self, data: bytes) -> None:
+        if self.speaker is not None:
+            self.speaker.upstream_data(data)
+        else:
+            # Bytes that answer nothing: whatever they are, no later response must be mixed with them.
+            self.hang_up()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        if self.speaker is not None:
+            speaker, self.speaker = self.speaker, None
+            speaker.upstream_lost(exc)
+        self._owner.upstream_gone(self)
+
+    def pause_writing(self) -> None:
+        if self.speaker is not None:
+            self.speaker.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self.speaker is not None:
+            self.speaker.upstream_ready()
