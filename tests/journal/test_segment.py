@@ -108,9 +108,9 @@ sys.stdin.read()
 def test_a_pid_of_another_boot_or_container_proves_nothing():
     own = process.own_identity()
     assert process.is_alive(own) is True
-    assert process.is_alive(replace(own, start_time=own.start_time + 1)) is False
-    assert process.is_alive(replace(own, boot_id=b"\1" * 16)) is None
-    assert process.is_alive(replace(own, pid_namespace=1)) is None
+    assert process.is_alive(own._replace(start_time=own.start_time + 1)) is False
+    assert process.is_alive(own._replace(boot_id=b"\1" * 16)) is None
+    assert process.is_alive(own._replace(pid_namespace=1)) is None
 
 
 def test_a_segment_that_cannot_be_filled_leaves_nothing_behind(journal: Path):
