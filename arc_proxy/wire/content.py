@@ -75,7 +75,10 @@ def _inflate_deflate(body: bytes, limit: int) -> Decoded:
     # "deflate" is zlib's format by the standard and raw deflate by some servers.
     has_zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
     wbits = zlib.MAX_WBITS if has_zlib_header else -zlib.MAX_WBITS
-    return _inflate_members(body, limit, lambda: zlib.decompressobj(wbits), zlib.error)
+    inflated = _inflate_members(body, limit, lambda: zlib.decompressobj(wbits), zlib.error)
+    if inflated.note and body.startswith((b"{", b"[")):  # raw deflate makes something of nearly any bytes
+        return Decoded(body, "not so encoded (it is JSON)")
+    return inflated
 
 
 def _inflate_zstd(body: bytes, limit: int) -> Decoded:

@@ -35,8 +35,9 @@ DIALECTS = {
     for dialect in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC_MESSAGES, OPENAI_EMBEDDINGS, UNKNOWN)
 }
 
-# A stream begins with one of these, a JSON document never does, whatever the content type claims.
+# Servers that keep a connection alive put empty lines before either.
 _BLANK = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
+# A stream begins with one of these, a JSON document never does, whatever the content type claims.
 _SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -170,8 +171,8 @@ def _read_body(exchange: HttpExchange, body: bytes, dialect: Dialect, notes: lis
 
 
 def _is_stream(body: bytes, headers: Headers) -> bool:
-    # Servers that keep a connection alive put empty lines before either.
-    begin = _BLANK.match(body).end()  # type: ignore[union-attr]  # matches anything, be it nothing
+    blank = _BLANK.match(body)
+    begin = blank.end() if blank else 0
     start = body[begin : begin + 8]
     if start.startswith(_SSE_STARTS):
         return True

@@ -87,11 +87,12 @@ def test_a_body_of_just_the_limit_is_whole(name) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
-def test_a_body_that_the_recorder_has_decoded_already_is_taken_as_it_is(coding) -> None:
-    decoded = decode_body(
-        [("content-encoding", coding)], b'{"id": "chatcmpl-1", "object": "chat.completion"}'
-    )
-    assert decoded.body.startswith(b'{"id"')
+@pytest.mark.parametrize(
+    "body", [b'{"id": "c"}', b'{\n  "id": "c"\n}', b"{}", b'[{"max": 7}]', b"data: {}\n\n"]
+)
+def test_a_body_that_the_recorder_has_decoded_already_is_taken_as_it_is(coding, body) -> None:
+    decoded = decode_body([("content-encoding", coding)], body)
+    assert decoded.body == body
     assert "not so encoded" in str(decoded.note)
 
 
