@@ -34,7 +34,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pricing.model import Model
+from pricing.model import Model, in_force
 from pricing.names import FALLBACKS
 from pricing.rate import STANDARD, Rate
 from pricing.shelf import Shelf, read_shelf, write_shelf
@@ -225,6 +225,7 @@ def _filled(model: Model, other: Model) -> Model:
             rates.append(_fill(rate, filled[rate.tier]))
         else:
             rates.append(rate)
+    standard = next((rate for rate in rates if standard and rate.id == standard.id), None)
     for tier in sorted(filled.keys() - model.tiers):
         if standard is not None:
             new = replace(_over_standard(filled[tier], standard), model=model.id, since=standard.since)
@@ -291,44 +292,33 @@ def merge(shelved: Shelf | None, fresh: Shelf, *, recorded: date) -> Shelf:
 def _merged(shelved: tuple[Rate, ...], fresh: tuple[Rate, ...], recorded: date) -> tuple[Rate, ...]:
     rates = list(shelved)
     for tier in dict.fromkeys(rate.tier for rate in fresh):
-        added: list[Rate] = []
-        unchanged: list[Rate] = []
-        for rate in (each for each in fresh if each.tier == tier):
-            new = _as_new_row(rate, rates, fresh, recorded)
-            (unchanged if new is None else added).append(new or rate)
-        if any(rate.hours for rate in fresh if rate.tier == tier):
-            # The prices of some hours go with the price of all others: either all are new, or none.
-            first_day = max((_starts(new) for new in added), default=date.min)
-            repeated = [
-                rate for rate in unchanged if added and _starts(rate) < first_day and _is_last(rate, fresh)
-            ]
-            added += [replace(rate, since=first_day, recorded=recorded) for rate in repeated]
-        rates += added
+        said = [rate for rate in fresh if rate.tier == tier]
+        kept = [rate for rate in shelved if rate.tier == tier]
+        for day in _days_of_change(kept, said, recorded):
+            wanted = in_force(said, day)
+            if _cover(in_force([rate for rate in rates if rate.tier == tier], day), wanted):
+                continue
+            if any(rate.recorded >= recorded for rate in kept):
+                raise ValueError(f"{kept[0].id} differs from its source: set RECORDED to a later day")
+            since = None if day == date.min else day
+            rates += [replace(rate, since=since, recorded=recorded) for rate in wanted]
     return tuple(rates)
 
 
-def _as_new_row(rate: Rate, shelved: Iterable[Rate], fresh: Iterable[Rate], recorded: date) -> Rate | None:
-    """The row to add for what a source says; None if it is on disk already."""
-    line = [each for each in shelved if _line_of(each) == _line_of(rate)]
-    # A price without a date that differs from ours is a change, from today; with dated ones behind it, a
-    # correction of how it began.
-    is_change = rate.since is None and bool(line) and _is_last(rate, fresh)
-    first_day = recorded if is_change else _starts(rate)
-    current = max(
-        (each for each in line if _starts(each) <= first_day), key=lambda each: each.age, default=None
-    )
-    if current is not None and current.says_same(rate):
-        return None
-    return replace(rate, since=recorded if is_change else rate.since, recorded=recorded)
+def _days_of_change(kept: Iterable[Rate], said: Iterable[Rate], recorded: date) -> list[date]:
+    """
+    The days on which the source's price has to be what the rows on disk say.
+
+    A source that gives no dates speaks of today alone: a price that differs is a change from today. One
+    that gives dates speaks of everything since its first one.
+    """
+    ours, theirs = {_starts(rate) for rate in kept}, {_starts(rate) for rate in said}
+    first = recorded if ours and theirs == {date.min} else min(theirs)
+    return sorted({first} | {day for day in ours | theirs if day > first})
 
 
-def _is_last(rate: Rate, fresh: Iterable[Rate]) -> bool:
-    return not any(_line_of(each) == _line_of(rate) and _starts(each) > _starts(rate) for each in fresh)
-
-
-def _line_of(rate: Rate) -> tuple[object, ...]:
-    """Rows of one line follow each other in time."""
-    return (rate.tier, rate.hours)
+def _cover(kept: tuple[Rate, ...], wanted: tuple[Rate, ...]) -> bool:
+    return len(kept) == len(wanted) and all(map(Rate.covers, kept, wanted))
 
 
 def _starts(rate: Rate) -> date:

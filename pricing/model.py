@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from pricing.rate import STANDARD, Rate
+from pricing.rate import STANDARD, Rate, utc
 
 Clause = Sequence[Any]
 
@@ -80,20 +80,28 @@ class Model:
 
 
 def newest(rates: Iterable[Rate], at: datetime, tier: str) -> Rate | None:
-    """
-    The row to use among those of one tier: the last `since`, and of these the last `recorded`.
+    """The row of a tier that holds at a moment, None if none does."""
+    listed = in_force([rate for rate in rates if rate.tier == tier], utc(at).date())
+    by_hours = (rate for rate in listed if rate.hours and rate.contains(at))
+    return next(by_hours, None) or next((rate for rate in listed if not rate.hours), None)
 
-    Rows for some hours of the week count by their last set alone, so that a later set can also take hours
-    back, and only as long as no later row says one price for all hours.
+
+def in_force(rates: Iterable[Rate], day: date) -> tuple[Rate, ...]:
     """
-    begun = [rate for rate in rates if rate.tier == tier and rate.has_begun(at)]
+    The rows of one tier that make its price on a day: the last `since`, and of these the last `recorded`.
+
+    One row for all hours, and those for some hours of the week that belong to it: only their last set
+    counts, so that a later set can also take hours back, and only while no later row has one price for all.
+    """
+    begun = [rate for rate in rates if rate.since is None or rate.since <= day]
     always = max((rate for rate in begun if not rate.hours), key=lambda rate: rate.age, default=None)
     by_hours = [rate for rate in begun if rate.hours]
-    if by_hours:
-        last = max(rate.age for rate in by_hours)
-        if always is None or last >= always.age:
-            return next((rate for rate in by_hours if rate.age == last and rate.contains(at)), always)
-    return always
+    last = max((rate.age for rate in by_hours), default=None)
+    if always is None:
+        return tuple(rate for rate in by_hours if rate.age == last)
+    if last is None or last < always.age:
+        return (always,)
+    return (always, *(rate for rate in by_hours if rate.age == last))
 
 
 def model_from_json(row: Mapping[str, Any], *, provider: str) -> Model:

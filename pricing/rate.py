@@ -74,13 +74,9 @@ class Rate:
         recorded = "" if self.recorded == date.min else f"/{self.recorded.isoformat()}"
         return f"{self.provider}/{self.model}{tier}{hours}@{since}{recorded}/{origin}"
 
-    def has_begun(self, at: datetime) -> bool:
-        """Whether the row's first day has come; a naive time is UTC."""
-        return self.since is None or _utc(at).date() >= self.since
-
     def contains(self, at: datetime) -> bool:
         """Whether the row speaks about this hour of the week."""
-        return not self.hours or any(each.contain(_utc(at)) for each in self.hours)
+        return not self.hours or any(each.contain(utc(at)) for each in self.hours)
 
     def for_input(self, input_tokens: int) -> Mapping[str, int]:
         """The rates of a request with so many input tokens, cache included: past a step, all of it."""
@@ -97,16 +93,29 @@ class Rate:
         """Sorts rows that speak about one moment: the last one is the one to use."""
         return (self.since or date.min, self.recorded)
 
-    def says_same(self, other: Rate) -> bool:
-        """The same price, whoever said it and when."""
-        return (self.picousd, self.over, self.uplift_permille) == (
-            other.picousd,
-            other.over,
-            other.uplift_permille,
+    def covers(self, other: Rate) -> bool:
+        """
+        Whether the other row would add nothing: it says the same, or the same without what was filled in.
+
+        What is filled comes from a source that knows only today's prices, so that an older row, read
+        again, has it no more.
+        """
+        if self.hours != other.hours and "days" not in self.filled:
+            return False
+        filled = self.filled.keys()
+        mine = {bucket: said for bucket, said in self.picousd.items() if bucket not in filled}
+        theirs = {bucket: said for bucket, said in other.picousd.items() if bucket not in filled}
+        agrees = all(
+            self.picousd[bucket] == other.picousd.get(bucket, self.picousd[bucket])
+            for bucket in filled & self.picousd.keys()
         )
+        steps = [step for step in self.over if f"over {step[0]}" not in filled or step in other.over]
+        uplift = not other.uplift_permille or self.uplift_permille == other.uplift_permille
+        return mine == theirs and agrees and tuple(steps) == other.over and uplift
 
 
-def _utc(at: datetime) -> datetime:
+def utc(at: datetime) -> datetime:
+    """A moment in UTC; a naive time is taken for one."""
     if at.tzinfo is UTC:
         return at
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
