@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from arc_proxy.cut import Fingerprints
 from arc_proxy.errors import JournalError
 from arc_proxy.export.har_entry import as_har_entry
 from arc_proxy.export.jsonl import to_json
@@ -33,9 +34,12 @@ class HarWritten:
     missing: int  # calls whose records the journal no longer has
 
 
-def write_har(call_ids: Iterable[str], journal_dir: Path, out: BinaryIO, *, version: str) -> HarWritten:
+def write_har(
+    call_ids: Iterable[str], journal_dir: Path, out: BinaryIO, *, version: str, fingerprints: Fingerprints
+) -> HarWritten:
     """
-    Write the exchanges of these calls; `version` is arc-proxy's own, for the file's `creator`.
+    Write the exchanges of these calls; `version` is arc-proxy's own, for the file's `creator`, and
+    `fingerprints` makes the marks that stand for credentials.
 
     Calls of one exchange (the responses of one WebSocket) are one entry. Raises OSError where `out` does.
     """
@@ -45,7 +49,7 @@ def write_har(call_ids: Iterable[str], journal_dir: Path, out: BinaryIO, *, vers
     entries = 0
     for exchange in find_exchanges(wanted, journal_dir):
         out.write(b",\n" if entries else b"\n")
-        out.write(to_json(as_har_entry(exchange)))
+        out.write(to_json(as_har_entry(exchange, fingerprints)))
         entries += 1
     out.write(b"\n]}}\n")
     return HarWritten(entries, len(wanted) - entries)

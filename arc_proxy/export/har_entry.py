@@ -7,8 +7,7 @@ Bodies are decoded, as the format wants it: text where they are UTF-8, else base
 too, which several recorders write though the format has no word for it). Names that the caller put into the
 URL (`/run/...`) are written as the headers that mean the same, since the URL here is the provider's.
 
-Fields of a body that are credentials by their name are cut, as they are before anything reaches the store; a
-body that may hold one and cannot be read, because it broke off, is left out.
+Fields of a body that are credentials by their name are cut once more, now that the content-encoding is off.
 
 What HAR has no place for stands in `_arc`, as custom fields do: `call_id`, `ended`, `detail`, `captured`
 and how many bytes of each body were not kept.
@@ -21,15 +20,12 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from arc_proxy.errors import WireError
-from arc_proxy.export.jsonl import to_json
+from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets
 from arc_proxy.ingest.assemble import Exchange
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.journal.record import id_text
 from arc_proxy.prefix import split_prefix
 from arc_proxy.wire.content import decode_body
-from arc_proxy.wire.credentials import cut_credentials, may_hold_credentials
-from arc_proxy.wire.document import read_value
 
 _UNKNOWN_TIME = -1
 _GROUPING_HEADERS = {"run_id": "x-arc-run-id", "session_id": "x-arc-session-id", "agent": "x-arc-agent"}
@@ -39,7 +35,7 @@ _NOWHERE = "http://arc-proxy.invalid"
 Headers = list[tuple[str, str]]
 
 
-def as_har_entry(exchange: Exchange) -> dict[str, Any]:
+def as_har_entry(exchange: Exchange, fingerprints: Fingerprints) -> dict[str, Any]:
     """The entry as JSON values. Header bytes that are no UTF-8 are read as ISO 8859-1."""
     request, response = exchange.request, exchange.response
     duration_ns = exchange.duration_ns or 0
@@ -59,7 +55,7 @@ def as_har_entry(exchange: Exchange) -> dict[str, Any]:
             "queryString": _query(url),
             "headersSize": -1,
             "bodySize": exchange.request_bytes,
-            **_post_data(request_headers, exchange.request_body),
+            **_post_data(request_headers, exchange.request_body, fingerprints),
         },
         "response": {
             "status": response.status if response else 0,
@@ -67,7 +63,7 @@ def as_har_entry(exchange: Exchange) -> dict[str, Any]:
             "httpVersion": _text(response.version) if response else "",
             "cookies": [],
             "headers": _fields(response_headers),
-            "content": _content(response_headers, exchange.response_body),
+            "content": _content(response_headers, exchange.response_body, fingerprints),
             "redirectURL": "",
             "headersSize": -1,
             "bodySize": exchange.response_bytes,
@@ -94,44 +90,21 @@ def as_har_entry(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _post_data(headers: Headers, body: bytes) -> dict[str, Any]:
+def _post_data(headers: Headers, body: bytes, fingerprints: Fingerprints) -> dict[str, Any]:
     if not body:
         return {}
-    decoded = _without_credentials(decode_body(headers, body).body)
+    decoded = _decoded(headers, body, fingerprints)
     return {"postData": {"mimeType": _mime_type(headers), "params": [], **_as_body(decoded)}}
 
 
-def _content(headers: Headers, body: bytes) -> dict[str, Any]:
-    decoded = _without_credentials(decode_body(headers, body).body)
+def _content(headers: Headers, body: bytes, fingerprints: Fingerprints) -> dict[str, Any]:
+    decoded = _decoded(headers, body, fingerprints)
     return {"size": len(decoded), "mimeType": _mime_type(headers), **_as_body(decoded)}
 
 
-def _without_credentials(body: bytes) -> bytes:
-    if not may_hold_credentials(body):
-        return body
-    cut = _cut_document(body)
-    if cut is not None:
-        return cut
-    # A stream: each event's data is a document of its own.
-    lines = map(_cut_line, body.split(b"\n"))
-    return b"\n".join([line for line in lines if line is not None])
-
-
-def _cut_line(line: bytes) -> bytes | None:
-    if not may_hold_credentials(line):
-        return line
-    field, colon, data = line.partition(b":")
-    cut = _cut_document(data)
-    return None if cut is None else field + colon + b" " + cut
-
-
-def _cut_document(raw: bytes) -> bytes | None:
-    """The document without credentials, None if it is no JSON object."""
-    try:
-        document = read_value(raw)
-        return to_json(cut_credentials(document)) if isinstance(document, dict) else None
-    except (ValueError, WireError):
-        return None
+def _decoded(headers: Headers, body: bytes, fingerprints: Fingerprints) -> bytes:
+    decoded = decode_body(headers, body).body
+    return Cutter(Secrets(fingerprints), BodyForm.JSON).finish(decoded)
 
 
 def _as_body(body: bytes) -> dict[str, str]:

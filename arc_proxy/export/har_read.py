@@ -5,7 +5,8 @@ Source: http://www.softwareishard.com/blog/har-12-spec/
 
 What is structure is checked: the objects, lists and types that the format promises; a wrong one refuses the
 whole document and names the entry. What is data is taken as it is, however odd: unknown hosts, masked URLs,
-status 0 (no response came), times of -1 (not known), bodies that the recorder left out.
+status 0 (no response came), times of -1 (not known), bodies that the recorder left out. What `har_entry`
+wrote into `_arc` is taken back where it makes sense.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from arc_proxy.errors import ImportRefused
+from arc_proxy.journal.record import Ended
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -26,6 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE_IN_LINE = re.compile(r"[\x00-\x20\x7f]")
 _UNSAFE_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
+_ENDS = frozenset(map(str, Ended))
 _BEFORE_FIRST_BYTE = ("blocked", "dns", "connect", "send", "wait")
 
 
@@ -54,6 +57,8 @@ class HarEntry:
     response_body: bytes
     response_missing: int
     comment: str  # the recorder's word on an error, may be empty
+    ended: Ended
+    origin: str  # "upstream", or "proxy" where arc-proxy itself had answered
 
 
 class _Refusal(Exception):
@@ -101,6 +106,9 @@ def _read_entry(entry: Any, index: int) -> HarEntry:
     _expect(bool(_TOKEN.fullmatch(method)), ".request.method", "is no HTTP method")
     request_body, request_missing = _request_body(request)
     response_body, response_missing = _response_body(response)
+    status = _status(response)
+    ours = entry.get("_arc")
+    ours = ours if isinstance(ours, dict) else {}
     return HarEntry(
         number=index + 1,
         started_ns=_started_ns(_text(entry, "startedDateTime", "")),
@@ -111,14 +119,16 @@ def _read_entry(entry: Any, index: int) -> HarEntry:
         version=_version(request),
         request_headers=_headers(request, ".request"),
         request_body=request_body,
-        request_missing=request_missing,
-        status=_status(response),
+        request_missing=_size(ours.get("request_missing")) or request_missing,
+        status=status,
         reason=_one_line(response.get("statusText")).encode(),
         response_version=_version(response),
         response_headers=_headers(response, ".response"),
         response_body=response_body,
-        response_missing=response_missing,
-        comment=_one_line(response.get("_error") or response.get("comment")),
+        response_missing=_size(ours.get("response_missing")) or response_missing,
+        comment=_one_line(ours.get("detail") or response.get("_error") or response.get("comment")),
+        ended=_ended(ours.get("ended"), status),
+        origin="proxy" if ours.get("origin") == "proxy" else "upstream",
     )
 
 
@@ -201,6 +211,12 @@ def _status(response: dict[str, Any]) -> int:
     )
     assert isinstance(status, int)
     return status if 100 <= status <= 999 else 0
+
+
+def _ended(said: object, status: int) -> Ended:
+    if isinstance(said, str) and said in _ENDS:
+        return Ended(said)
+    return Ended.COMPLETE if status else Ended.UPSTREAM_ERROR
 
 
 def _version(holder: dict[str, Any]) -> bytes:
