@@ -106,7 +106,7 @@ def is_replaced(store: Store) -> bool:
 def writing(store: Store) -> Iterator[Connection]:
     """One transaction that holds the store's write lock from its start. Raises StoreError."""
     with store.lock, store_errors(), store.engine.connect() as plain:
-        connection = plain.execution_options(arc_writes=True)
+        connection = plain.execution_options(arc_begin="BEGIN IMMEDIATE")
         with connection.begin():
             if not store.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": WRITER_LOCK})
@@ -121,6 +121,13 @@ def reading(store: Store) -> Iterator[Connection]:
         connection = plain.execution_options(**level)
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def maintaining(store: Store) -> Iterator[Connection]:
+    """A connection without a transaction, for statements that want none. Raises StoreError."""
+    with store_errors(), store.engine.connect() as plain:
+        yield plain.execution_options(isolation_level="AUTOCOMMIT", arc_begin="")
 
 
 @contextmanager
@@ -194,9 +201,11 @@ def _sqlite_engine(path: Path, busy_s: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A deferred transaction that writes after reading fails at once where another one wrote meanwhile.
-        immediate = connection.get_execution_options().get("arc_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        # A deferred transaction that writes after reading fails at once where another one wrote meanwhile,
+        # so `writing` asks for an immediate one.
+        begin = connection.get_execution_options().get("arc_begin", "BEGIN")
+        if begin:
+            connection.exec_driver_sql(begin)
 
     return engine
 

@@ -13,9 +13,9 @@ from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, word
 from arc_proxy.store.bulk import insert_rows, rows_in, slices
 from arc_proxy.store.names import next_id
-from arc_proxy.store.rollup import Difference
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_rows import RunState, covers
+from arc_proxy.store.sums import Difference
 
 RunName = tuple[str, int]  # (run id, agent's key)
 
@@ -85,14 +85,21 @@ class RunsInHand:
     def state(self, key: int) -> RunState:
         return self._states[key]
 
-    def change(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
-        """A call's row was `old` (None: it is new) and becomes `new` (None: it is removed)."""
-        if new is not None:
-            self._states[new["run_key"]].add_call(new)
+    def change(self, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> None:
+        """A call's row was `old` (None: it is new) and becomes `new`."""
+        self._states[new["run_key"]].add_call(new)
         if old is not None:
-            self._states[old["run_key"]].subtract_call(old)
-            if new is None or not covers(new, old):
-                self._doubtful.add(old["run_key"])
+            self.remove(old, derive=not covers(new, old))
+
+    def remove(self, old: Mapping[str, Any], *, derive: bool) -> None:
+        """A call's row goes. Only its sums are taken back, unless the run is to be derived again."""
+        self._states[old["run_key"]].subtract_call(old)
+        if derive:
+            self._doubtful.add(old["run_key"])
+
+    def doubt(self, key: int) -> None:
+        """Derive a loaded run again."""
+        self._doubtful.add(key)
 
     def insert_new(self) -> None:
         for key in self._new:

@@ -422,11 +422,11 @@ class _RunRollup(SQLModel):
 
 
 class _Latency(SQLModel):
-    """A histogram of calls that did not fail: see `rollup.latency_bucket`."""
+    """A histogram of calls that did not fail: see `sums.latency_bucket`."""
 
     start: int = _part(Integer)
     series_id: int = _part(to="series.id")
-    what: int = _part(Integer)  # rollup.FIRST_BYTE or rollup.DURATION
+    what: int = _part(Integer)  # sums.FIRST_BYTE or sums.DURATION
     bucket: int = _part(Integer)
     calls: int = _int()
 

@@ -33,7 +33,6 @@ from arc_proxy.store.names import (
     writer_keys,
 )
 from arc_proxy.store.payload import pack_call
-from arc_proxy.store.rollup import Difference
 from arc_proxy.store.rows import (
     CallKeys,
     Row,
@@ -44,6 +43,7 @@ from arc_proxy.store.rows import (
     tool_call_rows,
 )
 from arc_proxy.store.run_table import RunsInHand
+from arc_proxy.store.sums import Difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,196 @@
+"""
+Sums by hour and by day, so that a report over ten million calls reads some thousand rows.
+
+Kept by difference: whoever changes a call's or a run's row subtracts what the old row added and adds what
+the new one does, in the same transaction. A call counts in the hour that it started in (UTC), a run in the
+hour of its first call. `rollup` compares them with the raw rows and makes them anew.
+
+A latency histogram has buckets of floor(log2(ms) * 4), so each is 19 % wider than the one before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from arc_proxy.call import Kind
+from arc_proxy.journal.record import Ended
+from arc_proxy.store import tables
+from arc_proxy.store.names import rollup_agent
+from arc_proxy.store.rows import TOKEN_COLUMNS
+from pricing.cost import CostGrade
+
+HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
+
+FIRST_BYTE = 0  # latency_*.what: these numbers reach the disk
+DURATION = 1
+
+_BUCKETS_PER_DOUBLING = 4
+_BUCKET_MIN, _BUCKET_MAX = -8, 120  # a quarter of a millisecond; twelve days
+
+SERIES_SUMS = tuple(column.name for column in tables.rollup_hour.c if not column.primary_key)
+RUN_SUMS = tuple(column.name for column in tables.run_rollup_hour.c if not column.primary_key)
+
+_GRADES = (
+    CostGrade.PROVIDER_REPORTED,
+    CostGrade.COMPUTED,
+    CostGrade.ESTIMATED,
+    CostGrade.PARTIAL,
+    CostGrade.UNKNOWN,
+    CostGrade.API_EQUIVALENT,
+)
+_PRICED = tuple(grade for grade in _GRADES if grade is not CostGrade.UNKNOWN)
+
+Sums = list[int]
+
+
+def series_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
+    """What one call's row adds to SERIES_SUMS."""
+    grade, ended = row["cost_grade"], row["ended"]
+    cost = row["cost_nanousd"] or 0
+    return (
+        row["attempt_of"] is None,
+        1,
+        row["failed"],
+        ended == Ended.CLIENT_CLOSED,
+        ended == Ended.INTERRUPTED,
+        row["captured"] != "full",
+        row["unsecured"],
+        *[row[column] for column in TOKEN_COLUMNS],
+        *[grade == each for each in _GRADES],
+        *[cost if grade == each else 0 for each in _PRICED],
+    )
+
+
+def run_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
+    """What one run's row adds to RUN_SUMS. Of a run of nothing but probes, nothing."""
+    if not row["calls"] and not row["announced"]:
+        return (0,) * len(RUN_SUMS)
+    has_no_price = row["unpriced_calls"] and not row["cost_nanousd"] and not row["api_nanousd"]
+    return (
+        1,
+        row["parent_run_id"] is not None,
+        row["failed"],
+        row["outcome"] is not None,
+        bool(has_no_price),
+        *[row[name] for name in RUN_SUMS[5:-1]],
+        (row["ended_ns"] - row["started_ns"]) // 1_000_000,
+    )
+
+
+def latency_bucket(ns: int) -> int:
+    if ns <= 0:
+        return _BUCKET_MIN
+    return max(_BUCKET_MIN, min(_BUCKET_MAX, math.floor(math.log2(ns / 1e6) * _BUCKETS_PER_DOUBLING)))
+
+
+def quantile_ms(histogram: Mapping[int, int], share: float) -> float | None:
+    """
+    The latency that `share` (0..1) of the calls in {bucket: calls} stayed below, in milliseconds.
+
+    Within a bucket calls are taken to lie evenly on the logarithmic scale. None without calls.
+    """
+    calls = sum(histogram.values())
+    if calls <= 0:
+        return None
+    wanted = share * calls
+    below = 0
+    for bucket in sorted(histogram):
+        here = histogram[bucket]
+        if here > 0 and below + here >= wanted:
+            position = bucket + (wanted - below) / here
+            return float(2 ** (position / _BUCKETS_PER_DOUBLING))
+        below += here
+    return float(2 ** ((max(histogram) + 1) / _BUCKETS_PER_DOUBLING))
+
+
+@dataclass(slots=True)
+class Difference:
+    """What one transaction adds to the sums, by hour."""
+
+    series: dict[tuple[int, int], Sums] = field(default_factory=dict)  # (hour, series)
+    runs: dict[tuple[int, int], Sums] = field(default_factory=dict)  # (hour, agent)
+    latencies: Counter[tuple[int, int, int, int]] = field(
+        default_factory=Counter
+    )  # (hour, series, what, bucket)
+
+    def call(self, row: Mapping[str, Any], sign: int) -> None:
+        hour, series_id = row["started_ns"] // HOUR_NS, row["series_id"]
+        _add(self.series, (hour, series_id), series_sums(row), sign)
+        if row["failed"] or row["ended"] != Ended.COMPLETE or row["kind"] == Kind.AUXILIARY:
+            return
+        if row["first_byte_ns"] is not None:
+            self.latencies[hour, series_id, FIRST_BYTE, latency_bucket(row["first_byte_ns"])] += sign
+        if row["duration_ns"] is not None:
+            self.latencies[hour, series_id, DURATION, latency_bucket(row["duration_ns"])] += sign
+
+    def run(self, row: Mapping[str, Any], sign: int) -> None:
+        key = (row["started_ns"] // HOUR_NS, rollup_agent(row["agent_id"]))
+        _add(self.runs, key, run_sums(row), sign)
+
+    def by_day(self) -> Difference:
+        days = Difference()
+        for (hour, series_id), sums in self.series.items():
+            _add(days.series, (hour // 24, series_id), sums, 1)
+        for (hour, agent_id), sums in self.runs.items():
+            _add(days.runs, (hour // 24, agent_id), sums, 1)
+        for (hour, *rest), calls in self.latencies.items():
+            days.latencies[hour // 24, rest[0], rest[1], rest[2]] += calls
+        return days
+
+    def store(self, connection: Connection) -> None:
+        """Add it to the hours and to the days."""
+        hours = (tables.rollup_hour, tables.run_rollup_hour, tables.latency_hour)
+        days = (tables.rollup_day, tables.run_rollup_day, tables.latency_day)
+        for difference, grain in ((self, hours), (self.by_day(), days)):
+            for table, rows in zip(grain, difference.rows(), strict=True):
+                if rows:
+                    connection.execute(_adding(connection.dialect.name, table.name), rows)
+
+    def rows(self) -> tuple[list[dict[str, int]], ...]:
+        """Rows of the three tables of one grain, but those that are all zero, in the order of their keys."""
+        return (
+            [
+                {"start": start, "series_id": series_id, **dict(zip(SERIES_SUMS, sums, strict=True))}
+                for (start, series_id), sums in sorted(self.series.items())
+                if any(sums)
+            ],
+            [
+                {"start": start, "agent_id": agent_id, **dict(zip(RUN_SUMS, sums, strict=True))}
+                for (start, agent_id), sums in sorted(self.runs.items())
+                if any(sums)
+            ],
+            [
+                {"start": start, "series_id": series_id, "what": what, "bucket": bucket, "calls": calls}
+                for (start, series_id, what, bucket), calls in sorted(self.latencies.items())
+                if calls
+            ],
+        )
+
+
+def _add(into: dict[tuple[int, int], Sums], key: tuple[int, int], sums: Sequence[int], sign: int) -> None:
+    old = into.get(key)
+    if old is None:
+        into[key] = [sign * number for number in sums]
+    else:
+        into[key] = [before + sign * number for before, number in zip(old, sums, strict=True)]
+
+
+@lru_cache(maxsize=16)
+def _adding(dialect: str, table_name: str) -> Any:
+    """INSERT, or where the key is there already, add."""
+    table = tables.metadata.tables[table_name]
+    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = make(table)
+    sums = {
+        column.name: column + statement.excluded[column.name] for column in table.c if not column.primary_key
+    }
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
