@@ -199,7 +199,7 @@ class ClientConnection(asyncio.Protocol):
             del self._upstreams[connection.key]
         if connection is self._latest:
             self._latest = None
-            if self.exchange is None:
+            if self.exchange is None and not self._is_deaf:
                 # As the client would see it without us: the connection that it keeps is over.
                 self._close(b"")
 
