@@ -436,6 +436,16 @@ def test_an_advisor_is_billed_at_its_own_model() -> None:
     assert own.usage + advisor.usage == usage
 
 
+def test_steps_that_are_not_the_usage_are_not_billed() -> None:
+    raw = {
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "iterations": [{"type": "compaction", "input_tokens": 9_999, "output_tokens": 1}],
+    }
+    usage, _ = normalise_usage(raw, dialect="openai.chat", provider="other")
+    assert [part.usage for part in billed_parts(raw, usage)] == [usage]
+
+
 def test_cohere_bills_less_than_it_counts() -> None:
     raw = {
         "billed_units": {"input_tokens": 27, "output_tokens": 68},
