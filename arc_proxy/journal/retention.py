@@ -83,7 +83,7 @@ def find_segments(journal_dir: Path, positions: Mapping[str, tuple[int, int]]) -
     for writer in list_writers(journal_dir):
         position = positions.get(writer, START)
         for seq, path in list_segments(journal_dir / writer):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # one that may not be read is not ours to remove
                 found.append(_look_at(writer, seq, path, position))
     return found
 

@@ -247,19 +247,19 @@ def segment_name(seq: int) -> str:
 
 
 def list_writers(journal_dir: Path) -> list[str]:
-    """The names of the writers that left a folder, in order. Empty if there is no journal."""
+    """The names of the writers that left a folder, in order. Empty if there is no journal to be read."""
     try:
         with os.scandir(journal_dir) as entries:
             return sorted(e.name for e in entries if _WRITER_NAME.fullmatch(e.name) and e.is_dir())
-    except FileNotFoundError:
+    except OSError:
         return []
 
 
 def list_segments(writer_dir: Path) -> list[tuple[int, Path]]:
-    """(seq, path) of a writer's segments, in order. Empty if there is no such writer."""
+    """(seq, path) of a writer's segments, in order. Empty if there is no such folder to be read."""
     try:
         paths = sorted(writer_dir.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
     return [(int(path.stem), path) for path in paths if _SEGMENT_NAME.fullmatch(path.name)]
 
@@ -269,22 +269,28 @@ def is_sealed(path: Path) -> bool:
     Whether nothing will be added to the segment: its lock is free, or its process is gone.
 
     A lock outlives its process where a child inherited the descriptor, which is why the pid and its start
-    time are asked too. Where they mean nothing (another boot, another container) the lock decides.
+    time are asked too. Where they mean nothing (another boot, another container) the lock decides. Of a file
+    that is gone or may not be read nothing more will come either.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:
         return True
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        try:
-            return process.is_alive(decode_header(os.pread(fd, HEADER_BYTES, 0)).identity) is False
-        except JournalError:
-            return False
+    except OSError:
+        return _is_writer_dead(fd)
     finally:
         os.close(fd)
     return True
+
+
+def _is_writer_dead(fd: int) -> bool:
+    """Whether the process named in the header is known to be gone."""
+    try:
+        return process.is_alive(decode_header(os.pread(fd, HEADER_BYTES, 0)).identity) is False
+    except (JournalError, OSError):
+        return False
 
 
 def is_writer_gone(writer_dir: Path) -> bool:

@@ -6,6 +6,7 @@ CPU of the calling thread, best of five, and the longest flush while the segment
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from arc_proxy.journal.reader import JournalReader
 from arc_proxy.journal.record import Record, RecordKind
 from arc_proxy.journal.tape import Tape
 
-RECORDS = 20_000
+RECORDS = 4_000
 TICK = 50
 
 
@@ -45,6 +46,11 @@ def longest_flush_ms(tape: Tape, record: Record, seconds: float) -> tuple[float,
     return flushes[-1], flushes[len(flushes) * 999 // 1000]
 
 
+def slow_write(fd: int, data: bytes) -> int:
+    time.sleep(0.1)
+    return os.write(fd, data)
+
+
 def main(folder: Path) -> None:
     tape = Tape(folder)
     exchange_id = tape.make_id()
@@ -69,6 +75,11 @@ def main(folder: Path) -> None:
     print(f"flush of 41 KB while synced each second: longest {longest:.2f} ms, 99.9 % under {most:.2f} ms")
     tape.close()
     print(tape.counts())
+    slow = Tape(folder, write=slow_write)
+    longest, most = longest_flush_ms(slow, record, 15)
+    print(f"on a disk of 100 ms a write: longest {longest:.2f} ms, 99.9 % under {most:.2f} ms")
+    slow.close()
+    print(slow.counts())
 
     count = sum(1 for _ in JournalReader(folder).read({}, 1 << 40))
     read_us = cpu_us(count, lambda: sum(1 for _ in JournalReader(folder).read({}, 1 << 40)))

@@ -222,3 +222,13 @@ def test_a_large_segment_is_streamed(journal: Path):
 
 def test_no_journal_is_an_empty_one(journal: Path):
     assert read(JournalReader(journal)) == []
+
+
+def test_a_segment_that_may_not_be_read_is_reported_and_passed_over(journal: Path):
+    folder = write(journal, CONTENTS, segment_bytes_max=700)
+    first = list_segments(folder)[0][1]
+    first.unlink()
+    first.symlink_to(first)  # no one can open this, root included
+    reader = JournalReader(journal)
+    assert read(reader)[-1] == CONTENTS[-1]
+    assert len(reader.problems) == 1

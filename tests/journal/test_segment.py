@@ -153,3 +153,16 @@ def test_a_short_write_is_completed():
 
     segment.write_all(0, b"abc", one_byte)
     assert b"".join(taken) == b"abc"
+
+
+def test_the_journal_needs_the_standard_library_alone():
+    code = """
+import sys
+before = set(sys.modules)
+import arc_proxy.journal.tape, arc_proxy.journal.reader, arc_proxy.journal.retention
+new = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
+heavy = {"subprocess", "asyncio", "random", "shutil"} & set(sys.modules)
+print(sorted(new), sorted(heavy))
+"""
+    told = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=Path(__file__).parents[2])
+    assert told.strip() == "['arc_proxy'] []"
