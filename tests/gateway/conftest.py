@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from blockbuster import blockbuster_ctx
 
 from arc_proxy.gateway.config import GatewayConfig
 from arc_proxy.gateway.server import serve_gateway
 from tests.fake_provider import FakeProvider
-from tests.gateway.harness import Gateway
+from tests.gateway.harness import Gateway, StartGateway
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Every test of the event loop runs on both that a gateway may run on."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +34,6 @@ def no_blocking_calls_on_the_event_loop() -> Iterator[None]:
             # Tests read the journal while the gateway runs in the same thread.
             buster.functions[name].can_block_in("tests/gateway/harness.py", {"records"})
         yield
-
-
-StartGateway = Callable[..., Awaitable[Gateway]]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from arc_proxy.gateway.config import GatewayConfig
@@ -167,3 +168,6 @@ class Gateway:
                 return calls
             await asyncio.sleep(0.02)
         raise AssertionError(f"{len(calls)} calls have ended, not {count}")
+
+
+StartGateway = Callable[..., Awaitable[Gateway]]
