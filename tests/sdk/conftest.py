@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import anthropic._base_client
 import openai._base_client
 import pytest
-from arc_proxy.gateway.server import serve_gateway
 
 from arc_proxy.gateway.config import GatewayConfig
+from arc_proxy.gateway.server import serve_gateway
 from tests.fake_provider import FakeProvider, Received, Step
 
 T = TypeVar("T")
