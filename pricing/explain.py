@@ -49,7 +49,13 @@ def _explained(book: PriceBook, line: CostLine) -> ExplainedLine:
     else:
         scale, per = 1_000_000, "million tokens"
     source = row.filled.get(line.bucket, row.source) if row else ""
-    if row and row.agrees and line.bucket not in row.filled:
+    # Agreement was checked for the plain rates; a step is confirmed only by what it says of itself.
+    if (
+        row
+        and row.agrees
+        and row.picousd.get(line.bucket) == line.rate_picousd
+        and line.bucket not in row.filled
+    ):
         source += f", {row.agrees} agrees"
     return ExplainedLine(
         bucket=line.bucket,

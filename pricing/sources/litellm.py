@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,11 @@ def read_table(wheel: Path) -> dict[str, dict[str, Any]]:
 
 def download(folder: Path) -> Path:
     """Fetch the pinned wheel with pip, without its dependencies and without installing anything."""
+    if find_spec("pip") is None:
+        raise SystemExit(
+            f"no pip in this environment: `python -m ensurepip`, or fetch litellm=={VERSION} elsewhere with "
+            "`pip download --no-deps` and name the wheel by --litellm"
+        )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     platform = ["--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--abi", "abi3"]
     target = ["--dest", str(folder), f"litellm=={VERSION}"]
