@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.instance import Instance
-from arc_proxy.cli.port import is_listening, owner_of
-from arc_proxy.cli.variables import BASE_URLS
+from arc_proxy.cli.port import is_listening
+from arc_proxy.cli.variables import BASE_URLS, host_and_port
 from arc_proxy.format import size
+from arc_proxy.listener import owner_of
 
 DISK_BYTES_MIN = 1_000_000_000
 
@@ -136,10 +136,8 @@ def check_variables(environ: Mapping[str, str], instance: Instance | None) -> It
         value = environ.get(name)
         if not value:
             continue
-        try:
-            parts = urlsplit(value)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
+        host, port = host_and_port(value)
+        if not host:
             yield Check(name, State.BAD, "is no URL", f"unset {name}")
             continue
         if host not in _LOOPBACK or port is None:

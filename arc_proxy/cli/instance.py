@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from arc_proxy.errors import ArcError
 from arc_proxy.process import start_time
 
 ANSWER_S = 5.0
+START_S = 15.0  # a console imports a database layer before it answers
+_RETRY_S = 0.1
 
 
 class ConsoleUnreachable(ArcError):
@@ -57,6 +60,32 @@ def find_instance(folder: Folder) -> Instance | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def is_ready(instance: Instance) -> bool:
+    """Whether a gateway worker answers; the port alone is open before it does."""
+    connection = http.client.HTTPConnection(instance.host, instance.port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", "/_arc/health", headers={"host": f"localhost:{instance.port}"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def await_console(
+    instance: Instance, folder: Folder, method: str, path: str, *, timeout_s: float, start_s: float = START_S
+) -> Any:
+    """As `ask_console`, with patience for a console that is just starting or being replaced."""
+    deadline = time.monotonic() + start_s
+    while True:
+        try:
+            return ask_console(instance, folder, method, path, timeout_s=timeout_s)
+        except ConsoleUnreachable:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_S)
 
 
 def ask_console(

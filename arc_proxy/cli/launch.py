@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 
 from arc_proxy import __version__
 from arc_proxy.cli.folder import Folder, prepare, runtime_dir
-from arc_proxy.cli.port import free_port, is_free, owner_of
+from arc_proxy.cli.port import free_port, is_free
 from arc_proxy.errors import ConfigError
 from arc_proxy.gateway.config import Capture, GatewayConfig, OnClientClose
 from arc_proxy.gateway.routes import Routes
+from arc_proxy.listener import PortTaken, owner_of
 from arc_proxy.settings import Settings
 
 SUPERVISOR = "arc_proxy.supervisor"
@@ -102,11 +103,7 @@ def claim_port(settings: Settings) -> int:
         return free_port(settings.host)
     if is_free(settings.host, settings.port):
         return settings.port
-    owner = owner_of(settings.port) or "another process"
-    raise ConfigError(
-        f"port {settings.port} is taken by {owner}. "
-        "Stop it, or choose another with --port; --port 0 takes a free one."
-    )
+    raise PortTaken(settings.port, owner_of(settings.port))
 
 
 def _refuse_loops(settings: Settings, port: int) -> None:

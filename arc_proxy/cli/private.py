@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from arc_proxy.cli.folder import Folder, prepare, runtime_dir
-from arc_proxy.cli.instance import Instance, find_instance
-from arc_proxy.cli.port import free_port, is_listening
+from arc_proxy.cli.instance import Instance, find_instance, is_ready
+from arc_proxy.cli.port import free_port
 from arc_proxy.errors import ArcError
 from arc_proxy.process import start_time
 
@@ -61,7 +61,7 @@ def _start(folder: Folder, environ: Mapping[str, str]) -> Instance:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         instance = find_instance(folder)  # ours, or that of another `run` which was quicker
-        if instance is not None and is_listening(instance.host, instance.port):
+        if instance is not None and is_ready(instance):
             if instance.pid == process.pid:
                 _mark(folder, environ, process.pid)
             return instance

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from arc_proxy.cli.folder import Folder
-from arc_proxy.cli.instance import ConsoleUnreachable, Instance, ask_console, find_instance
+from arc_proxy.cli.instance import ConsoleUnreachable, Instance, await_console, find_instance
 from arc_proxy.cli.terminal import say, warn
 from arc_proxy.errors import ArcError
 
@@ -104,7 +104,7 @@ def progress_bar(what: str) -> Iterator[Callable[[Caught, int], None] | None]:
 def _ask(instance: Instance, folder: Folder) -> bool:
     """Whether the console has caught up for us."""
     try:
-        answer = ask_console(instance, folder, "POST", "/_arc/api/catch-up", timeout_s=CONSOLE_S)
+        answer = await_console(instance, folder, "POST", "/_arc/api/catch-up", timeout_s=CONSOLE_S)
     except ConsoleUnreachable as error:
         say(f"{error}; reading the journal here instead")
         return False

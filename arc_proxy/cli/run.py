@@ -138,12 +138,12 @@ def _print_card(
     folder: Folder, instance: Instance, agent: str, started_ns: int, variables: Variables
 ) -> None:
     """The agents that made calls since the start; mostly one. Never changes the exit code."""
-    from arc_proxy.cli.report_text import cards_since
+    from arc_proxy.cli.report import cards_since
     from arc_proxy.cli.rows import open_rows
 
     try:
         with open_rows(folder, os.environ, instance=instance) as store:
-            lines = cards_since(store, started_ns, agent)
+            lines = cards_since(store, folder, started_ns, agent)
     except ArcError as error:
         warn(f"no card: {error}")
         return

@@ -66,23 +66,24 @@ def for_program(
     return Variables(chosen, kept)
 
 
+def host_and_port(url: str) -> tuple[str, int | None]:
+    """Empty and None for what is no URL."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port
+    except ValueError:
+        return "", None
+
+
 def _is_same(users: str, url: str) -> bool:
-    mine, theirs = urlsplit(url), urlsplit(users)
-    here = {mine.hostname, *_LOOPBACK} if mine.hostname in _LOOPBACK else {mine.hostname}
-    return _port(theirs) == _port(mine) and theirs.hostname in here
+    (mine, my_port), (theirs, their_port) = host_and_port(url), host_and_port(users)
+    here = {mine, *_LOOPBACK} if mine in _LOOPBACK else {mine}
+    return their_port == my_port and theirs in here
 
 
 def _is_dead(users: str, is_alive: Callable[[str, int], bool]) -> bool:
-    parts = urlsplit(users)
-    port = _port(parts)
-    return parts.hostname in _LOOPBACK and port is not None and not is_alive(str(parts.hostname), port)
-
-
-def _port(parts: object) -> int | None:
-    try:
-        return getattr(parts, "port", None)
-    except ValueError:
-        return None
+    host, port = host_and_port(users)
+    return host in _LOOPBACK and port is not None and not is_alive(host, port)
 
 
 def _spare_loopback(environ: Mapping[str, str]) -> dict[str, str]:

@@ -31,20 +31,22 @@ def draw(card: Card, width: int) -> Iterable[str]:
 
     It is as wide as its longest line wants; what does not fit goes on in the next line.
     """
-    room = min(width, max(CARD_CELLS_MIN, 4 + max(cells(_text(line)) for line in card.lines)))
+    values = max([VALUE_CELLS, *(cells(clean(line.value)) + 2 for line in card.lines if line.note)])
+    texts = [_text(line, values) for line in card.lines]
+    room = min(width, max(CARD_CELLS_MIN, 4 + max(map(cells, texts))))
     title = f"━━━ {cut(clean(card.agent), room - 8)} "
     yield title + "━" * (room - cells(title))
-    for line in card.lines:
-        for part in _wrap(_text(line), room - 4):
+    for text in texts:
+        for part in _wrap(text, room - 4):
             yield f"│ {pad(part, room - 4)} │"
     yield "━" * room
 
 
-def _text(line: Line) -> str:
+def _text(line: Line, values: int) -> str:
     """Value and note stand in columns, unless the value is a sentence."""
     value = clean(line.value)
     if line.note:
-        value = pad(value, VALUE_CELLS - 1) + " " + clean(line.note)
+        value = pad(value, values) + clean(line.note)
     return pad(line.label, LABEL_CELLS) + value
 
 

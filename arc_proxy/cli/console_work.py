@@ -1,0 +1,151 @@
+"""What the console does behind its pages: follows the journal, keeps the limits, answers from the rows."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from arc_proxy.cli.prices import open_book
+from arc_proxy.cli.when import parse_period
+from arc_proxy.errors import ArcError, ConfigError
+from arc_proxy.ingest.follower import Follower
+from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
+from arc_proxy.journal.retention import prune_journal
+from arc_proxy.report.build import build_report
+from arc_proxy.report.document import Document
+from arc_proxy.report.jsonable import report_json
+from arc_proxy.report.layout import document_of
+from arc_proxy.report.model import Report
+from arc_proxy.store.engine import Store, is_replaced, open_store
+from arc_proxy.store.prune import first_month_kept, prune
+from pricing.book import PriceBook, load_book
+
+if TYPE_CHECKING:
+    from arc_proxy.cli.console import ConsoleConfig
+
+CATCH_UP_S = 55.0  # less than a command waits for its answer
+RETENTION_EVERY_S = 3600.0
+RETENTION_FIRST_S = 60.0  # not while everything starts
+
+_log = structlog.get_logger()
+
+
+class ConsoleWork:
+    """Threads to run, and answers to give. Every method may be called from any thread and may block."""
+
+    def __init__(self, config: ConsoleConfig) -> None:
+        self._config = config
+        self._target: str | Path = config.database_url or config.folder.path / "arc.db"
+        self._book = _book_or_ours(config)
+        self._follower = Follower(config.folder.path, self._open_store, self._book)
+        self._stopping = threading.Event()
+        self._reading: Store | None = None
+        self._lock = threading.Lock()  # over _reading
+        self._retained: dict[str, Any] = {}
+
+    @property
+    def threads(self) -> Mapping[str, Callable[[], None]]:
+        return {"ingest": self._follower.run_forever, "retention": self._keep_limits}
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._follower.stop()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._reading is not None:
+                self._reading.close()
+                self._reading = None
+
+    def catch_up(self, timeout_s: float = CATCH_UP_S) -> Mapping[str, Any]:
+        """Wait until the rows have all that the journal holds now."""
+        is_done = self._follower.catch_up(timeout_s)
+        state = self._follower.state
+        return {"is_done": is_done, "calls": state.calls, "trouble": state.trouble}
+
+    def status(self) -> Mapping[str, Any]:
+        state = self._follower.state
+        since = state.stored_at
+        try:
+            behind = unread_bytes(self._config.folder.journal, read_resume_points(self._store()))
+        except ArcError:
+            behind = None
+        return {
+            "version": self._config.version,
+            "pid": os.getpid(),
+            "calls": state.calls,
+            "open_calls": state.open_calls,
+            "behind_bytes": behind,
+            "behind_s": None if since is None else round(time.monotonic() - since, 3),
+            "trouble": state.trouble,
+            "price_book": self._book.version,
+            "retention": self._retained,
+        }
+
+    def report(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        return report_json(self._report(query.get("since", "30d"), query.get("until"), query.get("agent")))
+
+    def document(self, since: str) -> Document:
+        trouble = self._follower.state.trouble
+        warnings = (f"The rows are behind the journal: {trouble}",) if trouble else ()
+        return document_of(self._report(since, None, None), since, warnings=warnings)
+
+    def _report(self, since: str, until: str | None, agent: str | None) -> Report:
+        now_ns = time.time_ns()
+        since_ns, until_ns = parse_period(since, until, now_ns)
+        return build_report(
+            self._store(), self._book, since_ns=since_ns, until_ns=until_ns, now_ns=now_ns, agent=agent
+        )
+
+    def _open_store(self) -> Store:
+        return open_store(self._target)
+
+    def _store(self) -> Store:
+        """The one that answers read from; opened anew if its file is another one now."""
+        with self._lock:
+            if self._reading is not None and is_replaced(self._reading):
+                self._reading.close()
+                self._reading = None
+            if self._reading is None:
+                self._reading = self._open_store()
+            return self._reading
+
+    def _keep_limits(self) -> None:
+        pause_s = RETENTION_FIRST_S
+        while not self._stopping.wait(pause_s):
+            pause_s = RETENTION_EVERY_S
+            try:
+                self._retain()
+            except (ArcError, OSError) as error:
+                _log.warning("retention.failed", error=str(error))
+                self._retained = {"error": str(error)}
+
+    def _retain(self) -> None:
+        """The follower of this process holds `ingest.lock`, so nobody else prunes or ingests meanwhile."""
+        config, store = self._config, self._store()
+        journal = prune_journal(
+            config.folder.journal,
+            wanted_from(store),
+            now_ns=time.time_ns(),
+            days=config.journal_days,
+            bytes_max=config.journal_bytes_max,
+        )
+        rows = prune(store, first_month_kept(time.time_ns(), config.rows_months))
+        self._retained = {"at_ns": time.time_ns(), "segments": journal.segments, "calls": rows.calls}
+        if journal.segments or rows.calls:
+            _log.info("retention.done", segments=journal.segments, bytes=journal.bytes, calls=rows.calls)
+
+
+def _book_or_ours(config: ConsoleConfig) -> PriceBook:
+    """A mistake in prices.toml must not stop ingest: the book that ships is better than none."""
+    try:
+        return open_book(config.folder)
+    except ConfigError as error:
+        _log.error("prices.refused", error=str(error))
+        return load_book()

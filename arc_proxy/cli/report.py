@@ -1,0 +1,167 @@
+"""`arc-proxy report`: the card of each agent, and the tables."""
+
+from __future__ import annotations
+
+import os
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arc_proxy.cli.folder import Folder, find_folder
+from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.options import Agent, AsJson, DataDir, Since, Until, given
+from arc_proxy.cli.terminal import out, out_json, say, width
+from arc_proxy.cli.when import parse_period
+
+if TYPE_CHECKING:
+    from arc_proxy.report.document import Document
+    from arc_proxy.report.model import Report
+    from arc_proxy.report.threshold import Threshold
+    from arc_proxy.store.engine import Store
+
+app = typer.Typer(add_completion=False)
+
+EXIT_THRESHOLD = 3
+
+
+class By(StrEnum):
+    AGENT = "agent"
+    MODEL = "model"
+    DAY = "day"
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "md"
+    HTML = "html"
+
+
+@app.command(cls=HelpCommand)
+def report(
+    since: Since = "30d",
+    until: Until = None,
+    agent: Agent = None,
+    by: Annotated[
+        list[By] | None, given("--by", "Which tables; else agent and model. May be given again.")
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="html is a page that needs nothing beside it.")
+    ] = Format.TEXT,
+    fail_on: Annotated[
+        list[str] | None,
+        given(
+            "--fail-on",
+            "Exit with 3 if an agent passes this: errors>5%, cost-per-run>0.05, latency-p95>20s ... "
+            "May be given again.",
+            metavar="CONDITION",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Show what each agent's runs cost and how many failed: the card, and tables per agent and model.
+
+    The numbers are as good as the marks beside them say: ~ for what was estimated, "at least" where part of
+    a price or of the usage is missing, and calls without any are named beside the sum.
+    """
+    from arc_proxy.report.threshold import parse_threshold
+
+    thresholds = tuple(map(parse_threshold, fail_on or ()))
+    period = parse_period(since, until, time.time_ns())
+    chosen = tuple(by or (By.AGENT, By.MODEL))
+    form = Format.JSON if as_json else form
+    words = f"{since} to {until}" if until else since
+    found = _read(find_folder(data_dir, os.environ), period, agent, words, days=By.DAY in chosen)
+    _print(found, form, words, tuple(map(str, chosen)))
+    _judge(found, thresholds)
+
+
+def _read(
+    folder: Folder, period: tuple[int | None, int | None], agent: str | None, words: str, *, days: bool
+) -> Report:
+    from arc_proxy.cli.rows import NothingYet, open_rows
+    from arc_proxy.report.model import empty_report
+
+    try:
+        with open_rows(folder, os.environ) as store:
+            return report_of(store, folder, period, agent, days=days)
+    except NothingYet:
+        return empty_report(time.time_ns())
+
+
+def report_of(
+    store: Store,
+    folder: Folder,
+    period: tuple[int | None, int | None],
+    agent: str | None,
+    *,
+    days: bool = False,
+) -> Report:
+    from arc_proxy.cli.prices import open_book
+    from arc_proxy.report.build import build_report
+
+    since_ns, until_ns = period
+    return build_report(
+        store,
+        open_book(folder),
+        since_ns=since_ns,
+        until_ns=until_ns,
+        now_ns=time.time_ns(),
+        agent=agent,
+        days=days,
+    )
+
+
+def _print(found: Report, form: Format, words: str, by: tuple[str, ...]) -> None:
+    if form is Format.JSON:
+        from arc_proxy.report.jsonable import report_json
+
+        out_json(report_json(found))
+        return
+    from arc_proxy.report.document import as_markdown, as_text
+    from arc_proxy.report.layout import document_of
+
+    document: Document = document_of(found, words, by=by)
+    if form is Format.HTML:
+        from arc_proxy.dashboard.page import make_page, render_page
+
+        out(render_page(make_page(document), alone=True))
+        return
+    for line in as_markdown(document) if form is Format.MARKDOWN else as_text(document, width()):
+        out(line)
+
+
+def _judge(found: Report, thresholds: tuple[Threshold, ...]) -> None:
+    from arc_proxy.report.threshold import breaches
+
+    passed = list(breaches(found, thresholds))
+    for sentence in passed:
+        say(sentence)
+    if passed:
+        raise typer.Exit(EXIT_THRESHOLD)
+
+
+def cards_since(store: Store, folder: Folder, started_ns: int, name: str) -> list[str]:
+    """
+    Cards of the agents that made calls since a moment, each over the usual period; none if none did.
+
+    An agent of this name comes first. Others come up where a program names its agents itself.
+    """
+    from arc_proxy.report import card as cards
+    from arc_proxy.report.summary import make_card
+    from arc_proxy.store.report import read_report
+    from arc_proxy.store.totals import Period
+
+    now_ns = time.time_ns()
+    active = [use.agent for use in read_report(store, Period(since_ns=started_ns, until_ns=now_ns)).agents]
+    active.sort(key=lambda each: each != name)
+    lines: list[str] = []
+    for agent in active[:3]:
+        shown = report_of(store, folder, parse_period("30d", None, now_ns), agent or "")
+        for each in shown.agents:
+            lines += ["", *cards.draw(make_card(each), width())]
+    return lines

@@ -1,0 +1,257 @@
+"""A report, from the rollups of a store and the price book."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from analysis.savings import ModelSpend, Swap, best_swap
+from analysis.trend import Trend, compare_means, compare_shares, sample
+from arc_proxy.call import Kind
+from arc_proxy.format import Spend
+from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
+from arc_proxy.store.engine import Store
+from arc_proxy.store.read import writer_counts
+from arc_proxy.store.report import read_chart, read_doubts, read_report, read_run_costs
+from arc_proxy.store.totals import (
+    AgentUse,
+    CallTotals,
+    Period,
+    RunTotals,
+    SeriesUse,
+    merge_latencies,
+    sum_totals,
+)
+from pricing.book import PriceBook
+from pricing.rate import Rate
+from pricing.usage import Usage
+
+WEEK_NS = 7 * 86_400 * 1_000_000_000
+# A trend of costs reads runs one by one, so only the agents that cost most have one.
+TRENDS_MAX = 25
+
+_PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
+
+
+def build_report(
+    store: Store,
+    book: PriceBook,
+    *,
+    since_ns: int | None,
+    until_ns: int | None,
+    now_ns: int,
+    agent: str | None = None,
+    days: bool = False,
+) -> Report:
+    """`agent` None: all of them, "": calls that named none. `days` adds sums by day. Raises StoreError."""
+    end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
+    found = read_report(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
+    this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
+    weeks = {use.agent: use for use in read_report(store, this_week, agent=agent).agents}
+    at = datetime.fromtimestamp(end_ns / 1e9, UTC)
+    ordered = sorted(found.agents, key=_by_spend)
+    agents = [
+        _agent_report(store, book, use, weeks.get(use.agent), this_week, at, has_trend=place < TRENDS_MAX)
+        for place, use in enumerate(ordered)
+    ]
+    doubts = read_doubts(store, found.period, agent=agent)
+    return Report(
+        since_ns=None if since_ns is None else found.period.since_ns,
+        until_ns=None if until_ns is None else found.period.until_ns,
+        made_ns=now_ns,
+        agents=tuple(agents),
+        models=tuple(_model_reports(found.agents)),
+        days=tuple(_day_reports(store, found.period, agent)) if days else (),
+        runs=_sum_runs([use.runs for use in found.agents]),
+        total=_figures([series for use in found.agents for series in use.series]),
+        doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
+        losses=_losses(store),
+        price_book=book.version,
+    )
+
+
+def _agent_report(
+    store: Store,
+    book: PriceBook,
+    use: AgentUse,
+    week: AgentUse | None,
+    this_week: Period,
+    at: datetime,
+    *,
+    has_trend: bool,
+) -> AgentReport:
+    spent = _spent(use.series)
+    return AgentReport(
+        agent=use.agent,
+        runs=_sum_runs([use.runs]),
+        figures=_figures(use.series),
+        models=tuple(dict.fromkeys(each.model for each in spent)),
+        weeks=_weeks(store, week, this_week, has_trend=has_trend),
+        swap=_swap(book, spent, at),
+    )
+
+
+def _weeks(store: Store, week: AgentUse | None, this_week: Period, *, has_trend: bool) -> Weeks:
+    if week is None:
+        return Weeks(runs_before=0, runs_now=0, cost=None, errors=None)
+    now, before = week.runs, week.runs_before
+    cost: Trend | None = None
+    if has_trend and now.runs and before.runs:
+        costs = [read_run_costs(store, period, week.agent) for period in (this_week.before(), this_week)]
+        cost = compare_means(sample(costs[0]), sample(costs[1]))
+    return Weeks(
+        runs_before=before.runs,
+        runs_now=now.runs,
+        cost=cost,
+        errors=compare_shares((before.failed_runs, before.runs), (now.failed_runs, now.runs)),
+    )
+
+
+def _swap(book: PriceBook, spent: Sequence[ModelSpend], at: datetime) -> Swap | None:
+    def rate_of(each: ModelSpend) -> Rate | None:
+        found = book.find(each.provider, each.model)
+        return found.rate(at) if found else None
+
+    def candidates_of(each: ModelSpend) -> Iterable[Rate]:
+        models = book.candidates(each.provider, each.dialect, at)
+        return [rate for model in models if (rate := model.rate(at)) is not None]
+
+    return best_swap(spent, rate_of, candidates_of)
+
+
+def _spent(series: Sequence[SeriesUse]) -> list[ModelSpend]:
+    """By spend, the costliest first; models whose cost is not known at all are last."""
+    sums: dict[tuple[str, str, str], list[CallTotals]] = {}
+    for use in series:
+        if use.series.kind != Kind.AUXILIARY:
+            key = (use.series.provider, use.series.dialect, use.series.model)
+            sums.setdefault(key, []).append(use.totals)
+    spent = []
+    for (provider, dialect, model), parts in sums.items():
+        total = sum_totals(parts)
+        spent.append(
+            ModelSpend(
+                provider=provider,
+                dialect=dialect,
+                model=model,
+                calls=total.attempts - total.unpriced_calls - total.errors,
+                usage=_usage(total),
+                nanousd=total.known_nanousd,
+            )
+        )
+    return sorted(spent, key=lambda each: (-each.nanousd, -each.calls, each.model))
+
+
+def _model_reports(agents: Sequence[AgentUse]) -> list[ModelReport]:
+    uses: dict[tuple[str, str], list[SeriesUse]] = {}
+    for use in (series for agent in agents for series in agent.series):
+        if use.series.kind != Kind.AUXILIARY:
+            uses.setdefault((use.series.provider, use.series.model), []).append(use)
+    reports = [
+        ModelReport(provider=provider, model=model, figures=_figures(parts))
+        for (provider, model), parts in uses.items()
+    ]
+    return sorted(reports, key=lambda each: (-each.figures.spend.nanousd, -each.figures.attempts, each.model))
+
+
+def _day_reports(store: Store, period: Period, agent: str | None) -> list[DayReport]:
+    return [
+        DayReport(
+            day=f"{datetime.fromtimestamp(point.start_ns / 1e9, UTC):%Y-%m-%d}",
+            figures=_totals_figures(point.totals),
+        )
+        for point in read_chart(store, period, by_hour=False, agent=agent)
+    ]
+
+
+def _figures(series: Sequence[SeriesUse]) -> Figures:
+    """Auxiliary calls cost nothing as a rule; where one did, the money counts, and nothing else of it."""
+    steps = [use for use in series if use.series.kind != Kind.AUXILIARY]
+    total = sum_totals([use.totals for use in steps])
+    every = sum_totals([use.totals for use in series])
+    latency = merge_latencies([use.duration for use in steps])
+    first_byte = merge_latencies([use.first_byte for use in steps])
+    return _totals_figures(
+        total,
+        spend=_spend(every),
+        latency=(latency.p50_ms, latency.p95_ms),
+        first_byte_ms_p50=first_byte.p50_ms,
+    )
+
+
+def _totals_figures(
+    total: CallTotals,
+    *,
+    spend: Spend | None = None,
+    latency: tuple[float | None, float | None] = (None, None),
+    first_byte_ms_p50: float | None = None,
+) -> Figures:
+    return Figures(
+        calls=total.calls,
+        attempts=total.attempts,
+        errors=total.errors,
+        client_closed=total.client_closed,
+        interrupted=total.interrupted,
+        cut_captures=total.cut_captures,
+        unsecured=total.unsecured,
+        usage=_usage(total),
+        spend=spend or _spend(total),
+        latency_ms_p50=latency[0],
+        latency_ms_p95=latency[1],
+        first_byte_ms_p50=first_byte_ms_p50,
+    )
+
+
+def _usage(total: CallTotals) -> Usage:
+    return Usage(
+        input_text=total.input_text_tokens,
+        input_audio=total.input_audio_tokens,
+        input_image=total.input_image_tokens,
+        cache_read=total.cache_read_tokens,
+        cache_write_5m=total.cache_write_5m_tokens,
+        cache_write_1h=total.cache_write_1h_tokens,
+        output_text=total.output_text_tokens,
+        output_audio=total.output_audio_tokens,
+        output_image=total.output_image_tokens,
+        reasoning=total.reasoning_tokens,
+    )
+
+
+def _spend(total: CallTotals) -> Spend:
+    return Spend(
+        nanousd=total.known_nanousd,
+        priced_calls=sum(getattr(total, name) for name in _PRICED),
+        unpriced_calls=total.unpriced_calls,
+        estimated_calls=total.estimated_calls,
+        partial_calls=total.partial_calls,
+        api_equivalent_nanousd=total.api_nanousd,
+    )
+
+
+def _sum_runs(totals: Sequence[RunTotals]) -> Runs:
+    return Runs(
+        runs=sum(each.runs for each in totals),
+        failed=sum(each.failed_runs for each in totals),
+        with_outcome=sum(each.reported_outcomes for each in totals),
+        spend=Spend(
+            nanousd=sum(each.known_nanousd for each in totals),
+            priced_calls=sum(each.attempts - each.unpriced_calls - each.api_calls for each in totals),
+            unpriced_calls=sum(each.unpriced_calls for each in totals),
+            estimated_calls=sum(each.estimated_calls for each in totals),
+            partial_calls=sum(each.partial_calls for each in totals),
+            api_equivalent_nanousd=sum(each.api_nanousd for each in totals),
+        ),
+    )
+
+
+def _losses(store: Store) -> dict[str, int]:
+    losses: Counter[str] = Counter()
+    for writer in writer_counts(store):
+        losses.update({name: count for name, count in writer.counts.items() if name != "is_secure"})
+        losses.update(writer.tallies)
+    return {name: count for name, count in sorted(losses.items()) if count}
+
+
+def _by_spend(use: AgentUse) -> tuple[int, int, str]:
+    return (-use.runs.known_nanousd, -use.runs.attempts, use.agent or "")

@@ -1,0 +1,215 @@
+"""One run, one call: all of it, in lines for a terminal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from arc_proxy.call import Call
+from arc_proxy.format import (
+    clean,
+    count,
+    cut,
+    moment,
+    plural,
+    size,
+    spend,
+    spend_causes,
+)
+from arc_proxy.report.facets import (
+    call_cost,
+    call_model,
+    call_state,
+    call_tokens,
+    captured_text,
+    error_text,
+    ns_duration,
+    run_spend,
+    run_state,
+)
+from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
+from arc_proxy.report.table import Column, Table, draw
+from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow
+
+_LABEL_CELLS = 11
+_MESSAGE_LINES = 4
+_BUCKETS = {
+    "input_text": "input",
+    "input_audio": "input audio",
+    "input_image": "input image",
+    "cache_read": "cache read",
+    "cache_write_5m": "cache write",
+    "cache_write_1h": "cache write 1h",
+    "output_text": "output",
+    "output_audio": "output audio",
+    "output_image": "output image",
+    "reasoning": "of it reasoning",
+}
+
+
+def run_lines(detail: RunDetail, width: int) -> Iterator[str]:
+    run = detail.run
+    yield from _facts_of(_run_facts(run))
+    for fact in detail.facts:
+        yield from _fact_lines(fact, width)
+    yield ""
+    yield from draw(_calls_table(detail.calls), width)
+    shown = [call for call in detail.calls if call.error]
+    for call in shown[:5]:
+        yield ""
+        yield f"{call.call_id}: {error_text(call.error, 4 * width)}"
+
+
+def call_lines(detail: CallDetail, width: int, *, full: bool) -> Iterator[str]:
+    line, call = detail.line, detail.call
+    yield from _facts_of(_call_facts(line, call))
+    yield ""
+    yield from _usage_lines(line)
+    yield ""
+    yield from _cost_lines(line, call)
+    yield ""
+    yield from _talk_lines(call, width, full=full)
+    if full:
+        yield ""
+        yield from _wire_lines(call)
+
+
+def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
+    total = run_spend(run)
+    yield "run", run.run_id + ("" if run.grouping_rule != "none" else "   (a call that nobody named)")
+    yield "agent", (run.agent or "-") + (f"   version {run.version}" if run.version else "")
+    yield from _given(("session", run.session_id), ("parent run", run.parent_run_id), ("user", run.user))
+    yield "started", f"{moment(run.started_ns)}, took {ns_duration(run.ended_ns - run.started_ns)}"
+    retries = run.attempts - run.calls
+    yield (
+        "calls",
+        f"{run.calls}"
+        + (f" + {plural(retries, 'retry', 'retries')}" if retries else "")
+        + (f", {run.auxiliary_calls} auxiliary" if run.auxiliary_calls else "")
+        + f", {plural(run.errors, 'error')}",
+    )
+    yield (
+        "tokens",
+        (
+            f"{count(run.input_tokens)} in ({count(run.cached_input_tokens)} from the cache), "
+            f"{count(run.output_tokens)} out ({count(run.reasoning_tokens)} reasoning)"
+        ),
+    )
+    yield "cost", spend(total)
+    yield from (("", cause) for cause in spend_causes(total))
+    yield "outcome", run_state(run)
+    yield from _given(("tags", ", ".join(f"{name}={value}" for name, value in run.tags.items())))
+
+
+def _call_facts(line: CallLine, call: Call) -> Iterator[tuple[str, str]]:
+    yield (
+        "call",
+        line.call_id + (f"   attempt {line.attempt} of {line.attempt_of}" if line.attempt_of else ""),
+    )
+    yield "run", f"{line.run_id}   agent {line.agent or '-'}"
+    yield "endpoint", f"{line.provider} {line.endpoint}   {call.method} {call.target}"
+    yield from _given(("sent to", call.url))
+    yield "model", call_model(line) + ("   streamed" if line.stream else "")
+    yield "started", moment(line.started_ns)
+    yield "took", f"{ns_duration(line.duration_ns)}, first byte after {ns_duration(line.first_byte_ns)}"
+    yield "ended", call_state(line) + (f": {call.ended_detail}" if call.ended_detail else "")
+    yield from _given(
+        ("finish", line.finish_reason),
+        ("error", error_text(line.error, 400)),
+        ("request id", line.request_id),
+        ("user", line.user),
+        ("tags", ", ".join(f"{name}={value}" for name, value in line.tags.items())),
+    )
+    yield (
+        "captured",
+        f"{captured_text(line)}; {size(line.request_bytes)} sent, {size(line.response_bytes)} received",
+    )
+
+
+def _given(*pairs: tuple[str, str | None]) -> Iterator[tuple[str, str]]:
+    yield from ((label, value) for label, value in pairs if value)
+
+
+def _facts_of(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield from (f"{label:<{_LABEL_CELLS}} {clean(value)}" for label, value in pairs)
+
+
+def _fact_lines(fact: FactRow, width: int) -> Iterator[str]:
+    body = fact.body
+    if fact.type == "exception":
+        place = f"{body.get('file', '?')}:{body.get('line', '?')} in {body.get('function', '?')}"
+        text = f"{body.get('type', '?')}: {body.get('message', '')}"
+        yield from _facts_of([("exception", f"{clean(text, 3 * width)}"), ("", f"at {place}")])
+    elif fact.type == "outcome" and body.get("reason"):
+        yield from _facts_of([("reason", str(body["reason"]))])
+
+
+def _calls_table(calls: Sequence[CallLine]) -> Table:
+    columns = (
+        Column("call", is_number=False),
+        Column("model", is_number=False, flex=True),
+        Column("ended", is_number=False),
+        Column("finish", is_number=False, rank=3),
+        Column("first byte", rank=2),
+        Column("took", rank=1),
+        Column("in"),
+        Column("out"),
+        Column("cost"),
+    )
+    rows = tuple(
+        (
+            ("  ↳ " if call.attempt_of else "") + call.call_id,
+            call_model(call) if call.kind != "auxiliary" else f"{call.endpoint}, auxiliary",
+            call_state(call),
+            call.finish_reason or "-",
+            ns_duration(call.first_byte_ns),
+            ns_duration(call.duration_ns),
+            *call_tokens(call),
+            call_cost(call),
+        )
+        for call in calls
+    )
+    return Table(columns, rows)
+
+
+def _usage_lines(line: CallLine) -> Iterator[str]:
+    if line.usage_grade == "none":
+        yield "tokens      unknown: the response says nothing about usage"
+        return
+    sums = f"{count(line.usage.input_tokens)} in, {count(line.usage.output_tokens)} out"
+    yield f"tokens      {sums}, {line.usage_grade}"
+    for name, words in _BUCKETS.items():
+        amount = getattr(line.usage, name)
+        if amount:
+            yield f"  {words:<18} {count(amount):>12}"
+    for name, uses in line.usage.tool_units.items():
+        yield f"  {clean(name, 18):<18} {count(uses):>12} uses"
+
+
+def _cost_lines(line: CallLine, call: Call) -> Iterator[str]:
+    reason = f": {line.cost_reason}" if line.cost_reason else ""
+    yield f"cost        {call_cost(line)}, {line.cost_grade}{clean(reason)}"
+    if line.rate_id:
+        yield f"  by {clean(line.rate_id)} of price book {clean(line.table_version)}"
+    yield from (f"  {note}" for note in map(clean, call.cost.notes))
+
+
+def _talk_lines(call: Call, width: int, *, full: bool) -> Iterator[str]:
+    for message in call.prompt.messages:
+        speaker, text = speaker_and_text(message)
+        yield from _said(speaker, text, width, full=full)
+    yield from _said("-> reply", reply_text(call.reply), width, full=full)
+
+
+def _said(speaker: str, text: str, width: int, *, full: bool) -> Iterator[str]:
+    lines = text.splitlines() if full else list(shorten(text, _MESSAGE_LINES, width - _LABEL_CELLS - 1))
+    for at, line in enumerate(lines or ["(no text)"]):
+        yield f"{cut(speaker, _LABEL_CELLS) if at == 0 else '':<{_LABEL_CELLS}} {line}"
+
+
+def _wire_lines(call: Call) -> Iterator[str]:
+    for title, headers in (("request", call.request_headers), ("response", call.response_headers)):
+        yield f"{title} headers"
+        yield from (f"  {clean(name)}: {clean(value)}" for name, value in headers)
+    if call.chunk_times:
+        yield f"{plural(len(call.chunk_times), 'piece')} of the response"
+        yield from (f"  {ns_duration(each.after_ns):>10} {each.size:>10,}" for each in call.chunk_times)

@@ -1,0 +1,197 @@
+"""
+A report, a run and a call as JSON. Fields may be added, never renamed.
+
+Money is a decimal string of dollars with nine places, null where it is unknown; times are RFC 3339.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import orjson
+
+from analysis.trend import Trend
+from arc_proxy.export.rows import export_call, export_run
+from arc_proxy.format import NANOUSD_PER_USD, Spend
+from arc_proxy.journal.fact import rfc3339
+from arc_proxy.report.model import AgentReport, Figures, Report, Runs
+from arc_proxy.report.summary import cost_per_run
+from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail
+from pricing.usage import Usage
+
+_BUCKETS = tuple(each.name for each in fields(Usage) if each.name != "tool_units")
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    return {
+        "since": _time(report.since_ns),
+        "until": _time(report.until_ns),
+        "made_at": _time(report.made_ns),
+        "price_book": report.price_book,
+        "total": _runs_json(report.runs) | _figures_json(report.total),
+        "agents": [_agent_json(agent) for agent in report.agents],
+        "models": [
+            {"provider": each.provider, "model": each.model} | _figures_json(each.figures)
+            for each in report.models
+        ],
+        "days": [{"day": each.day} | _figures_json(each.figures) for each in report.days],
+        "cost_doubts": [
+            {"cost_grade": grade, "reason": reason, "calls": calls} for grade, reason, calls in report.doubts
+        ],
+        "capture_losses": dict(report.losses),
+    }
+
+
+def run_detail_json(detail: RunDetail) -> dict[str, Any]:
+    """The run as exported, with its calls and what was reported of it."""
+    return export_run(detail.run) | {
+        "calls_list": [_line_json(line) for line in detail.calls],
+        "facts": [{"type": fact.type, "at": rfc3339(fact.at_ns)} | dict(fact.body) for fact in detail.facts],
+    }
+
+
+def call_detail_json(detail: CallDetail) -> dict[str, Any]:
+    """The call as exported, with its messages, headers and times of pieces."""
+    line, call = detail.line, detail.call
+    row = CallRow(
+        **{each.name: getattr(line, each.name) for each in fields(line)},
+        output_text=call.reply.output_text,
+        usage_raw=call.reply.usage,
+        tool_calls=call.reply.tool_calls,
+        ended_detail=call.ended_detail,
+    )
+    return export_call(row) | {
+        "method": call.method,
+        "target": call.target,
+        "url": call.url,
+        "ended_detail": call.ended_detail,
+        "cost_reason": line.cost_reason,
+        "rate_id": line.rate_id,
+        "table_version": line.table_version,
+        "messages": [_message(message) for message in call.prompt.messages],
+        "parameters": dict(call.prompt.parameters),
+        "reply_message": _message(call.reply.message) if call.reply.message else None,
+        "request_headers": [list(header) for header in call.request_headers],
+        "response_headers": [list(header) for header in call.response_headers],
+        "pieces": [{"after_ms": each.after_ns / 1e6, "bytes": each.size} for each in call.chunk_times],
+    }
+
+
+def _message(message: bytes) -> Any:
+    try:
+        return orjson.loads(message)
+    except orjson.JSONDecodeError:
+        return message.decode(errors="replace")
+
+
+def _line_json(line: CallLine) -> dict[str, Any]:
+    return {
+        "call_id": line.call_id,
+        "attempt_of": line.attempt_of,
+        "kind": str(line.kind),
+        "provider": line.provider,
+        "model": line.model or line.model_requested,
+        "status": line.status,
+        "ended": str(line.ended),
+        "finish_reason": line.finish_reason,
+        "started_at": rfc3339(line.started_ns),
+        "first_byte_ms": _milliseconds(line.first_byte_ns),
+        "duration_ms": _milliseconds(line.duration_ns),
+        "input_tokens": None if line.usage_grade == "none" else line.usage.input_tokens,
+        "output_tokens": None if line.usage_grade == "none" else line.usage.output_tokens,
+        "cost_usd": usd(line.cost_nanousd),
+        "cost_grade": str(line.cost_grade),
+        "error": line.error and {"type": line.error.type, "message": line.error.message},
+    }
+
+
+def _milliseconds(ns: int | None) -> float | None:
+    return None if ns is None else ns / 1_000_000
+
+
+def usd(nanousd: float | None) -> str | None:
+    """`0.013000000`."""
+    if nanousd is None:
+        return None
+    whole, rest = divmod(abs(round(nanousd)), NANOUSD_PER_USD)
+    return f"{'-' if nanousd < 0 else ''}{whole}.{rest:09d}"
+
+
+def _agent_json(agent: AgentReport) -> dict[str, Any]:
+    swap = agent.swap
+    return (
+        {"agent": agent.agent}
+        | _runs_json(agent.runs)
+        | {"cost_per_run_usd": usd(cost_per_run(agent))}
+        | _figures_json(agent.figures)
+        | {
+            "models": list(agent.models),
+            "week": {
+                "runs": agent.weeks.runs_now,
+                "runs_before": agent.weeks.runs_before,
+                "cost_per_run": _trend_json(agent.weeks.cost),
+                "errors": _trend_json(agent.weeks.errors),
+            },
+            "same_tokens": swap
+            and {
+                "model": swap.model,
+                "instead_of": swap.instead_of,
+                "cost_usd": usd(swap.nanousd_after),
+                "ratio": round(swap.ratio, 6),
+                "price_only": True,
+            },
+        }
+    )
+
+
+def _runs_json(runs: Runs) -> dict[str, Any]:
+    return {"runs": runs.runs, "failed_runs": runs.failed, "reported_outcomes": runs.with_outcome}
+
+
+def _figures_json(figures: Figures) -> dict[str, Any]:
+    usage = figures.usage
+    return {
+        "calls": figures.calls,
+        "attempts": figures.attempts,
+        "errors": figures.errors,
+        "client_closed": figures.client_closed,
+        "interrupted": figures.interrupted,
+        "cut_captures": figures.cut_captures,
+        "unsecured": figures.unsecured,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "tokens": {name: getattr(usage, name) for name in _BUCKETS},
+        "first_byte_ms_p50": _rounded(figures.first_byte_ms_p50),
+        "latency_ms_p50": _rounded(figures.latency_ms_p50),
+        "latency_ms_p95": _rounded(figures.latency_ms_p95),
+    } | _spend_json(figures.spend)
+
+
+def _spend_json(spend: Spend) -> dict[str, Any]:
+    return {
+        "cost_usd": None if spend.is_unknown else usd(spend.nanousd),
+        "priced_calls": spend.priced_calls,
+        "unpriced_calls": spend.unpriced_calls,
+        "estimated_calls": spend.estimated_calls,
+        "partial_calls": spend.partial_calls,
+        "api_equivalent_usd": usd(spend.api_equivalent_nanousd),
+    }
+
+
+def _trend_json(trend: Trend | None) -> dict[str, Any] | None:
+    if trend is None:
+        return None
+    return {
+        "ratio": round(trend.ratio, 6),
+        "probability": round(trend.probability, 6),
+        "may_be_chance": trend.may_be_chance,
+    }
+
+
+def _rounded(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 3)
+
+
+def _time(ns: int | None) -> str | None:
+    return None if ns is None else rfc3339(ns)

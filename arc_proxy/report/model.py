@@ -1,0 +1,108 @@
+"""What a report knows, in numbers. Frozen, and without a word for people in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from analysis.savings import Swap
+from analysis.trend import Trend
+from arc_proxy.format import Spend
+from pricing.usage import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Sums over calls, auxiliary ones left out of `calls`, `errors` and the latencies."""
+
+    calls: int = 0  # repeated attempts left out
+    attempts: int = 0
+    errors: int = 0  # failed attempts
+    client_closed: int = 0
+    interrupted: int = 0  # the proxy died in the middle of them
+    cut_captures: int = 0  # bodies not kept whole
+    unsecured: int = 0  # recorded while the disk was too slow for the record to precede the bytes
+    usage: Usage = field(default_factory=Usage)
+    spend: Spend = field(default_factory=lambda: Spend(0))
+    first_byte_ms_p50: float | None = None
+    latency_ms_p50: float | None = None
+    latency_ms_p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    runs: int = 0
+    failed: int = 0  # an exception, a reported failure, or a last call that failed
+    with_outcome: int = 0  # somebody said how it went
+    spend: Spend = field(default_factory=lambda: Spend(0))  # of all their calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weeks:
+    """The last seven days against the seven before. Costs are those of wholly priced runs."""
+
+    runs_before: int
+    runs_now: int
+    cost: Trend | None  # per run
+    errors: Trend | None  # share of failed runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReport:
+    agent: str | None  # None: calls that named no agent
+    runs: Runs
+    figures: Figures
+    models: tuple[str, ...]  # by spend
+    weeks: Weeks
+    swap: Swap | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReport:
+    provider: str
+    model: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayReport:
+    day: str  # "2026-11-25", UTC
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    since_ns: int | None  # None: since the first call
+    until_ns: int | None
+    made_ns: int
+    agents: tuple[AgentReport, ...]  # by spend, then by calls
+    models: tuple[ModelReport, ...]
+    days: tuple[DayReport, ...]
+    runs: Runs
+    total: Figures
+    doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
+    losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
+    price_book: str
+    is_first: bool = False  # no call was ever seen in this folder
+
+    @property
+    def is_empty(self) -> bool:
+        return self.total.attempts == 0 and self.runs.runs == 0
+
+
+def empty_report(now_ns: int) -> Report:
+    """Of a folder where no call was ever seen."""
+    return Report(
+        since_ns=None,
+        until_ns=None,
+        made_ns=now_ns,
+        agents=(),
+        models=(),
+        days=(),
+        runs=Runs(),
+        total=Figures(),
+        doubts=(),
+        losses={},
+        price_book="",
+        is_first=True,
+    )

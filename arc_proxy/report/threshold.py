@@ -1,0 +1,85 @@
+"""`--fail-on errors>5%`: conditions on a report that make a build fail. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from arc_proxy.errors import UsageError
+from arc_proxy.format import NANOUSD_PER_USD, clean, duration, money, share
+from arc_proxy.report.model import AgentReport, Report
+from arc_proxy.report.summary import agent_name, cost_per_run
+
+_FORM = re.compile(r"\s*([a-z0-9-]+)\s*(>=|<=|>|<)\s*\$?([0-9]*\.?[0-9]+)\s*(%|ms|s)?\s*", re.ASCII)
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    metric: str
+    sign: str
+    value: float  # in the metric's own unit: a share 0..1, nanodollars, milliseconds, or a number
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    read: Callable[[AgentReport], float | None]  # None: not known
+    units: dict[str, float]  # what a number with that unit is multiplied by; "" without one
+    show: Callable[[float], str]
+
+
+def _cost(agent: AgentReport) -> float | None:
+    return None if agent.figures.spend.is_unknown else agent.figures.spend.nanousd
+
+
+def _errors(agent: AgentReport) -> float | None:
+    return agent.runs.failed / agent.runs.runs if agent.runs.runs else 0.0
+
+
+_USD = {"": float(NANOUSD_PER_USD)}
+_SHARE = {"%": 0.01, "": 1.0}
+_MS = {"ms": 1.0, "s": 1000.0, "": 1.0}
+_NUMBER = {"": 1.0}
+
+METRICS = {
+    "errors": _Metric(_errors, _SHARE, share),
+    "cost-per-run": _Metric(cost_per_run, _USD, money),
+    "cost": _Metric(_cost, _USD, money),
+    "latency-p50": _Metric(lambda agent: agent.figures.latency_ms_p50, _MS, duration),
+    "latency-p95": _Metric(lambda agent: agent.figures.latency_ms_p95, _MS, duration),
+    "unpriced": _Metric(lambda agent: agent.figures.spend.unpriced_calls, _NUMBER, "{:.0f}".format),
+    "runs": _Metric(lambda agent: agent.runs.runs, _NUMBER, "{:.0f}".format),
+    "calls": _Metric(lambda agent: agent.figures.calls, _NUMBER, "{:.0f}".format),
+}
+
+
+def parse_threshold(text: str) -> Threshold:
+    """Raises UsageError."""
+    found = _FORM.fullmatch(text)
+    metric = METRICS.get(found[1]) if found else None
+    if found is None or metric is None or (found[4] or "") not in metric.units:
+        raise UsageError(
+            f"--fail-on {text!r}: expected a metric, a sign and a number, as in errors>5% or "
+            f"cost-per-run>0.05. Metrics: {', '.join(METRICS)}."
+        )
+    return Threshold(found[1], found[2], float(found[3]) * metric.units[found[4] or ""], text.strip())
+
+
+def breaches(report: Report, thresholds: tuple[Threshold, ...]) -> Iterator[str]:
+    """One sentence per agent and threshold that is passed, or that an unknown cost lets nobody judge."""
+    for threshold in thresholds:
+        metric = METRICS[threshold.metric]
+        for agent in report.agents:
+            value = metric.read(agent)
+            name = clean(agent_name(agent.agent), 60)
+            if value is None and threshold.metric.startswith("cost"):
+                yield f"{name}: {threshold.metric} is unknown, so {threshold.text} cannot be ruled out"
+            elif value is not None and _COMPARE[threshold.sign](value, threshold.value):
+                yield f"{name}: {threshold.metric} is {metric.show(value)}, {threshold.text}"
