@@ -19,6 +19,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 T = TypeVar("T")
 
+STREAMED = {"yield_per": 1000}  # for one statement; on a connection it would outlast it
 IN_MAX = 512  # values in one IN: far below what either database refuses
 
 Name = tuple[Any, ...]

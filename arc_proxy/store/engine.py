@@ -135,14 +135,20 @@ def store_errors() -> Iterator[None]:
     """Turn the database's refusals into StoreError, without SQL and values (prompts, keys) in their text."""
     try:
         yield
-    except (exc.OperationalError, exc.InternalError) as error:
-        raise StoreError(_first_line(error.orig)) from None
     except exc.DBAPIError as error:
-        raise RowRefused(_first_line(error.orig)) from None
+        refusal = RowRefused if _is_about_a_value(error) else StoreError
+        raise refusal(_first_line(error.orig)) from None
     except exc.StatementError as error:
         raise RowRefused(type(error.orig).__name__) from None
     except exc.SQLAlchemyError as error:
         raise StoreError(type(error).__name__) from None
+
+
+def _is_about_a_value(error: exc.DBAPIError) -> bool:
+    if isinstance(error, exc.ProgrammingError | exc.InterfaceError):
+        # A value that the driver cannot bind has no code; PostgreSQL gives one to a table that is missing.
+        return getattr(error.orig, "sqlstate", None) is None
+    return isinstance(error, exc.IntegrityError | exc.DataError)
 
 
 def _first_line(error: object) -> str:

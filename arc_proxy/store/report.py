@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from arc_proxy.store import tables
+from arc_proxy.store.bulk import STREAMED
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.names import OTHER, OTHER_AGENT, rollup_agent
 from arc_proxy.store.sums import (
@@ -168,7 +169,7 @@ def _raw_difference(connection: Connection, period: Period, table: Table) -> Dif
     add = difference.call if table is tables.call else difference.run
     started = table.c.started_ns
     rows = select(table).where(started >= period.since_ns, started < period.until_ns)
-    for row in connection.execution_options(yield_per=1000).execute(rows).mappings():
+    for row in connection.execute(rows, execution_options=STREAMED).mappings():
         add(dict(row), 1)
     return difference
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, select
 
 from arc_proxy.store import tables
+from arc_proxy.store.bulk import STREAMED
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.run_table import derived_rows, update_runs
 from arc_proxy.store.sums import DAY_NS, Difference
@@ -71,7 +72,7 @@ def _raw_days(connection: Connection) -> Iterator[tuple[int, Difference]]:
         for table, add in ((tables.call, raw.call), (tables.run, raw.run)):
             started = table.c.started_ns
             rows = select(table).where(started >= day * DAY_NS, started < (day + 1) * DAY_NS)
-            for row in connection.execution_options(yield_per=1000).execute(rows).mappings():
+            for row in connection.execute(rows, execution_options=STREAMED).mappings():
                 add(dict(row), 1)
         yield day, raw
 

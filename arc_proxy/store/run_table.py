@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, Connection, bindparam, delete, select, update
 
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, word
-from arc_proxy.store.bulk import insert_rows, rows_in, slices
+from arc_proxy.store.bulk import STREAMED, insert_rows, rows_in, slices
 from arc_proxy.store.names import next_id
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_rows import RunState, covers
@@ -150,7 +150,7 @@ def derive(connection: Connection, states: Sequence[RunState]) -> None:
         by_key = {state.id: state for state in some}
         call = tables.call
         calls = select(call).where(call.c.run_key.in_(list(by_key)))
-        for row in connection.execution_options(yield_per=1000).execute(calls).mappings():
+        for row in connection.execute(calls, execution_options=STREAMED).mappings():
             by_key[row["run_key"]].add_call(dict(row))
         fact = tables.fact
         facts = connection.execute(select(fact).where(fact.c.run_key.in_(list(by_key)))).mappings().all()

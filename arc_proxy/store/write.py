@@ -48,13 +48,13 @@ from arc_proxy.store.sums import Difference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    """What a save did. `refused`: ids of calls and facts that the database takes for wrong, left out."""
+    """What a save did. `refused`: calls and facts that the database takes for wrong, and what it said."""
 
     new: int = 0
     changed: int = 0
     same: int = 0
     facts: int = 0
-    refused: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)  # by id
 
 
 Counts = Mapping[str, Mapping[str, int]]  # by writer
@@ -129,8 +129,8 @@ class _Change:
 def _try_one(store: Store, name: str, calls: list[Call], facts: list[Fact]) -> Saved:
     try:
         return _save(store, calls, facts, _Given({}, {}, {}))
-    except RowRefused:
-        return Saved(refused=(name,))
+    except RowRefused as error:
+        return Saved(refused={name: str(error)})
 
 
 def _add(one: Saved, other: Saved) -> Saved:
@@ -139,7 +139,7 @@ def _add(one: Saved, other: Saved) -> Saved:
         changed=one.changed + other.changed,
         same=one.same + other.same,
         facts=one.facts + other.facts,
-        refused=one.refused + other.refused,
+        refused={**one.refused, **other.refused},
     )
 
 

@@ -99,7 +99,7 @@ def build_call(number: int = 1, *, at_ms: int | None = None, **fields: Any) -> C
     }
     for name in list(fields):
         part, _, field = name.partition("_")
-        if part in parts and field and field not in ("grade",) or name == "cost_grade":
+        if (part in parts and field and field not in ("grade",)) or name == "cost_grade":
             parts[part] = dataclasses.replace(parts[part], **{field: fields.pop(name)})
     whole: dict[str, Any] = {
         "call_id": call_id,
