@@ -93,12 +93,12 @@ class ClientConnection(asyncio.Protocol):
             self._queue.append(each)
         if upgraded:
             self._is_deaf = True  # a request to switch protocols is refused, and the connection closed
+        if len(self._queue) >= PIPELINE_MAX:
+            self._hold(Hold.PIPELINE)  # the parser has stopped too
         if self.exchange is not None:
             self.exchange.client_data()
         elif self._queue:
             self._next()
-        if len(self._queue) >= PIPELINE_MAX:
-            self._hold(Hold.PIPELINE)
 
     def eof_received(self) -> bool:
         self._left()

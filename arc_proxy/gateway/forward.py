@@ -382,7 +382,6 @@ class Exchange:
         self._end(Ended.CLIENT_CLOSED if self._is_alone else Ended.COMPLETE)
         self._send(last)
         if connection is not None:
-            connection.is_used = True
             connection.speaker = None
             if self._closes or self._is_alone:
                 connection.hang_up()

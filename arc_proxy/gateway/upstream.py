@@ -22,22 +22,24 @@ class Speaker(Protocol):
 
 
 class Owner(Protocol):
-    """Whose connection it is, told when nothing is being asked."""
+    """Whose connection it is."""
 
-    def upstream_gone(self, connection: UpstreamConnection) -> None: ...
+    def upstream_gone(self, connection: UpstreamConnection) -> None:
+        """The upstream ended it. Not called for an end of our own."""
+        ...
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """`is_used`: a request has been answered on it before, so the upstream may be about to close it."""
+    """`key` says to which upstream, in its owner's words."""
 
-    __slots__ = ("_owner", "is_used", "key", "speaker", "transport")
+    __slots__ = ("_is_dropped", "_owner", "key", "speaker", "transport")
 
     def __init__(self, owner: Owner, key: object) -> None:
         self._owner = owner
         self.key = key
         self.speaker: Speaker | None = None
         self.transport: asyncio.Transport | None = None
-        self.is_used = False
+        self._is_dropped = False
 
     @property
     def is_open(self) -> bool:
@@ -59,6 +61,7 @@ class UpstreamConnection(asyncio.Protocol):
     def hang_up(self) -> None:
         """Close now; what was not sent is not sent any more."""
         self.speaker = None
+        self._is_dropped = True
         if self.transport is not None:
             self.transport.abort()
 
@@ -71,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.speaker.upstream_data(data)
         else:
             # Bytes that answer nothing: whatever they are, no later response must be mixed with them.
+            self._owner.upstream_gone(self)
             self.hang_up()
 
     def eof_received(self) -> bool:
@@ -81,7 +85,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self.speaker is not None:
             speaker, self.speaker = self.speaker, None
             speaker.upstream_lost(exc)
-        self._owner.upstream_gone(self)
+        if not self._is_dropped:
+            self._owner.upstream_gone(self)
 
     def pause_writing(self) -> None:
         if self.speaker is not None:

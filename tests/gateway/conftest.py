@@ -44,15 +44,15 @@ async def provider() -> AsyncIterator[FakeProvider]:
 
 @pytest.fixture
 async def start_gateway(tmp_path: Path, provider: FakeProvider) -> AsyncIterator[StartGateway]:
-    """Starts gateways whose provider "openai" is the fake one; keyword arguments change the configuration."""
+    """Starts gateways whose provider "openai" is the fake one; keyword arguments change the configuration, in its JSON form."""
     running: list[Gateway] = []
 
     async def start(**changes: Any) -> Gateway:
         data_dir = tmp_path / f"data{len(running)}"
         data_dir.mkdir()
         values: dict[str, Any] = {
-            "journal_dir": data_dir / "journal",
-            "secret_key_file": data_dir / "secret.key",
+            "journal_dir": str(data_dir / "journal"),
+            "secret_key_file": str(data_dir / "secret.key"),
             "upstreams": {"openai": provider.url},
             "drain_s": 0.3,
         }
@@ -60,7 +60,7 @@ async def start_gateway(tmp_path: Path, provider: FakeProvider) -> AsyncIterator
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         sock.setblocking(False)
-        gateway = Gateway(GatewayConfig(**values), sock)
+        gateway = Gateway(GatewayConfig.from_json(values), sock)
         gateway.task = asyncio.create_task(serve_gateway(gateway.config, sock, stop=gateway.stop))
         running.append(gateway)
         await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import re
+from collections.abc import Iterator
 
 import pytest
 from backports import zstd
@@ -18,6 +19,8 @@ from tests.fake_provider import (
     LEFT,
     FakeProvider,
     Pause,
+    Received,
+    Step,
     chunk,
     reply,
     stream_head,
@@ -114,7 +117,7 @@ async def test_encoded_bodies_pass_both_ways_as_they_are(
 async def test_a_chunked_request_keeps_its_chunks(gateway: Gateway, provider: FakeProvider) -> None:
     wire = await gateway.get("/openai/v1/x", b"Transfer-Encoding: chunked", method=b"POST")
     await wire.send(chunk(b"one"), chunk(b"t"), chunk(b"wo") + chunk(b"three"))
-    await wire.send(b"00A ;ext=1\r\n0123456789\r\n")
+    await wire.send(b"00A;ext=1\r\n0123456789\r\n")
     await wire.send(b"5\r\nab")
     await asyncio.sleep(0.05)
     await wire.send(b"cde\r\n", LAST_CHUNK)
@@ -333,7 +336,11 @@ async def test_a_client_may_speak_to_two_upstreams(
 
 
 async def test_requests_sent_ahead_are_answered_in_order(gateway: Gateway, provider: FakeProvider) -> None:
-    provider.answer = lambda request: (BODY, Pause(0.01), reply(request.line + bytes(request.body)))
+    def echo(request: Received) -> Iterator[Step]:
+        yield BODY
+        yield reply(request.line + bytes(request.body))
+
+    provider.answer = echo
     wire = await gateway.connect()
     count = 100
     await wire.send(
