@@ -8,12 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,16 +26,19 @@ from arc_proxy.journal.segment import is_writer_gone, list_segments, list_writer
 from arc_proxy.journal.tape import UNSECURED, Tape
 
 MS = 1_000_000
+# No write of a busy machine is slow here.
+STEADY = Pace(slow_write_ns=60_000 * MS)
 # So quick that a test need not wait, with room for few records.
 QUICK = Pace(
     sync_every_ns=20 * MS,
-    slow_write_ns=20 * MS,
+    slow_write_ns=60_000 * MS,
     quick_for_ns=50 * MS,
     retry_every_ns=20 * MS,
     counts_every_ns=10 * MS,
     waiting_bytes_max=4000,
     reserve_bytes=1000,
 )
+IMPATIENT = replace(QUICK, slow_write_ns=200 * MS)
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -104,7 +108,7 @@ class Disk:
 
 
 def test_what_was_flushed_is_in_the_kernel(journal: Path, read_all):
-    tape = Tape(journal)
+    tape = Tape(journal, pace=STEADY)
     records = play(tape)
     assert tape.is_secure
     assert read_all(journal) == records
@@ -115,7 +119,7 @@ def test_what_was_flushed_is_in_the_kernel(journal: Path, read_all):
 
 def test_a_tick_is_one_write(journal: Path):
     disk = Disk()
-    tape = Tape(journal, write=disk.write)
+    tape = Tape(journal, pace=STEADY, write=disk.write)
     before = disk.writes
     for _ in range(50):
         offer(tape, RecordKind.RESPONSE_BODY, tape.make_id(), b"x")
@@ -136,9 +140,10 @@ def test_nothing_of_a_kill_9_is_lost_that_was_flushed(journal: Path, read_all):
     code = f"""
 import sys
 from pathlib import Path
+from arc_proxy.journal.keeper import Pace
 from arc_proxy.journal.record import Record, RecordKind
 from arc_proxy.journal.tape import Tape
-tape = Tape(Path({str(journal)!r}))
+tape = Tape(Path({str(journal)!r}), pace=Pace(slow_write_ns=60 * 10**9))  # secure, however busy the machine
 number = 0
 while True:
     for _ in range(number % 5):
@@ -165,7 +170,7 @@ while True:
 
 
 def test_the_next_segment_takes_over_and_nothing_is_lost_between(journal: Path, read_all):
-    tape = Tape(journal, pace=Pace(sync_every_ns=2 * MS, segment_bytes_max=2000))
+    tape = Tape(journal, pace=replace(STEADY, sync_every_ns=2 * MS, segment_bytes_max=2000))
     reader, positions, read = JournalReader(journal), {}, []
     written = []
     for _ in range(60):
@@ -197,14 +202,12 @@ def test_an_anchor_stands_at_each_beginning_and_then_every_minute(journal: Path)
 
 def test_a_slow_write_moves_the_tape_to_its_thread_and_a_quick_disk_brings_it_back(journal: Path, read_all):
     disk = Disk()
-    tape = Tape(journal, pace=QUICK, write=disk.write)
+    tape = Tape(journal, pace=IMPATIENT, write=disk.write)
     secured = play(tape)
-    disk.delay_s = 0.05
+    disk.delay_s = 0.3
     slow = play(tape)
     assert not tape.is_secure
-    began = time.perf_counter()
     unsecured = play(tape)
-    blocked_s = time.perf_counter() - began
     disk.delay_s = 0
     until(lambda: tape.is_secure, "the tape did not come back")
     after = play(tape)
@@ -215,7 +218,6 @@ def test_a_slow_write_moves_the_tape_to_its_thread_and_a_quick_disk_brings_it_ba
     assert marked_unsecured(journal) == {slow[0].exchange_id, unsecured[0].exchange_id}
     assert counts_of(journal)[-1]["unsecured_calls"] == 2
     assert counts_of(journal)[-1]["is_secure"]
-    assert blocked_s < 5  # the loop only queued; printed, not judged, by the bench
 
 
 def test_a_full_queue_drops_pieces_first_and_says_how_many_bytes(journal: Path, read_all):
@@ -362,16 +364,31 @@ def test_a_folder_that_cannot_be_made_is_tried_again(journal: Path, read_all):
     assert tape.counts()["unsecured_calls"] == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only folder")
-def test_a_read_only_folder_is_tried_again(journal: Path, read_all):
-    journal.mkdir(parents=True)
-    journal.chmod(0o500)
-    tape = Tape(journal, pace=QUICK)
-    written = play(tape)
-    journal.chmod(0o700)
-    until(lambda: tape.is_secure, "the tape did not come back")
-    tape.close()
-    assert read_all(journal) == written
+def test_a_read_only_folder_is_tried_again(read_all):
+    code = """
+import os, sys, time
+from pathlib import Path
+from arc_proxy.journal.keeper import Pace
+from arc_proxy.journal.record import Record, RecordKind
+from arc_proxy.journal.tape import Tape
+journal = Path(sys.argv[1])
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write to a read-only folder
+journal.mkdir(mode=0o500)
+tape = Tape(journal, pace=Pace(retry_every_ns=10_000_000, quick_for_ns=10_000_000, counts_every_ns=1_000_000))
+tape.offer(Record(RecordKind.FACT, tape.make_id(), 1, b"{}"))
+tape.flush()
+assert not tape.is_secure
+journal.chmod(0o700)
+while not tape.is_secure:
+    time.sleep(0.01)
+tape.close()
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        journal = Path(folder) / "journal"
+        subprocess.run([sys.executable, "-c", code, str(journal)], check=True, timeout=60)
+        assert [record.content for record in read_all(journal)] == [b"{}"]
 
 
 def test_a_read_only_file_system_is_survived(small_disk: Path, read_all):
@@ -446,10 +463,10 @@ tape.close()
 
 def test_a_disk_that_hangs_does_not_hang_close(journal: Path):
     disk = Disk()
-    tape = Tape(journal, pace=QUICK, write=disk.write)
-    disk.delay_s = 0.03
+    tape = Tape(journal, pace=IMPATIENT, write=disk.write)
+    disk.delay_s = 0.3
     play(tape)
-    disk.delay_s = 1.0
+    disk.delay_s = 2.0
     play(tape)
     tape.close(timeout_s=0.05)
     assert tape.counts()["lost_records"] > 0
@@ -459,7 +476,7 @@ def test_a_disk_that_hangs_does_not_hang_close(journal: Path):
 
 
 def test_a_piece_of_any_size_is_taken(journal: Path, read_all):
-    tape = Tape(journal)
+    tape = Tape(journal, pace=STEADY)
     exchange_id = tape.make_id()
     body = os.urandom(20 * 1024 * 1024)
     offer(tape, RecordKind.RESPONSE_BODY, exchange_id, body)

@@ -226,7 +226,7 @@ def test_a_second_serve_on_one_folder_names_the_first(serve):
 
 
 def test_a_worker_that_refuses_its_settings_ends_serve(serve):
-    served = serve(worker_exit=2)
+    served = serve(worker_exit=2, workers=1)
     assert served.process.wait(20) == 2
     assert served.diary().count("worker-0 started") == 1
 
