@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -28,6 +29,8 @@ app = typer.Typer(add_completion=False)
 
 MARKER = "this-is-a-demo"
 AGENTS_S = 60.0
+
+_RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
 
 
 @app.command(cls=HelpCommand)
@@ -57,12 +60,12 @@ def demo(
             say(f"A provider without a key is on {provider_url}, the proxy's data in {folder.path}")
             led = {**environ, "ARC_UPSTREAMS": f"*={provider_url}"}
             with proxy_for_a_program(folder, led) as (instance, _):
-                _run_agents(instance.url, folder, environ)
+                failed = _run_agents(instance.url, folder, environ)
                 say()
                 code = _arc_proxy("report", "--data-dir", str(folder.path))
     if code:
         raise typer.Exit(code)
-    _say_what_next(folder)
+    _say_what_next(folder, failed)
 
 
 def _is_neutral(name: str) -> bool:
@@ -88,18 +91,25 @@ def _clear(folder: Folder) -> None:
             each.unlink()
 
 
-def _run_agents(proxy_url: str, folder: Folder, environ: Mapping[str, str]) -> None:
+def _run_agents(proxy_url: str, folder: Folder, environ: Mapping[str, str]) -> str | None:
+    """The id of a run that failed, as the samples are meant to."""
     command = [sys.executable, "-P", "-m", "arc_proxy.demo.agents", proxy_url, str(folder.path)]
-    agents = subprocess.Popen(command, env=dict(environ), stdin=subprocess.DEVNULL, stdout=sys.stderr)  # noqa: S603
+    agents = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
+        command, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
     try:
-        code = agents.wait(AGENTS_S)
+        said, _ = agents.communicate(timeout=AGENTS_S)
     except subprocess.TimeoutExpired:
         raise ArcError(f"the sample agents did not end within {AGENTS_S:.0f} s") from None
     finally:
         agents.kill()
         agents.wait()
-    if code:
-        raise ArcError(f"the sample agents ended with exit code {code}; what they said is above")
+    if agents.returncode:
+        raise ArcError(f"the sample agents ended with exit code {agents.returncode}; the reason is above")
+    for line in said.splitlines():
+        say(line)
+    failed = _RUN_ID.search(said)
+    return failed[0] if failed else None
 
 
 def _arc_proxy(*arguments: str) -> int:
@@ -108,7 +118,7 @@ def _arc_proxy(*arguments: str) -> int:
     return run(arguments)
 
 
-def _say_what_next(folder: Folder) -> None:
+def _say_what_next(folder: Folder, failed: str | None) -> None:
     """Commands that work on what is there now, as they have to be typed here."""
     found = shutil.which("arc-proxy")
     ours = Path(sys.argv[0])
@@ -118,13 +128,14 @@ def _say_what_next(folder: Folder) -> None:
     out(style("What to type next", "bold"))
     out(f"  export ARC_DATA_DIR={shlex.quote(str(folder.path))}")
     for words, what in (
-        ("runs --agent finance", "each task of an agent; `show` one by the beginning of its id"),
+        ("runs --agent finance", "each task of an agent"),
+        (f"show {failed[:8] if failed else 'ID'}", "one task: why it failed, and its calls"),
         ("report --agent support", "one agent's card and tables"),
         ("doctor", "whether everything is as it should be"),
         ("export calls --format jsonl", "all of it, for other programs"),
         ("serve", "the dashboard"),
     ):
-        out(f"  {f'{command} {words}':<48} {style(f'# {what}', 'dim')}")
+        out(f"  {f'{command} {words}':<44} {style(f'# {what}', 'dim')}")
     out()
     out(style("Your own agent, with your own data folder", "bold"))
     out("  unset ARC_DATA_DIR")

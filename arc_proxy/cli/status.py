@@ -13,8 +13,11 @@ from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import ConsoleUnreachable, ask_console, find_instance
 from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, style
+from arc_proxy.format import clean, size
 
 app = typer.Typer(add_completion=False)
+
+FRESH_S = 3.0
 
 
 @app.command(cls=HelpCommand)
@@ -50,4 +53,8 @@ def _other_version(version: str) -> str:
 def _console_line(console: object) -> str:
     if not isinstance(console, dict):
         return style("does not answer; traffic goes on, and a new one is started within a second", "yellow")
-    return f"ingesting, {console.get('behind_bytes', 0):,} bytes behind"
+    if console.get("trouble"):
+        return style(f"waits: {clean(console['trouble'])}; nothing is lost, the journal keeps it", "yellow")
+    if (console.get("behind_s") or 0) > FRESH_S:
+        return f"ingesting, {size(console.get('behind_bytes') or 0)} behind the journal"
+    return "up to date"

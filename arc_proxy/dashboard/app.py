@@ -13,7 +13,7 @@ from arc_proxy.report.document import Document, Empty
 
 PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("all", "all"))
 DEFAULT_PERIOD = "30d"
-_TYPES = {"css": "text/css", "js": "text/javascript"}
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
 def add_dashboard(

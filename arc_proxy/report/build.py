@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -10,9 +9,9 @@ from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Trend, compare_means, compare_shares, sample
 from arc_proxy.call import Kind
 from arc_proxy.format import Spend
+from arc_proxy.report.losses import read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
 from arc_proxy.store.engine import Store
-from arc_proxy.store.read import writer_counts
 from arc_proxy.store.report import read_chart, read_doubts, read_report, read_run_costs
 from arc_proxy.store.totals import (
     AgentUse,
@@ -54,6 +53,7 @@ def build_report(
     agents = [
         _agent_report(store, book, use, weeks.get(use.agent), this_week, at, has_trend=place < TRENDS_MAX)
         for place, use in enumerate(ordered)
+        if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
     ]
     doubts = read_doubts(store, found.period, agent=agent)
     return Report(
@@ -66,7 +66,7 @@ def build_report(
         runs=_sum_runs([use.runs for use in found.agents]),
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
-        losses=_losses(store),
+        losses=read_losses(store),
         price_book=book.version,
     )
 
@@ -243,14 +243,6 @@ def _sum_runs(totals: Sequence[RunTotals]) -> Runs:
             api_equivalent_nanousd=sum(each.api_nanousd for each in totals),
         ),
     )
-
-
-def _losses(store: Store) -> dict[str, int]:
-    losses: Counter[str] = Counter()
-    for writer in writer_counts(store):
-        losses.update({name: count for name, count in writer.counts.items() if name != "is_secure"})
-        losses.update(writer.tallies)
-    return {name: count for name, count in sorted(losses.items()) if count}
 
 
 def _by_spend(use: AgentUse) -> tuple[int, int, str]:

@@ -32,6 +32,7 @@ from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunR
 
 _LABEL_CELLS = 11
 _MESSAGE_LINES = 4
+_ERRORS_MAX = 5
 _BUCKETS = {
     "input_text": "input",
     "input_audio": "input audio",
@@ -54,8 +55,9 @@ def run_lines(detail: RunDetail, width: int) -> Iterator[str]:
     yield ""
     yield from draw(_calls_table(detail.calls), width)
     shown = [call for call in detail.calls if call.error]
-    for call in shown[:5]:
+    if shown:
         yield ""
+    for call in shown[:_ERRORS_MAX]:
         yield f"{call.call_id}: {error_text(call.error, 4 * width)}"
 
 
@@ -75,8 +77,8 @@ def call_lines(detail: CallDetail, width: int, *, full: bool) -> Iterator[str]:
 
 def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
     total = run_spend(run)
-    yield "run", run.run_id + ("" if run.grouping_rule != "none" else "   (a call that nobody named)")
-    yield "agent", (run.agent or "-") + (f"   version {run.version}" if run.version else "")
+    yield "run", run.run_id + ("" if run.grouping_rule != "none" else " (a call that nobody named)")
+    yield "agent", (run.agent or "-") + (f", version {run.version}" if run.version else "")
     yield from _given(("session", run.session_id), ("parent run", run.parent_run_id), ("user", run.user))
     yield "started", f"{moment(run.started_ns)}, took {ns_duration(run.ended_ns - run.started_ns)}"
     retries = run.attempts - run.calls
@@ -103,12 +105,12 @@ def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
 def _call_facts(line: CallLine, call: Call) -> Iterator[tuple[str, str]]:
     yield (
         "call",
-        line.call_id + (f"   attempt {line.attempt} of {line.attempt_of}" if line.attempt_of else ""),
+        line.call_id + (f", attempt {line.attempt} of {line.attempt_of}" if line.attempt_of else ""),
     )
-    yield "run", f"{line.run_id}   agent {line.agent or '-'}"
-    yield "endpoint", f"{line.provider} {line.endpoint}   {call.method} {call.target}"
+    yield "run", f"{line.run_id}, agent {line.agent or '-'}"
+    yield "endpoint", f"{line.provider} {line.endpoint}, {call.method} {call.target}"
     yield from _given(("sent to", call.url))
-    yield "model", call_model(line) + ("   streamed" if line.stream else "")
+    yield "model", call_model(line) + (", streamed" if line.stream else "")
     yield "started", moment(line.started_ns)
     yield "took", f"{ns_duration(line.duration_ns)}, first byte after {ns_duration(line.first_byte_ns)}"
     yield "ended", call_state(line) + (f": {call.ended_detail}" if call.ended_detail else "")

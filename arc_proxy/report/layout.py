@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from arc_proxy.format import clean, count, duration, moment, money, plural, size, spend, spend_causes, tokens
+from arc_proxy.format import clean, count, duration, moment, money, plural, spend, spend_causes, tokens
 from arc_proxy.report.document import Document, Empty, Titled
+from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import Figures, Report
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run
 from arc_proxy.report.table import Column, Table
@@ -18,46 +19,16 @@ arc-proxy demo                                 try it without a key
 arc-proxy run -- python my_agent.py            one program through the proxy
 arc-proxy serve                                the proxy and the dashboard, for all of them"""
 
-# What capture could not do, in the words of those who counted it, and in ours.
-_LOSSES = {
-    "lost_calls": "{} left no trace but a count",
-    "lost_segments": "{} of the journal deleted while it was written",
-    "lost_records": "{} of the journal were dropped",
-    "lost_bytes": "{} of bodies were not kept",
-    "unsecured_calls": "{} were recorded later than they were answered, as the disk was slow",
-    "write_errors": "{} to the journal failed",
-    "unread_calls": "{} could not be read by this version",
-    "malformed_headers": "{} named no run or agent and were ignored",
-    "malformed_facts": "{} could not be read",
-    "damaged_segments": "{} of the journal broken in the middle; what stands behind is lost",
-    "unreadable_records": "{} of the journal could not be read",
-    "broken_recordings": "{} broke off; the traffic went on",
-}
-_LOSS_NOUNS = {
-    "lost_calls": "call",
-    "lost_segments": "segment",
-    "lost_records": "record",
-    "unsecured_calls": "call",
-    "write_errors": "write",
-    "unread_calls": "call",
-    "malformed_headers": "x-arc-* header",
-    "malformed_facts": "fact",
-    "damaged_segments": "segment",
-    "unreadable_records": "record",
-    "broken_recordings": "recording",
-}
-_CELLS = (
-    Column("calls"),
-    Column("errors"),
+# What comes first is seen first where a screen is narrow.
+_USE = (Column("calls"), Column("errors"))
+_COST = (Column("cost"),)
+_TIMES = (Column("p50", rank=3), Column("p95", rank=1), Column("first byte", rank=3))
+_TOKENS = (
     Column("in"),
-    Column("cache read", rank=3),
+    Column("cache read", rank=2),
     Column("cache write", rank=4),
     Column("out"),
     Column("reasoning", rank=5),
-    Column("cost"),
-    Column("p50", rank=2),
-    Column("p95", rank=1),
-    Column("first byte", rank=2),
 )
 
 
@@ -79,7 +50,7 @@ def document_of(
         title="arc-proxy",
         period=said,
         updated=moment(report.made_ns),
-        warnings=(*warnings, *loss_words(report)),
+        warnings=(*warnings, *_warnings(report)),
         cards=tuple(make_card(agent) for agent in report.agents[:CARDS_MAX]),
         tables=tuple(makers[each](report) for each in by),
         notes=tuple(_notes(report)),
@@ -87,13 +58,24 @@ def document_of(
 
 
 def agents_table(report: Report) -> Titled:
-    columns = (Column("agent", is_number=False, flex=True), Column("runs"), *_CELLS, Column("cost/run"))
+    columns = (
+        Column("agent", is_number=False, flex=True),
+        Column("runs"),
+        *_USE,
+        *_COST,
+        Column("cost/run"),
+        *_TIMES,
+        *_TOKENS,
+    )
     rows = tuple(
         (
             agent_name(agent.agent),
             count(agent.runs.runs),
-            *_cells(agent.figures),
+            *_use(agent.figures),
+            _cost(agent.figures),
             per_run(cost_per_run(agent), agent.runs.spend) if agent.runs.runs else "-",
+            *_times(agent.figures),
+            *_tokens(agent.figures),
         )
         for agent in report.agents
     )
@@ -103,26 +85,38 @@ def agents_table(report: Report) -> Titled:
 def models_table(report: Report) -> Titled:
     columns = (
         Column("model", is_number=False, flex=True),
-        Column("provider", is_number=False, rank=3),
-        *_CELLS,
+        Column("provider", is_number=False, rank=2),
+        *_USE,
+        *_COST,
+        *_TIMES,
+        *_TOKENS,
     )
-    rows = tuple((each.model or "-", each.provider, *_cells(each.figures)) for each in report.models)
+    rows = tuple(
+        (
+            each.model or "-",
+            each.provider,
+            *_use(each.figures),
+            _cost(each.figures),
+            *_times(each.figures),
+            *_tokens(each.figures),
+        )
+        for each in report.models
+    )
     return Titled("Models", Table(columns, rows))
 
 
 def days_table(report: Report) -> Titled:
-    columns = (Column("day (UTC)", is_number=False), *_CELLS[:-3])
-    rows = tuple((each.day, *_cells(each.figures)[:-3]) for each in report.days)
+    columns = (Column("day (UTC)", is_number=False), *_USE, *_COST, *_TOKENS)
+    rows = tuple(
+        (each.day, *_use(each.figures), _cost(each.figures), *_tokens(each.figures)) for each in report.days
+    )
     return Titled("Days", Table(columns, rows))
 
 
-def loss_words(report: Report) -> Iterator[str]:
+def _warnings(report: Report) -> Iterator[str]:
     """What capture lost, and what that means for the numbers."""
-    for name, words in _LOSSES.items():
-        amount = report.losses.get(name, 0)
-        if amount:
-            noun = _LOSS_NOUNS.get(name)
-            yield words.format(plural(amount, noun) if noun else size(amount))
+    for sentence, _ in loss_words(report.losses):
+        yield sentence
     total = report.total
     if total.interrupted:
         yield f"{plural(total.interrupted, 'call')} broke off when the proxy died; what had come is counted"
@@ -130,22 +124,29 @@ def loss_words(report: Report) -> Iterator[str]:
         yield f"{plural(total.cut_captures, 'call')} kept without a whole body, so tokens may be unknown"
 
 
-def _cells(figures: Figures) -> tuple[str, ...]:
-    usage = figures.usage
+def _use(figures: Figures) -> tuple[str, str]:
+    retries = figures.attempts - figures.calls
+    return count(figures.calls) + (f" +{retries}" if retries else ""), count(figures.errors)
+
+
+def _times(figures: Figures) -> tuple[str, ...]:
     return (
-        count(figures.calls)
-        + (f" +{figures.attempts - figures.calls}" if figures.attempts > figures.calls else ""),
-        count(figures.errors),
-        tokens(usage.input_tokens),
-        tokens(usage.cache_read),
-        tokens(usage.cache_write_tokens),
-        tokens(usage.output_tokens),
-        tokens(usage.reasoning),
-        _cost(figures),
         duration(figures.latency_ms_p50),
         duration(figures.latency_ms_p95),
         duration(figures.first_byte_ms_p50),
     )
+
+
+def _tokens(figures: Figures) -> tuple[str, ...]:
+    usage = figures.usage
+    buckets = (
+        usage.input_tokens,
+        usage.cache_read,
+        usage.cache_write_tokens,
+        usage.output_tokens,
+        usage.reasoning,
+    )
+    return tuple(map(tokens, buckets))
 
 
 def _cost(figures: Figures) -> str:

@@ -1,0 +1,193 @@
+"""`arc-proxy doctor`: is everything as it should be, and if not, what to do?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from arc_proxy import __version__
+from arc_proxy.cli.checks import (
+    Check,
+    State,
+    check_clients,
+    check_folder,
+    check_names,
+    check_port,
+    check_variables,
+)
+from arc_proxy.cli.folder import Folder, find_folder
+from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.instance import ConsoleUnreachable, Instance, await_console, find_instance
+from arc_proxy.cli.options import AsJson, DataDir
+from arc_proxy.cli.terminal import out, out_json, style, width
+from arc_proxy.errors import ArcError, ConfigError
+from arc_proxy.format import clean, plural, size
+from arc_proxy.settings import Loaded, Settings, load_settings, shown
+
+app = typer.Typer(add_completion=False)
+
+CONSOLE_S = 5.0
+BEHIND_BYTES_MAX = 50_000_000
+_SIGNS = {
+    State.OK: ("✓", "green"),
+    State.NOTE: ("·", "dim"),
+    State.WARN: ("!", "yellow"),
+    State.BAD: ("✗", "red"),
+}
+
+
+@app.command(cls=HelpCommand)
+def doctor(
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Check that everything is as it should be, and say what to do where it is not.
+
+    Prints where each setting comes from. Exits with 1 if something does not work at all.
+    """
+    folder = find_folder(data_dir, os.environ)
+    instance = find_instance(folder)
+    loaded, checks = _settings(folder)
+    settings = loaded.settings if loaded else Settings.model_validate({})
+    checks += [*check_folder(folder), *check_port(instance, settings.host, settings.port)]
+    checks += _check_console(folder, instance)
+    checks += _check_store(folder, settings, is_live=instance is not None)
+    checks += _check_prices(folder)
+    checks += check_variables(os.environ, instance)
+    checks += check_names(os.environ, frozenset(Settings.model_fields))
+    checks += check_clients(os.environ)
+    if as_json:
+        out_json(_as_json(folder, loaded, checks))
+    else:
+        _print(loaded, checks)
+    if any(check.state is State.BAD for check in checks):
+        raise typer.Exit(1)
+
+
+def _settings(folder: Folder) -> tuple[Loaded | None, list[Check]]:
+    try:
+        return load_settings(folder.path, {}, os.environ), []
+    except ConfigError as error:
+        return None, [Check("settings", State.BAD, str(error), "mend it; until then nothing starts")]
+
+
+def _check_console(folder: Folder, instance: Instance | None) -> Iterator[Check]:
+    """Does ingest follow the journal?"""
+    if instance is None:
+        return
+    try:
+        status = await_console(
+            instance, folder, "GET", "/_arc/api/status", timeout_s=CONSOLE_S, start_s=CONSOLE_S
+        )
+    except ConsoleUnreachable as error:
+        cure = f"traffic and capture go on; see {folder.logs / 'console.log'}"
+        yield Check("console", State.BAD, str(error), cure)
+        return
+    behind = status["behind_bytes"]
+    if status["trouble"]:
+        yield Check(
+            "ingest", State.WARN, f"waits: {status['trouble']}", "nothing is lost, the journal keeps it"
+        )
+    elif behind is not None and behind > BEHIND_BYTES_MAX:
+        yield Check("ingest", State.WARN, f"{size(behind)} behind the journal", "it will catch up by itself")
+    else:
+        yield Check("ingest", State.OK, f"up to date, {plural(status['open_calls'], 'call')} open")
+    if instance.version != __version__:
+        yield Check(
+            "version",
+            State.WARN,
+            f"the proxy that runs is {instance.version}, this command {__version__}",
+            "arc-proxy stop; arc-proxy serve",
+        )
+
+
+def _check_store(folder: Folder, settings: Settings, *, is_live: bool) -> Iterator[Check]:
+    """Can the rows be read, and what did capture lose?"""
+    from arc_proxy.ingest.worker import read_resume_points, unread_bytes
+    from arc_proxy.report.losses import loss_words, read_losses
+    from arc_proxy.store.engine import open_store
+
+    target = settings.database_url or folder.path / "arc.db"
+    if not settings.database_url and not (folder.path / "arc.db").exists():
+        yield Check("database", State.NOTE, "none yet; the first call makes it")
+        return
+    try:
+        store = open_store(target, create=False)
+    except ArcError as error:
+        yield Check("database", State.BAD, str(error), _store_cure(settings))
+        return
+    try:
+        losses = read_losses(store)
+        unread = unread_bytes(folder.journal, read_resume_points(store))
+        name = store.name
+    except ArcError as error:
+        yield Check("database", State.BAD, str(error), _store_cure(settings))
+        return
+    finally:
+        store.close()
+    yield Check("database", State.OK, f"{name} can be read")
+    if not is_live and unread:
+        yield Check("journal", State.NOTE, f"{size(unread)} not in the rows yet; the next report reads them")
+    words = list(loss_words(losses))
+    if not words:
+        yield Check("capture", State.OK, "nothing was lost, everything was secured in time")
+    for sentence, cure in words:
+        yield Check("capture", State.WARN, sentence, cure)
+
+
+def _store_cure(settings: Settings) -> str:
+    if settings.database_url:
+        return "check database_url and the server; captured calls wait in the journal meanwhile"
+    return "arc-proxy stop, move arc.db away, arc-proxy db rebuild: what the journal holds is derived again"
+
+
+def _check_prices(folder: Folder) -> Iterator[Check]:
+    from arc_proxy.cli.prices import open_book
+
+    try:
+        yield Check("prices", State.OK, f"price book {open_book(folder).version}")
+    except ConfigError as error:
+        yield Check("prices", State.BAD, str(error), "mend it; until then your own prices do not count")
+
+
+def _print(loaded: Loaded | None, checks: list[Check]) -> None:
+    names = max(len(check.name) for check in checks)
+    for check in checks:
+        sign, colour = _SIGNS[check.state]
+        out(f"{style(sign, colour)} {check.name:<{names}}  {clean(check.says)}")
+        if check.cure:
+            out(f"  {'':<{names}}  {style(clean(check.cure), 'cyan')}")
+    if loaded is None:
+        return
+    out()
+    values = {key: clean(shown(loaded.settings, key), width() // 2) for key in loaded.origins}
+    keys, cells = max(map(len, values)), max(map(len, values.values()))
+    for key, origin in loaded.origins.items():
+        said = style(origin, "dim" if origin == "default" else "cyan")
+        out(f"  {key:<{keys}}  {values[key]:<{cells}}  {said}")
+
+
+def _as_json(folder: Folder, loaded: Loaded | None, checks: list[Check]) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "data_dir": str(folder.path),
+        "data_dir_origin": folder.origin,
+        "checks": [
+            {"name": check.name, "state": str(check.state), "says": check.says, "cure": check.cure}
+            for check in checks
+        ],
+        "settings": {}
+        if loaded is None
+        else {
+            key: {"value": shown(loaded.settings, key), "origin": origin}
+            for key, origin in loaded.origins.items()
+        },
+    }
