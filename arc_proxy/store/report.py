@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
+from arc_proxy.call import Kind
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import STREAMED
 from arc_proxy.store.engine import Store, reading
@@ -72,8 +73,10 @@ def read_report(store: Store, period: Period, *, agent: str | None = None) -> Re
     return Report(period=period, agents=tuple(found))
 
 
-def read_chart(store: Store, period: Period, *, by_hour: bool, agent: str | None = None) -> tuple[Point, ...]:
-    """Sums over all calls by hour or by day (UTC), oldest first; hours without calls are left out."""
+def read_chart(
+    store: Store, period: Period, *, by_hour: bool, agent: str | None = None, auxiliary: bool = True
+) -> tuple[Point, ...]:
+    """Sums over calls by hour or by day (UTC), oldest first; hours without calls are left out."""
     table, grain = (tables.rollup_hour, HOUR_NS) if by_hour else (tables.rollup_day, DAY_NS)
     columns = [func.sum(table.c[name]) for name in SERIES_SUMS]
     statement = (
@@ -82,6 +85,9 @@ def read_chart(store: Store, period: Period, *, by_hour: bool, agent: str | None
         .group_by(table.c.start)
         .order_by(table.c.start)
     )
+    if not auxiliary:
+        steps = select(tables.series.c.id).where(tables.series.c.kind != str(Kind.AUXILIARY))
+        statement = statement.where(table.c.series_id.in_(steps))
     with reading(store) as connection:
         if agent is not None:
             keys = [key for key, name in _agent_names(connection).items() if (name or "") == agent]
