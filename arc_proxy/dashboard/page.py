@@ -25,6 +25,8 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+LONG_CHARACTERS = 14
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -43,6 +45,12 @@ class Heading:
 class Cell:
     text: str
     is_number: bool
+
+    @property
+    def kind(self) -> str:
+        """Its classes: a long one may break its line, a figure with its unit may not."""
+        long = " long" if len(self.text) > LONG_CHARACTERS else ""
+        return ("num" if self.is_number else "text") + long
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ def _day_reports(store: Store, period: Period, agent: str | None) -> list[DayRep
             day=f"{datetime.fromtimestamp(point.start_ns / 1e9, UTC):%Y-%m-%d}",
             figures=_totals_figures(point.totals),
         )
-        for point in read_chart(store, period, by_hour=False, agent=agent)
+        for point in read_chart(store, period, by_hour=False, agent=agent, auxiliary=False)
     ]
 
 
