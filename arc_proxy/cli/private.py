@@ -52,12 +52,20 @@ def _start(folder: Folder, environ: Mapping[str, str]) -> Instance:
     settings = load_settings(folder.path, {}, environ).settings
     port = free_port(settings.host)
     launch = prepare_launch(settings, folder, environ, port=port)
-    log = folder.logs / "private.log"
-    with log.open("ab") as sink:
+    with (folder.logs / "private.log").open("ab") as sink:
         # A session of its own: Ctrl-C is for the program, and the proxy has to outlive its last request.
         process = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
             launch.command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
         )
+    try:
+        return _wait_for(process, folder, environ)
+    except BaseException:
+        process.terminate()  # also on Ctrl-C: nobody else knows of it yet
+        raise
+
+
+def _wait_for(process: subprocess.Popen[bytes], folder: Folder, environ: Mapping[str, str]) -> Instance:
+    log = folder.logs / "private.log"
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         instance = find_instance(folder)  # ours, or that of another `run` which was quicker
@@ -68,7 +76,6 @@ def _start(folder: Folder, environ: Mapping[str, str]) -> Instance:
         if process.poll() is not None and instance is None:
             raise ArcError(f"the proxy could not be started; {log} says why.")
         time.sleep(_POLL_S)
-    process.terminate()
     raise ArcError(f"the proxy did not start within {START_S:.0f} s; {log} may say why.")
 
 
