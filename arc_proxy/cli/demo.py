@@ -51,6 +51,7 @@ def demo(
     path = data_dir or find_folder(None, os.environ).path.with_name("arc-proxy-demo")
     folder = find_folder(path, os.environ)
     # The demo is the same for everyone: no setting of the user's own installation, and none of its database.
+    has_database = "ARC_DATABASE_URL" in os.environ
     environ = {name: value for name, value in os.environ.items() if _is_neutral(name)}
     os.environ.clear()
     os.environ.update(environ)
@@ -65,7 +66,7 @@ def demo(
                 code = _arc_proxy("report", "--data-dir", str(folder.path))
     if code:
         raise typer.Exit(code)
-    _say_what_next(folder, failed)
+    _say_what_next(folder, failed, has_database=has_database)
 
 
 def _is_neutral(name: str) -> bool:
@@ -118,7 +119,7 @@ def _arc_proxy(*arguments: str) -> int:
     return run(arguments)
 
 
-def _say_what_next(folder: Folder, failed: str | None) -> None:
+def _say_what_next(folder: Folder, failed: str | None, *, has_database: bool) -> None:
     """Commands that work on what is there now, as they have to be typed here."""
     found = shutil.which("arc-proxy")
     ours = Path(sys.argv[0])
@@ -127,6 +128,8 @@ def _say_what_next(folder: Folder, failed: str | None) -> None:
     out()
     out(style("What to type next", "bold"))
     out(f"  export ARC_DATA_DIR={shlex.quote(str(folder.path))}")
+    if has_database:
+        out("  unset ARC_DATABASE_URL")
     for words, what in (
         ("runs --agent finance", "each task of an agent"),
         (f"show {failed[:8] if failed else 'ID'}", "one task: why it failed, and its calls"),

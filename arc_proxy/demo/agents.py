@@ -189,17 +189,17 @@ def main(proxy_url: str, data_dir: str) -> None:
 
 
 def run_agent(name: str, proxy_url: str, data_dir: str) -> str:
-    """Ask the agent all of its questions; a line about how that went."""
+    """Ask the agent all of its questions; a line about how that went, and the ids of the runs that failed."""
     make, questions = QUESTIONS[name]
     tracer = ArcTracer(name, data_dir=data_dir)
     agent = tracer.trace_agent(make(Client(proxy_url, tracer.headers)))
-    failed = 0
+    failed = []
     for question in questions:
         try:
             agent.run(question)
         except (ProviderError, KeyError):
-            failed += 1
-    return f"{name}: {len(questions)} tasks, {failed} failed"
+            failed.append(str(tracer.run_id))
+    return f"{name}: {len(questions)} tasks, {len(failed)} failed {' '.join(failed)}".rstrip()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ A provider that needs no key and no network: OpenAI and Anthropic in form, deter
 It speaks chat completions, responses, messages and embeddings, streamed or not, asks for the tools that it is
 offered, counts tokens, and fails where a prompt asks it to:
 
-    [429]    "rate limited" for the first attempt at that prompt, with `retry-after`
+    [429]    "rate limited" the first time that it sees the prompt up to there, with `retry-after`
     [500]    an error of the provider's, each time
     [brief]  an answer that max_tokens cuts off
 
@@ -27,14 +27,27 @@ TURN_S = 0.02  # until the first token; real models take ten to a hundred times 
 PIECE_S = 0.002
 CACHE_TOKENS_MIN = 1024  # shorter prompts are not cached, as at OpenAI and Anthropic
 
-_SENTENCES = (
-    "The figures agree with the ledger for that quarter.",
-    "Revenue grew faster than cost, mostly in the second month, and the margin held.",
-    "Two invoices are still open, neither of them overdue.",
-    "Travel came in under budget.",
-    "I would watch the cloud bill, which has doubled since spring without new customers to explain it.",
-    "Nothing else stands out.",
-)
+# What the model says about a subject: the first whose word stands in the prompt.
+_SAYINGS = {
+    "bookshop": (
+        "Thank you for writing to us.",
+        "It left our shop on Monday and should be with you by the end of the week.",
+        "You will find the tracking number in the mail that we sent you then.",
+        "If anything is wrong with it, send it back within thirty days and we will refund you.",
+    ),
+    "finance": (
+        "The figures agree with the ledger for that quarter.",
+        "Two invoices are still open, neither of them overdue.",
+        "Travel came in under budget.",
+        "I would watch the cloud bill, which has doubled since spring without new customers to explain it.",
+    ),
+    "": (
+        "There are three things that all sources agree on.",
+        "It is older than one would think.",
+        "What is written about it elsewhere mostly repeats the first survey.",
+        "Nothing else stands out.",
+    ),
+}
 
 
 def make_app() -> web.Application:
@@ -83,17 +96,21 @@ async def _paced(events: Events) -> AsyncIterator[bytes]:
 
 def _think(dialect: Dialect, body: Json, seen: set[str]) -> Turn:
     prompt = json.dumps(body.get(dialect.prompt_field), ensure_ascii=False)
+    whole = json.dumps(body, ensure_ascii=False)
     seed = _digest(body)
-    if "[429]" in prompt and seed not in seen:
-        seen.add(seed)
+    asked, limit, _ = prompt.partition("[429]")
+    asked = f"{type(dialect).__name__} {asked}"
+    if limit and asked not in seen:
+        seen.add(asked)
         raise Refused(429, "rate_limit_error", "Rate limit reached, try again shortly.", {"retry-after": "0"})
     if "[500]" in prompt:
         raise Refused(500, "server_error", "The server had an error while processing your request.", {})
     tools, results = dialect.tools(body), dialect.results(body)
     tool = tools[results] if results < len(tools) else None
-    said = [_SENTENCES[(int(seed[:2], 16) + n) % len(_SENTENCES)] for n in range(1 + int(seed[2:4], 16) % 4)]
-    text = " ".join(said)
-    input_tokens = _count(json.dumps(body, ensure_ascii=False))
+    sayings = next(each for word, each in _SAYINGS.items() if word in whole)
+    first, count = int(seed[:2], 16), 1 + int(seed[2:4], 16) % len(sayings)
+    text = " ".join(sayings[(first + n) % len(sayings)] for n in range(count))
+    input_tokens = _count(whole)
     # What a prompt begins with was sent before: all but its last message, in steps of 128 tokens.
     repeated = input_tokens * 3 // 4 // 128 * 128 if results else 0
     return Turn(
