@@ -165,13 +165,17 @@ def _headers(holder: dict[str, Any], place: str) -> Headers:
     _expect(isinstance(fields, list), f"{place}.headers", "is not a list")
     headers = []
     for index, one in enumerate(fields):
-        where = f"{place}.headers[{index}]"
-        _expect(isinstance(one, dict), where, "is not an object")
-        name, value = _text(one, "name", where), _text(one, "value", where)
+        try:
+            name, value = one["name"], one["value"]
+        except (TypeError, KeyError, IndexError):
+            name = value = None
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise _Refusal(f"{place}.headers[{index}] is not an object with the texts name and value")
         # HTTP/2 pseudo headers (":authority") are no fields, and neither is a name that no wire can carry.
         if _TOKEN.fullmatch(name):
-            value = _UNSAFE_IN_VALUE.sub(" ", value).strip()
-            headers.append((name.encode(), value.encode(errors="replace")))
+            if not value.isprintable():
+                value = _UNSAFE_IN_VALUE.sub(" ", value)
+            headers.append((name.encode(), value.strip().encode(errors="replace")))
     return tuple(headers)
 
 

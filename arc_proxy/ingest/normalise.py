@@ -12,10 +12,11 @@ reached the provider, error answers without usage, and auxiliary calls. It is ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from arc_proxy.call import Call, Captured, Kind, Reply
+from arc_proxy.call import Call, Captured, Kind, Prompt, Reply
 from arc_proxy.ingest.assemble import SECOND_NS, Exchange
 from arc_proxy.journal.head import Headers as HeadHeaders
 from arc_proxy.journal.head import RequestHead
@@ -89,7 +90,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         ended_detail=exchange.end.detail if ended is exchange.end.ended else "",
         captured=exchange.captured,
         unsecured=exchange.unsecured,
-        prompt=reading.prompt,
+        prompt=_prompt(reading, status),
         reply=reply,
         usage=usage,
         usage_grade=usage_grade,
@@ -104,6 +105,13 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         ),
     )
     return Normalised(call, malformed, reading.notes)
+
+
+def _prompt(reading: Reading, status: int | None) -> Prompt:
+    """A call streams if its reply did, or was asked to and was not refused."""
+    prompt = reading.prompt
+    stream = reading.reply.events > 0 or (prompt.stream and (status is None or status < 400))
+    return prompt if prompt.stream is stream else replace(prompt, stream=stream)
 
 
 def _ended(exchange: Exchange, reading: Reading) -> Ended:

@@ -1,7 +1,8 @@
 """
 The fallback: what nearly every JSON API says in the same place, whatever dialect it speaks. No I/O.
 
-Model, id, usage and error stand at the top level, or they are not known.
+Model, id, usage and error stand at the top level, or they are not known; of usage a few other places are
+looked at.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from arc_proxy.wire.sse import SseEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools"})
 _PARAMETER_CHARS_MAX = 1000
+_TOP_LEVEL_COUNTS = ("prompt_eval_count", "eval_count")
 
 
 def read_prompt(body: JsonObject) -> Prompt:
@@ -43,6 +45,8 @@ def read_prompt(body: JsonObject) -> Prompt:
 
 def read_reply(body: JsonObject) -> Reply:
     usage = body.get("usage")
+    if usage is None:
+        usage = _read_other_usage(body)
     return Reply(
         model=as_text(body.get("model")),
         response_id=as_text(body.get("id")),
@@ -50,6 +54,14 @@ def read_reply(body: JsonObject) -> Reply:
         error=read_error(body),
         finished=True,
     )
+
+
+def _read_other_usage(body: JsonObject) -> JsonObject | None:
+    """Counts that stand in Cohere's `meta`, or as Ollama's do, at the top level."""
+    meta = body.get("meta")
+    if isinstance(meta, dict) and "billed_units" in meta:
+        return meta
+    return {field: body[field] for field in _TOP_LEVEL_COUNTS if field in body} or None
 
 
 def read_stream(events: Iterable[SseEvent]) -> Reply:

@@ -87,7 +87,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "headers as an object": (entry(request__headers={}), r"request\.headers is not a list"),
     "a header without value": (
         entry(response__headers=[{"name": "a"}]),
-        r"response\.headers\[0\]\.value is missing",
+        r"response\.headers\[0\] is not an object with the texts name and value",
     ),
     "a body that is an object": (
         entry(request__postData={"text": {}}),
