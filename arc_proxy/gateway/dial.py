@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
@@ -138,7 +139,7 @@ class Dialer:
                 "upstream_tls", f"No TLS connection to {upstream.host}: {error.reason or 'failed'}."
             ) from error
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = os.strerror(error.errno).lower() if error.errno else type(error).__name__
             raise DialError(
                 "upstream_unreachable", f"No connection to {upstream.authority}: {reason}."
             ) from error

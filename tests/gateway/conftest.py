@@ -44,7 +44,7 @@ async def provider() -> AsyncIterator[FakeProvider]:
 
 @pytest.fixture
 async def start_gateway(tmp_path: Path, provider: FakeProvider) -> AsyncIterator[StartGateway]:
-    """Starts gateways whose provider "openai" is the fake one; keyword arguments change the configuration, in its JSON form."""
+    """Starts gateways before the fake provider; keyword arguments change the JSON of their configuration."""
     running: list[Gateway] = []
 
     async def start(**changes: Any) -> Gateway:
@@ -58,7 +58,7 @@ async def start_gateway(tmp_path: Path, provider: FakeProvider) -> AsyncIterator
         }
         values.update(changes)
         sock = socket.socket()
-        sock.bind(("127.0.0.1", 0))
+        sock.bind(("127.0.0.1", values.pop("port", 0)))
         sock.setblocking(False)
         gateway = Gateway(GatewayConfig.from_json(values), sock)
         gateway.task = asyncio.create_task(serve_gateway(gateway.config, sock, stop=gateway.stop))
