@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sys
 import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -60,6 +62,7 @@ def run(
     name = agent or guess_agent(command)
     if not is_name(name):
         raise UsageError("an agent's name has 1 to 200 printable characters.")
+    _refuse_what_is_not_there(command[0])
     started_ns = time.time_ns()
     with proxy_for_a_program(folder, os.environ) as (instance, is_private):
         variables = for_program(instance.url, name, os.environ, is_listening)
@@ -89,13 +92,24 @@ def guess_agent(command: Sequence[str]) -> str:
     return program
 
 
+def _refuse_what_is_not_there(program: str) -> None:
+    """Before a proxy is started for it."""
+    if shutil.which(program) is None:
+        number = errno.EACCES if Path(program).exists() else errno.ENOENT
+        _fail(CannotRun(program, OSError(number, os.strerror(number))))
+
+
+def _fail(error: CannotRun) -> NoReturn:
+    say(f"{style('Error:', 'red', stream=sys.stderr)} {error}")
+    raise typer.Exit(error.exit_code)
+
+
 def _run(command: list[str], folder: Folder, variables: Variables) -> tuple[int, int | None]:
     environ = {**os.environ, **variables.set, "ARC_DATA_DIR": str(folder.path)}
     try:
         return run_child(command, environ)
     except CannotRun as error:
-        say(f"{style('Error:', 'red', stream=sys.stderr)} {error}")
-        raise typer.Exit(error.exit_code) from None
+        _fail(error)
 
 
 def _explain(instance: Instance, is_private: bool, variables: Variables) -> None:

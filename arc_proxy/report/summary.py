@@ -68,7 +68,7 @@ def _cost_per_run(report: AgentReport) -> Line:
 def trend_words(trend: Trend | None) -> str:
     """`▼ -12% this week, may be chance`."""
     if trend is None:
-        return "no week before to compare"
+        return "no week before yet"
     sign = "▲" if trend.ratio > 0 else "▼" if trend.ratio < 0 else "="
     doubt = ", may be chance" if trend.may_be_chance else ""
     return f"{sign} {change(trend.ratio)} this week{doubt}"

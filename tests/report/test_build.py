@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from arc_proxy.export.har_import import import_har
+from arc_proxy.format import Spend
+from arc_proxy.ingest.worker import catch_up
+from arc_proxy.journal.fact import FactType, encode_fact
+from arc_proxy.journal.record import Record, RecordKind
+from arc_proxy.journal.writer import SegmentWriter
+from arc_proxy.report.build import build_report
+from arc_proxy.report.document import as_markdown, as_text
+from arc_proxy.report.jsonable import report_json
+from arc_proxy.report.layout import document_of
+from arc_proxy.report.model import Report, empty_report
+from arc_proxy.report.summary import cost_per_run, make_card
+from arc_proxy.report.threshold import breaches, parse_threshold
+from arc_proxy.store.engine import open_store
+from pricing.book import load_book
+from tests.report.traffic import NOW_NS, call, write_har
+
+BOOK = load_book()
+DAY_NS = 86_400 * 1_000_000_000
+
+
+@pytest.fixture
+def report_of(tmp_path) -> Callable[..., Report]:
+    return partial(make_report, tmp_path)
+
+
+def make_report(
+    folder, entries, *, since_days=30.0, until_ns=None, agent=None, days=False, facts=()
+) -> Report:
+    """The report on recorded calls, by the way that they always go: journal, ingest, store."""
+    journal = folder / "journal"
+    journal.mkdir(exist_ok=True)
+    import_har(write_har(folder / "calls.har", entries), folder)
+    with SegmentWriter(journal) as writer:
+        for fields in facts:
+            content = encode_fact(FactType.OUTCOME, NOW_NS, **fields)
+            writer.append([Record(RecordKind.FACT, writer.make_id(), 0, content)])
+    with opened(folder) as store:
+        catch_up(folder, store, BOOK)
+        since_ns = None if since_days is None else NOW_NS - int(since_days * DAY_NS)
+        return build_report(
+            store, BOOK, since_ns=since_ns, until_ns=until_ns, now_ns=NOW_NS, agent=agent, days=days
+        )
+
+
+@contextmanager
+def opened(folder) -> Iterator:
+    store = open_store(folder / "arc.db")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def card_of(report: Report, agent: str | None = "finance") -> dict[str, tuple[str, str]]:
+    found = next(each for each in report.agents if each.agent == agent)
+    return {line.label: (line.value, line.note) for line in make_card(found).lines}
+
+
+def test_two_weeks_of_one_agent(report_of):
+    dice = random.Random(3)
+    entries = [
+        call("finance", f"before-{at}", days_ago=7.5 + at / 5, tokens=(dice.randint(9000, 11000), 1000))
+        for at in range(30)
+    ] + [
+        call("finance", f"now-{at}", days_ago=0.1 + at / 7, tokens=(dice.randint(900, 1100), 100))
+        for at in range(40)
+    ]
+    entries.append(call("finance", "bad", days_ago=1, status=429))
+    report = report_of(entries)
+    card = card_of(report)
+    assert card["Runs"] == ("71", "▲ +11 this week")
+    assert card["Errors"] == ("1.4%", "1 of 71 runs")
+    value, note = card["Cost/run"]
+    assert value.startswith("$0.0")
+    assert note.startswith("▼ -9")
+    assert "chance" not in note
+    assert card["Same tokens"][0].startswith("gpt-5.4-mini: $0.00")
+    assert card["Same tokens"][0].endswith("%), price only")
+
+
+def test_a_change_that_may_be_chance_says_so(report_of):
+    entries = [call("finance", f"b{at}", days_ago=8 + at, tokens=(1000 * (at + 1), 100)) for at in range(4)]
+    entries += [call("finance", f"n{at}", days_ago=1 + at, tokens=(1100 * (at + 1), 100)) for at in range(4)]
+    assert card_of(report_of(entries))["Cost/run"][1].endswith("this week, may be chance")
+
+
+def test_an_unknown_model_is_never_for_nothing(report_of):
+    report = report_of([call("finance", f"r{at}", model="acme-7b") for at in range(3)])
+    card = card_of(report)
+    assert card["Cost/run"] == ("unknown", "+ 3 unpriced calls")
+    assert "Same tokens" not in card
+    assert cost_per_run(report.agents[0]) is None
+    text = "\n".join(as_text(document_of(report, "30d"), 120))
+    assert "$0" not in text
+    assert "unknown (3 unpriced calls)" in text
+    assert "unknown for 3 calls: no price for acme-7b of openai" in text
+    body = report_json(report)
+    assert (
+        body["agents"][0]["cost_usd"]
+        is body["agents"][0]["cost_per_run_usd"]
+        is body["total"]["cost_usd"]
+        is None
+    )
+
+
+def test_a_sum_names_the_calls_that_it_leaves_out(report_of):
+    report = report_of([call("finance", "r1"), call("finance", "r2", model="acme-7b")])
+    card = card_of(report)
+    assert card["Cost/run"][0].startswith("≥$0.00")
+    assert card["Cost/run"][1] == "no week before yet, + 1 unpriced call"
+    assert report.total.spend == Spend(2_250_000, priced_calls=1, unpriced_calls=1)
+    text = "\n".join(as_text(document_of(report, "30d"), 120))
+    assert "$0.0023, + 1 unpriced call" in text or "$0.0022, + 1 unpriced call" in text
+
+
+def test_a_reply_without_usage_has_no_known_cost(report_of):
+    report = report_of([call("finance", "r1", tokens=None)])
+    assert card_of(report)["Cost/run"][0] == "unknown"
+
+
+def test_failed_calls_are_not_billed(report_of):
+    report = report_of([call("finance", "r1", status=429), call("finance", "r1", days_ago=0.9)])
+    assert card_of(report)["Cost/run"][0] == "$0.0022"
+    assert (report.total.attempts, report.total.errors) == (2, 1)
+
+
+def test_an_outcome_from_outside_counts(report_of):
+    report = report_of(
+        [call("finance", "r1"), call("finance", "r2")],
+        facts=[{"run_id": "r1", "agent": "finance", "outcome": "failure"}],
+    )
+    assert card_of(report)["Errors"] == ("50%", "1 of 2 runs")
+    assert report.runs.with_outcome == 1
+
+
+def test_agents_are_told_apart_and_sorted_by_what_they_cost(report_of):
+    report = report_of(
+        [call("small", "r1"), call("big", "r2", tokens=(90_000, 9000)), call(None, "r3", tokens=(1, 1))]
+    )
+    assert [agent.agent for agent in report.agents] == ["big", "small", None]
+    assert [card.agent for card in document_of(report, "30d").cards] == ["big", "small", "(no agent named)"]
+    assert [each.agent for each in report_of([], agent="small").agents] == ["small"]
+    assert [each.agent for each in report_of([], agent="").agents] == [None]
+
+
+def test_a_period_bounds_what_is_counted(report_of):
+    entries = [call("finance", f"r{days}", days_ago=days) for days in (0.5, 3, 20, 100)]
+    assert [report_of(entries, since_days=days).runs.runs for days in (1, 7, 30, None)] == [1, 2, 3, 4]
+    assert report_of([], since_days=30, until_ns=NOW_NS - 7 * DAY_NS).runs.runs == 1
+
+
+def test_days_sum_to_the_total(report_of):
+    report = report_of([call("finance", f"r{at}", days_ago=at + 0.2) for at in range(5)], days=True)
+    assert [day.day for day in report.days] == [f"2026-11-{day}" for day in (21, 22, 23, 24, 25)]
+    assert sum(day.figures.calls for day in report.days) == report.total.calls == 5
+    text = "\n".join(as_text(document_of(report, "30d", by=("day",)), 100))
+    assert "2026-11-23" in text
+    assert "Agents" not in text
+
+
+THRESHOLDS = {
+    "errors>20%": ["finance: errors is 50%, errors>20%"],
+    "errors>0.2": ["finance: errors is 50%, errors>0.2"],
+    "errors>50%": [],
+    "errors >= 50 %": ["finance: errors is 50%, errors >= 50 %"],
+    "cost-per-run>$0.001": ["finance: cost-per-run is $0.0011, cost-per-run>$0.001"],
+    "cost-per-run>1": ["other: cost-per-run is unknown, so cost-per-run>1 cannot be ruled out"],
+    "latency-p95>20s": [],
+    "latency-p95>100ms": ["finance: latency-p95 is", "other: latency-p95 is"],
+    "unpriced>0": ["other: unpriced is 1, unpriced>0"],
+    "runs<2": ["other: runs is 1, runs<2"],
+    "calls<1": [],
+}
+
+
+@pytest.fixture(scope="module")
+def two_agents(tmp_path_factory) -> Report:
+    entries = [call("finance", "r1"), call("finance", "r2", status=429), call("other", "r3", model="acme-7b")]
+    return make_report(tmp_path_factory.mktemp("two"), entries)
+
+
+@pytest.mark.parametrize(("text", "sentences"), THRESHOLDS.items())
+def test_a_threshold_fails_the_agents_that_pass_it(two_agents, text, sentences):
+    found = list(breaches(two_agents, (parse_threshold(text),)))
+    if text == "cost-per-run>$0.001":
+        found = [sentence for sentence in found if "unknown" not in sentence]
+    assert len(found) == len(sentences)
+    for sentence, start in zip(found, sentences, strict=True):
+        assert sentence.startswith(start)
+
+
+def test_an_empty_report_says_what_to_type():
+    text = "\n".join(as_text(document_of(empty_report(NOW_NS), "30d"), 100))
+    assert text.startswith("No call has been seen yet.")
+    assert "arc-proxy run -- python my_agent.py" in text
+    assert "arc-proxy demo" in "\n".join(as_markdown(document_of(empty_report(NOW_NS), "30d")))
+
+
+def test_a_quiet_period_points_further_back(report_of):
+    report = report_of([call("finance", "r1", days_ago=20)], since_days=1)
+    text = "\n".join(as_text(document_of(report, "24h"), 100))
+    assert text.startswith("No call in this period (last 24 hours).")
+    assert "--since all" in text
+
+
+def test_hostile_names_do_nothing(report_of):
+    report = report_of([call("x\x1b[31m[bold]|<b>", "r1", model="\u202egpt|<img>")])
+    document = document_of(report, "30d")
+    for text in ("\n".join(as_text(document, 120)), "\n".join(as_markdown(document))):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert "<img>" not in "\n".join(as_markdown(document))
+
+
+def test_the_json_is_json_and_its_fields_stay(report_of):
+    body = json.loads(json.dumps(report_json(report_of([call("finance", "r1")], days=True))))
+    assert list(body) == [
+        "since", "until", "made_at", "price_book", "total", "agents", "models", "days", "cost_doubts",
+        "capture_losses",
+    ]  # fmt: skip
+    assert list(body["agents"][0]) == [
+        "agent", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls", "attempts",
+        "errors", "client_closed", "interrupted", "cut_captures", "unsecured", "input_tokens", "output_tokens",
+        "tokens",
+        "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd", "priced_calls", "unpriced_calls",
+        "estimated_calls", "partial_calls", "api_equivalent_usd", "models", "week", "same_tokens",
+    ]  # fmt: skip
+    assert body["agents"][0]["cost_usd"] == "0.002250000"
+    assert body["made_at"] == "2026-11-25T12:00:00.000000Z"
+    assert body["days"][0]["day"] == "2026-11-24"
