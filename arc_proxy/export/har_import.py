@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query, load_secret_key
-from arc_proxy.errors import ImportRefused
+from arc_proxy.errors import ImportRefused, JournalError
 from arc_proxy.export.har_read import HarEntry, Headers, read_har, split_url
 from arc_proxy.gateway.headers import kept_fields
 from arc_proxy.ingest.worker import JOURNAL
 from arc_proxy.journal.head import End, Gap, RequestHead, ResponseHead
 from arc_proxy.journal.record import Record, RecordKind
+from arc_proxy.journal.segment import make_folder
 from arc_proxy.journal.writer import SegmentWriter
 from arc_proxy.prefix import split_prefix
 from arc_proxy.wire.content import decode_body
@@ -58,7 +59,7 @@ def import_har(path: Path, data_dir: Path) -> Imported:
     name = writer.folder.name
     if writer.exists or not entries:
         return Imported(entries, name, is_new=False)
-    fingerprints = Fingerprints(load_secret_key(data_dir / KEY_NAME))
+    fingerprints = _fingerprints(data_dir)
     with writer:
         for entry in read_har(document):
             writer.append(_records(entry, writer.make_id(entry.started_ns // 1_000_000), fingerprints))
@@ -72,6 +73,17 @@ def _writer_id(path: Path) -> int:
     except OSError as error:
         raise ImportRefused(f"cannot read {path}: {error.strerror}") from error
     return int.from_bytes(digest[:4], "big") or 1  # 0 is the writer of gathered facts
+
+
+def _fingerprints(data_dir: Path) -> Fingerprints:
+    key_file = data_dir / KEY_NAME
+    try:
+        make_folder(data_dir)
+        return Fingerprints(load_secret_key(key_file))
+    except OSError as error:
+        raise JournalError(f"cannot use {key_file}: {error.strerror}") from error
+    except ValueError as error:
+        raise JournalError(str(error)) from error
 
 
 def _load(path: Path) -> Any:

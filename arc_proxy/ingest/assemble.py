@@ -297,7 +297,8 @@ class Assembler:
             case RecordKind.REQUEST_BODY | RecordKind.TUNNEL_UP:
                 self._add(opened, opened.sent, record.content)
             case RecordKind.RESPONSE_BODY | RecordKind.TUNNEL_DOWN:
-                opened.note_chunk(after_ns, len(record.content))
+                if record.content:
+                    opened.note_chunk(after_ns, len(record.content))
                 self._add(opened, opened.received, record.content)
             case RecordKind.RESPONSE_HEAD:
                 opened.response = decode_response_head(record.content)

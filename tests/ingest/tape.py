@@ -52,8 +52,8 @@ class Tape:
     def __init__(self, journal_dir: Path, **options: Any) -> None:
         self.writer = SegmentWriter(journal_dir, **options)
 
-    def begin(self, body: bytes = b"{}", headers: Headers = ()) -> bytes:
-        exchange_id = self.writer.make_id()
+    def begin(self, body: bytes = b"{}", headers: Headers = (), exchange_id: bytes | None = None) -> bytes:
+        exchange_id = exchange_id or self.writer.make_id()
         head = replace(REQUEST, headers=REQUEST.headers + headers)
         self.write(exchange_id, RecordKind.REQUEST_HEAD, head.encode())
         self.write(exchange_id, RecordKind.REQUEST_BODY, body)
@@ -72,9 +72,11 @@ class Tape:
         self.answer(exchange_id, body)
         return self.end(exchange_id)
 
-    def call(self, text: str = "hi", headers: Headers = (), **answer: Any) -> bytes:
+    def call(
+        self, text: str = "hi", headers: Headers = (), exchange_id: bytes | None = None, **answer: Any
+    ) -> bytes:
         """A chat completion, asked and answered."""
-        exchange_id = self.begin(asked(text), headers)
+        exchange_id = self.begin(asked(text), headers, exchange_id)
         self.answer(exchange_id, told(f"You said {text}", **answer))
         return self.end(exchange_id)
 

@@ -1,0 +1,117 @@
+"""HAR out of the journal, and back in."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arc_proxy.cut import Fingerprints
+from arc_proxy.export.har import HarWritten, write_har
+from arc_proxy.export.har_import import import_har
+from arc_proxy.export.rows import export_call
+from arc_proxy.ingest.assemble import SPILL_BYTES
+from arc_proxy.ingest.worker import catch_up
+from arc_proxy.journal.head import Gap
+from arc_proxy.journal.record import Ended, RecordKind, id_text, make_exchange_id
+from arc_proxy.store.engine import open_store
+from arc_proxy.store.read import iter_calls
+from pricing.book import PriceBook, load_book
+from tests.ingest.tape import Tape, asked, told
+
+FINGERPRINTS = Fingerprints(bytes(32))
+
+
+@pytest.fixture(scope="module")
+def book() -> PriceBook:
+    return load_book()
+
+
+def export(call_ids: list[str], data_dir: Path) -> tuple[bytes, HarWritten]:
+    out = io.BytesIO()
+    written = write_har(call_ids, data_dir / "journal", out, version="1.2.3", fingerprints=FINGERPRINTS)
+    return out.getvalue(), written
+
+
+def rows(data_dir: Path, book: PriceBook) -> list[dict[str, Any]]:
+    store = open_store(data_dir / "arc.db")
+    catch_up(data_dir, store, book)
+    exported = [export_call(row) for row in iter_calls(store)]
+    store.close()
+    return exported
+
+
+def test_the_chosen_calls_are_written_and_no_others(tmp_path: Path) -> None:
+    tapes = [Tape(tmp_path / "journal", segment_bytes_max=1500) for _ in range(2)]
+    ids = [id_text(tape.call(f"{n}")) for n in range(6) for tape in tapes]
+    chosen = [ids[3], ids[8]]
+    content, written = export([*chosen, id_text(make_exchange_id(1, 2, 3))], tmp_path)
+    assert (written.entries, written.missing) == (2, 1)
+    log = json.loads(content)["log"]
+    assert log["creator"] == {"name": "arc-proxy", "version": "1.2.3"}
+    assert {entry["_arc"]["call_id"] for entry in log["entries"]} == set(chosen)
+    for tape in tapes:
+        tape.writer.close()
+
+
+def test_nothing_chosen_is_a_file_all_the_same(tmp_path: Path) -> None:
+    content, written = export([], tmp_path)
+    assert (json.loads(content)["log"]["entries"], written) == ([], HarWritten(0, 0))
+
+
+def test_an_export_imported_elsewhere_gives_the_same_calls(tmp_path: Path, book: PriceBook) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    tape = Tape(here / "journal")
+    headers = ((b"x-arc-run-id", b"7"), (b"x-arc-tags", b"a=1"), (b"authorization", b"Bearer cut-01234567"))
+    tape.call("one", headers)
+    tape.call("Zoë 😀", odd="\ud83d")
+    cut = tape.begin(asked("cut"))
+    tape.answer(cut, told()[:50])
+    tape.end(cut, Ended.CLIENT_CLOSED)
+    lost = tape.begin(asked("lost"))
+    tape.end(lost, Ended.UPSTREAM_ERROR)
+    dropped = tape.begin(b"")
+    tape.answer(dropped, b"")
+    tape.write(dropped, RecordKind.GAP, Gap(side="request", bytes_dropped=10).encode())
+    tape.write(dropped, RecordKind.GAP, Gap(side="response", bytes_dropped=20).encode())
+    tape.end(dropped)
+    tape.begin(asked("the gateway died"))
+    tape.writer.close()
+    before = rows(here, book)
+    content, written = export([row["call_id"] for row in before], here)
+    assert (len(before), written) == (6, HarWritten(6, 0))
+
+    path = tmp_path / "exported.har"
+    path.write_bytes(content)
+    import_har(path, there)
+    after = rows(there, book)
+    assert [same(row) for row in after] == [same(row) for row in before]
+
+
+def same(row: dict[str, Any]) -> dict[str, Any]:
+    """What a trip through a file keeps: all but the id, and what is named after it."""
+    kept = {name: value for name, value in row.items() if name not in ("call_id", "run_id")}
+    return kept | {"run_id": None if row["grouping_rule"] == "none" else row["run_id"]}
+
+
+def test_an_import_of_several_segments_tells_no_times_to_search_by(tmp_path: Path) -> None:
+    no_clock = {"wall_clock": lambda: 0, "mono_clock": lambda: 0}
+    tape = Tape(tmp_path / "journal", writer_id=7, segment_bytes_max=1500, **no_clock)
+    first, *_ = [
+        id_text(tape.call(str(n), exchange_id=tape.writer.make_id(1_790_000_000_000))) for n in range(8)
+    ]
+    tape.writer.close()
+    assert len(list((tmp_path / "journal").rglob("*.seg"))) > 2
+    assert export([first], tmp_path)[1] == HarWritten(1, 0)
+
+
+def test_a_large_call_is_written_whole(tmp_path: Path) -> None:
+    tape = Tape(tmp_path / "journal")
+    text = "x" * (SPILL_BYTES + 1)
+    call_id = id_text(tape.call(text))
+    tape.writer.close()
+    [entry] = json.loads(export([call_id], tmp_path)[0])["log"]["entries"]
+    assert text in entry["request"]["postData"]["text"]
