@@ -27,7 +27,7 @@ endif
 # The package is installed as a link to this folder, so only a change of pyproject.toml installs again.
 $(VENV)/.core: $(VENV)/.python pyproject.toml
 ifdef UV
-	$(UV) pip install -q --python $(BIN)/python -e .
+	$(UV) pip install -q --compile-bytecode --python $(BIN)/python -e .
 else
 	$(BIN)/python -m pip install -q -e .
 endif
@@ -35,7 +35,7 @@ endif
 
 $(VENV)/.dev: $(VENV)/.core pyproject.toml
 ifdef UV
-	$(UV) pip install -q --python $(BIN)/python -e . --group dev
+	$(UV) pip install -q --compile-bytecode --python $(BIN)/python -e . --group dev
 else
 	$(BIN)/python -m pip install -q -e . --group dev
 endif

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,11 +26,12 @@ STOP_S_MAX = 60
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """This process's environment without what would change an installation, and with `extra`."""
+    """This process's environment without what would change or slow an installation, and with `extra`."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("ARC_", "OPENAI_", "ANTHROPIC_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("ARC_", "OPENAI_", "ANTHROPIC_", "PYTHONDONTWRITE"))
+        and not name.lower().endswith("_proxy")
     }
     return kept | extra
 
@@ -62,12 +64,18 @@ class Installation(AbstractContextManager["Installation"]):
                 instance = json.loads((self.data_dir / "serve.json").read_bytes())
                 if instance["pid"] == self._process.pid:
                     self.port = instance["port"]
-                    if len(self.children("arc_proxy.gateway")) and self.children("arc_proxy.cli.console"):
-                        return
-            except (FileNotFoundError, json.JSONDecodeError):
+                    self._ask_health()
+                    return
+            except (OSError, json.JSONDecodeError):
                 pass
             time.sleep(0.05)
         raise AssertionError(f"serve was not ready in {START_S_MAX} s:\n{self.log()}")
+
+    def _ask_health(self) -> None:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.port}/_arc/health", timeout=START_S_MAX
+        ) as answer:
+            assert json.load(answer)["status"] == "ok"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

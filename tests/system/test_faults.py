@@ -11,9 +11,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -96,9 +96,9 @@ async def test_a_full_disk_loses_capture_is_counted_and_heals(
         ballast.unlink()
         await asyncio.sleep(6)
         assert_all_kept(await call_for(installation, 1, seed=3), installation)
-        capture = _capture(installation)
-        print(f"counted: {capture}")
-        assert capture["lost_calls"] + capture["lost_records"] > 0
+        counted = losses(installation)
+        print(f"counted: {counted}")
+        assert counted["lost_calls"] + counted["lost_records"] > 0
 
 
 def _fill(file: Path) -> None:
@@ -132,7 +132,7 @@ async def test_a_read_only_journal_is_said_and_stops_no_traffic(
 ) -> None:
     with Installation(data_dir, provider.url) as installation:
         await call_for(installation, 3)
-        assert _capture(installation)["lost_calls"] > 0
+        assert losses(installation)["lost_calls"] > 0
 
 
 async def test_a_disk_that_takes_100_ms_per_write_slows_nobody(
@@ -146,13 +146,15 @@ async def test_a_disk_that_takes_100_ms_per_write_slows_nobody(
     environment = {"LD_PRELOAD": str(library), "SLOW_DISK_MS": "100"}
     with Installation(data_dir, provider.url, environment=environment) as installation:
         received = await call_for(installation, 5)
-        capture = _capture(installation)
-        print(f"counted: {capture}")
-        assert capture["unsecured_calls"] > 0
+        counted = losses(installation)
+        print(f"counted: {counted}")
+        assert counted["unsecured_calls"] > 0
         assert_all_kept(received, installation)
 
 
-def _capture(installation: Installation) -> dict[str, Any]:
-    """What `report` says of lost and unsecured capture."""
-    capture: dict[str, Any] = json.loads(installation.cli("report", "--format", "json"))["capture"]
-    return capture
+def losses(installation: Installation) -> Counter[str]:
+    """What `report` says of lost and unsecured capture. `doctor` must say the same."""
+    counted = json.loads(installation.cli("report", "--format", "json"))["losses"]
+    doctor = json.loads(installation.cli("doctor", "--json"))
+    assert counted == doctor["losses"]
+    return Counter(counted)

@@ -30,7 +30,7 @@ async def test_kills_of_gateway_and_console_lose_nothing_that_a_client_has(
         stop = asyncio.Event()
         traffic = asyncio.create_task(keep_calling(installation.port, stop, clients=8))
         for number in range(kills):
-            await asyncio.sleep(dice.uniform(0.2, 1.0))
+            await asyncio.sleep(dice.uniform(0.5, 3.0))
             victims = installation.children("arc_proxy.gateway" if number % 3 else "arc_proxy.cli.console")
             if victims:
                 dice.choice(victims).kill()
