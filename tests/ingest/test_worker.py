@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store of either database."""
+    target: str | Path = tmp_path / "either.db"
+    if request.param == "postgresql":
+        make: Callable[[], str] = request.getfixturevalue("new_postgres_url")
+        target = make()
+    store = open_store(target)
+    yield store
+    store.close()
+
+
 @pytest.fixture
 def tape(tmp_path: Path) -> Iterator[Tape]:
     tape = Tape(tmp_path / "journal")
@@ -53,22 +65,22 @@ def calls(store: Store) -> dict[str, dict[str, object]]:
 
 
 def test_calls_facts_and_counts_reach_the_store(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     call_id = id_text(tape.call(headers=((b"x-arc-run-id", b"7"), (b"x-arc-tags", b"case=17"))))
     tape.fact(FactType.OUTCOME, run_id="7", outcome="success")
     tape.write(NO_EXCHANGE, RecordKind.COUNTS, b'{"is_secure":true,"lost_records":3}')
-    caught = catch_up(tmp_path, store, book)
+    caught = catch_up(tmp_path, either, book)
     assert (caught.calls, caught.facts, caught.refused, caught.open_calls) == (1, 1, 0, 0)
-    row = calls(store)[call_id]
+    row = calls(either)[call_id]
     assert (row["model"], row["input_text_tokens"], row["cost_nanousd"]) == (
         "gpt-4o-mini-2024-07-18",
         1000,
         210_000,
     )
-    [run] = dump(store)["run"]
+    [run] = dump(either)["run"]
     assert (run["run_id"], run["outcome"], run["calls"]) == ("7", "success", 1)
-    [(counts, _)] = tallies(store).values()
+    [(counts, _)] = tallies(either).values()
     assert json.loads(counts or "{}")["lost_records"] == 3
 
 
@@ -84,7 +96,7 @@ def test_what_was_caught_up_is_not_read_again(
 
 
 def test_the_same_records_from_the_beginning_change_nothing(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     for n in range(7):
         tape.call(str(n), headers=((b"x-arc-run-id", b"%d" % (n % 2)),))
@@ -92,13 +104,13 @@ def test_the_same_records_from_the_beginning_change_nothing(
     tape.begin(b"never ended")
     tape.fact(FactType.RUN_START, run_id="1", agent="fin")
     tape.writer.close()
-    catch_up(tmp_path, store, book)
-    before = dump(store)
+    catch_up(tmp_path, either, book)
+    before = dump(either)
     assert len(before["call"]) == 9
-    rebuilt = rebuild(tmp_path, store, book)
+    rebuilt = rebuild(tmp_path, either, book)
     assert rebuilt.calls == 9
-    assert dump(store) == before
-    assert catch_up(tmp_path, store, book) == Caught()
+    assert dump(either) == before
+    assert catch_up(tmp_path, either, book) == Caught()
 
 
 def test_rebuild_leaves_rows_whose_records_are_gone(
@@ -132,31 +144,31 @@ def test_a_call_cut_by_a_killed_gateway_is_a_row_marked_so(
 
 
 def test_a_long_call_is_a_provisional_row_and_then_a_whole_one(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     opened = tape.begin(asked())
     tape.call("meanwhile")
-    later = catch_up(tmp_path, store, book, clock=lambda: time.time_ns() + AGE_NS)
+    later = catch_up(tmp_path, either, book, clock=lambda: time.time_ns() + AGE_NS)
     assert (later.calls, later.open_calls) == (2, 1)
-    row = calls(store)[id_text(opened)]
+    row = calls(either)[id_text(opened)]
     assert (row["ended"], row["duration_ns"], row["model_requested"]) == ("interrupted", None, "gpt-4o-mini")
     tape.answer(opened, told())
     tape.end(opened)
-    assert catch_up(tmp_path, store, book).calls == 1
-    row = calls(store)[id_text(opened)]
+    assert catch_up(tmp_path, either, book).calls == 1
+    row = calls(either)[id_text(opened)]
     assert (row["ended"], row["duration_ns"] is None, row["cost_nanousd"]) == ("complete", False, 210_000)
 
 
 def test_malformed_names_and_facts_are_counted_once(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     opened = tape.begin(asked())
     tape.call(headers=((b"x-arc-run-id", b"\x01"), (b"x-arc-tags", b"=")))
     tape.write(tape.writer.make_id(), RecordKind.FACT, b"no fact")
-    catch_up(tmp_path, store, book)
+    catch_up(tmp_path, either, book)
     tape.end(opened)  # resuming reads the other call again
-    catch_up(tmp_path, store, book)
-    [(_, counted)] = tallies(store).values()
+    catch_up(tmp_path, either, book)
+    [(_, counted)] = tallies(either).values()
     assert json.loads(counted or "{}") == {"malformed_headers": 2, "malformed_facts": 1}
 
 
