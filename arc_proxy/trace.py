@@ -75,11 +75,11 @@ class ArcTracer:
             labels={"session_id": session_id, "user": user, "version": version},
             tags=tags or {},
             write=self._route.facts.write,
-            before_run=lambda: self._route.confirm(agent),
+            before_run=self._route.confirm,
             secrets=_secrets,
         )
         harmless(follow_everywhere)(_visit)
-        self._route.confirm(agent)
+        self._route.join(agent)
 
     def trace_agent(self, agent: A, *, methods: tuple[str, ...] = METHODS) -> A:
         """
@@ -133,8 +133,9 @@ class ArcTracer:
         elif named is None:
             warn_once("arc-proxy: an outcome needs run_id= where no single run is meant; it was not kept")
         else:
+            why = None if reason is None else self._tracer.cut(reason)
             self._route.facts.write(
-                "outcome", run_id=named, outcome=word, score=score, reason=reason, source="tracer"
+                "outcome", run_id=named, outcome=word, score=score, reason=why, source="tracer"
             )
 
 
@@ -175,9 +176,18 @@ class _Route:
         self._sidecar: Sidecar | None = None
         self._confirmed_at: float | None = None
         self._set: dict[str, str] = {}
+        self._agents: set[str] = set()
 
     @harmless
-    def confirm(self, agent: str) -> None:
+    def join(self, agent: str) -> None:
+        """Have the calls of this agent led, too."""
+        self._agents.add(agent)
+        self.confirm()
+        if self._sidecar is not None and len(self._agents) == 2:
+            self._lead(self._sidecar)
+
+    @harmless
+    def confirm(self) -> None:
         """Look for the proxy, or whether it is still there; at most once a second."""
         now = time.monotonic()
         if self._confirmed_at is not None and now - self._confirmed_at < CONFIRM_EVERY_S:
@@ -195,14 +205,17 @@ class _Route:
                 "and are not recorded; `arc-proxy serve` starts one"
             )
         else:
-            self._lead(self._sidecar, agent)
+            self._lead(self._sidecar)
 
-    def _lead(self, sidecar: Sidecar, agent: str) -> None:
+    def _lead(self, sidecar: Sidecar) -> None:
+        # Outside of runs the URL says whose a call is, where that is sure: with one agent in the process.
+        prefix = (
+            "".join(f"/agent/{_quote(agent)}" for agent in self._agents) if len(self._agents) == 1 else ""
+        )
         for variable, _, _, path in _SDKS:
             chosen = os.environ.get(variable)
-            if not chosen:
-                self._set[variable] = f"{sidecar.url}/agent/{_quote(agent)}{path}"
-                os.environ[variable] = self._set[variable]
+            if not chosen or chosen == self._set.get(variable):
+                self._set[variable] = os.environ[variable] = f"{sidecar.url}{prefix}{path}"
             elif not _is_at(chosen, sidecar):
                 warn_once(f"arc-proxy: {variable} leads past the proxy; its calls are not recorded")
         if self._set:
@@ -221,28 +234,31 @@ class _Route:
         run = current_run()
         if run is None or self._sidecar is None:
             return
-        if not _is_at(str(request.url), self._sidecar):
-            self.confirm(run.agent)
-            if not self._redirect(client, request, run.agent):
-                return
+        if not _is_at(str(request.url), self._sidecar) and not self._redirect(client, request, run.agent):
+            return
         for name, value in run.headers().items():
             request.headers.setdefault(name, value)
 
     def _redirect(self, client: Any, request: Any, agent: str) -> bool:
+        """Lead a request of a client that was made before us to the proxy. False: it goes where it went."""
+        host = request.url.host
+        led = {vendor: path for variable, vendor, path, _ in _SDKS if variable in self._set}
+        prefix = led.get(host)
+        if prefix is None:
+            return False
+        if not _goes_directly(client):
+            warn_once(f"arc-proxy: a client reaches {host} in its own way; its calls are not recorded")
+            return False
+        self.confirm()
         sidecar = self._sidecar
-        for variable, host, prefix, _ in _SDKS:
-            if sidecar is None or request.url.host != host or variable not in self._set:
-                continue
-            if not _goes_directly(client):
-                warn_once(f"arc-proxy: a client reaches {host} in its own way; its calls are not recorded")
-                return False
-            path = f"/agent/{_quote(agent)}{prefix}".encode() + request.url.raw_path
-            request.url = request.url.copy_with(
-                scheme="http", host=sidecar.host, port=sidecar.port, raw_path=path
-            )
-            request.headers["host"] = f"{sidecar.host}:{sidecar.port}"
-            return True
-        return False
+        if sidecar is None:
+            return False
+        path = f"/agent/{_quote(agent)}{prefix}".encode() + request.url.raw_path
+        request.url = request.url.copy_with(
+            scheme="http", host=sidecar.host, port=sidecar.port, raw_path=path
+        )
+        request.headers["host"] = f"{sidecar.host}:{sidecar.port}"
+        return True
 
 
 _routes: dict[str, _Route] = {}

@@ -13,6 +13,7 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 TEXT_MAX = 200  # longest name or id that is sent in a header
+OPEN_MAX = 10_000
 
 CURRENT: ContextVar[Run | None] = ContextVar("arc_proxy_run", default=None)
 LATEST: ContextVar[Latest | None] = ContextVar("arc_proxy_latest", default=None)
@@ -72,6 +73,8 @@ class Latest:
         self._open: set[str] = set()
 
     def begin(self, run: Run) -> None:
+        if len(self._open) >= OPEN_MAX:
+            self._open.clear()  # generators that were made and never begun
         self._is_mixed |= bool(self._open) and run.parent not in self._open
         self._open.add(run.run_id)
 

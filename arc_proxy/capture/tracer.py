@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ METHODS = (
     *("arun", "ainvoke", "acall", "astream"),
 )
 MESSAGE_CHARS_MAX = 2000
+_CUT_CHARS_MAX = 100_000  # far beyond what is kept, so that no half of a key is
 
 _MARK = "__arc_tracer__"
 _OURS = os.path.dirname(__file__) + os.sep  # noqa: PTH120  pathlib is a slow import too
@@ -58,7 +60,7 @@ class Tracer:
         self._write = write
         self._before_run = before_run
         self._secrets = secrets
-        self._classes: dict[type, type] = {}
+        self._classes: dict[tuple[type, tuple[str, ...]], type] = {}
         self._latest = Latest(self)
 
     @property
@@ -76,14 +78,14 @@ class Tracer:
 
     def trace(self, agent: A, methods: tuple[str, ...]) -> A:
         """The same object; for a function, one that wraps it. What cannot be traced comes back as it was."""
-        if isinstance(agent, FunctionType | MethodType | BuiltinFunctionType):
+        if isinstance(agent, FunctionType | MethodType | BuiltinFunctionType | partial):
             wrapped: A = self._wrap_function(agent)
             return wrapped
         cls = type(agent)
         if hasattr(cls, _MARK):
             return agent
         try:
-            traced = self._classes.get(cls) or self._subclass(cls, methods)
+            traced = self._classes.get((cls, methods)) or self._subclass(cls, methods)
             object.__setattr__(agent, "__class__", traced)
         except (TypeError, ValueError, AttributeError) as error:
             warn_once(
@@ -94,7 +96,7 @@ class Tracer:
         for name in methods:
             # What the instance holds itself hides the methods of any class.
             own = getattr(agent, "__dict__", {}).get(name)
-            if callable(own):
+            if _is_method(own):
                 agent.__dict__[name] = self._wrap_function(own, agent)
         return agent
 
@@ -133,6 +135,7 @@ class Tracer:
         if run.ended:
             return
         run.ended = True
+        run.subject = None
         for latest in run.latest:
             latest.end(run)
         cancelled = None
@@ -145,13 +148,16 @@ class Tracer:
 
     def _describe(self, error: Exception) -> dict[str, Any]:
         kind = type(error)
-        message = _KEYS.sub("[key cut]", str(error)[: MESSAGE_CHARS_MAX * 2])
+        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+        message = self.cut(harmless(str)(error) or "")
+        return {"type": module + kind.__qualname__, "message": message, **innermost_frame(error)}
+
+    def cut(self, text: str) -> str:
+        """The beginning of the text, without keys."""
+        text = _KEYS.sub("[key cut]", text[:_CUT_CHARS_MAX])
         for secret in self._secrets():
-            message = message.replace(secret, "[key cut]")
-        name = (
-            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        )
-        return {"type": name, "message": message[:MESSAGE_CHARS_MAX], **innermost_frame(error)}
+            text = text.replace(secret, "[key cut]")
+        return text[:MESSAGE_CHARS_MAX]
 
     @harmless
     def _open_for(self, subject: object) -> Run | None:
@@ -183,7 +189,8 @@ class Tracer:
             made = super(traced, agent).__reduce_ex__(protocol)
             if not isinstance(made, tuple):
                 return made
-            return (made[0], tuple(cls if part is traced else part for part in made[1]), *made[2:])
+            parts = tuple(cls if part is traced else part for part in made[1])
+            return (cls if made[0] is traced else made[0], parts, *made[2:])
 
         def wrapped(name: str, method: Any) -> Any:
             def locate(args: tuple[Any, ...]) -> tuple[object, Any, tuple[Any, ...]]:
@@ -202,10 +209,16 @@ class Tracer:
         }
         for name in methods:
             method = getattr(cls, name, None)
-            if callable(method):
+            if _is_method(method):
                 body[name] = wrapped(name, method)
-        traced = self._classes[cls] = type(cls)(cls.__name__, (cls,), body)
-        return self._classes[cls]
+        traced = type(cls)(cls.__name__, (cls,), body)
+        self._classes[cls, methods] = traced
+        return self._classes[cls, methods]
+
+
+def _is_method(value: Any) -> bool:
+    """Whether it is what a `def` makes, and no object that happens to be callable."""
+    return callable(value) and hasattr(type(value), "__get__") and not isinstance(value, type)
 
 
 def innermost_frame(error: BaseException) -> dict[str, Any]:

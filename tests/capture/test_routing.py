@@ -119,6 +119,14 @@ def test_outside_of_runs_the_agent_is_named_and_no_run(sidecar, data_dir):
     assert not [name for name in headers if name.startswith("x-arc-")]
 
 
+def test_with_several_agents_in_a_process_no_call_is_given_to_the_wrong_one(sidecar, data_dir):
+    for name in ("finance", "support", "research"):
+        ArcTracer(name, data_dir=data_dir)
+    with openai.OpenAI() as client:
+        ask_openai(client)
+    assert sidecar.requests[0][0] == "/openai/v1/chat/completions"
+
+
 def test_a_run_that_the_caller_names_itself_keeps_that_name(sidecar, data_dir):
     def work() -> None:
         with openai.OpenAI(default_headers={"X-Arc-Run-Id": "mine"}) as client:

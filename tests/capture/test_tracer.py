@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,13 @@ class Slotted:
         return self.name
 
 
+class Reduced(Slotted):
+    __slots__ = ()
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.name,)
+
+
 class Model(pydantic.BaseModel):
     name: str
 
@@ -283,11 +291,11 @@ class Model(pydantic.BaseModel):
         return self.name
 
 
-@pytest.mark.parametrize("cls", [Plain, Frozen, Slotted, Model])
+@pytest.mark.parametrize("cls", [Plain, Frozen, Slotted, Reduced, Model])
 def test_a_traced_object_is_the_object_that_it_was(tracer, facts, cls):
     agent = cls(name="a")
     known = dict(vars(agent)) if hasattr(agent, "__dict__") else {}
-    text = repr(agent) if cls is not Slotted else ""
+    text = repr(agent) if cls not in (Slotted, Reduced) else ""
 
     traced = tracer.trace_agent(agent)
 
@@ -303,7 +311,7 @@ def test_a_traced_object_is_the_object_that_it_was(tracer, facts, cls):
     assert [fact["fact"] for fact in facts()] == ["run_start", "run_end"]
 
 
-@pytest.mark.parametrize("cls", [Plain, Frozen, Slotted, Model])
+@pytest.mark.parametrize("cls", [Plain, Frozen, Slotted, Reduced, Model])
 @pytest.mark.parametrize(
     "duplicate",
     [copy.copy, copy.deepcopy, lambda agent: pickle.loads(pickle.dumps(agent))],
@@ -345,6 +353,30 @@ def test_an_instance_with_a_function_of_its_own_is_traced_too(tracer, facts):
     agent.run = lambda: "mine"  # type: ignore[method-assign]
 
     assert tracer.trace_agent(agent).run() == "mine"
+    assert len(facts()) == 2
+
+
+def test_a_callable_attribute_that_is_no_method_stays_what_it_is(tracer):
+    class Settings:
+        verbose = True
+
+        def __call__(self) -> None:
+            pass
+
+    class Configured(Plain):
+        stream = Settings()
+
+    agent = Configured("a")
+    agent.invoke = Settings()
+
+    traced = tracer.trace_agent(agent)
+
+    assert traced.stream.verbose
+    assert traced.invoke.verbose
+
+
+def test_a_partial_is_traced_as_a_function(tracer, facts):
+    assert tracer.trace_agent(partial(max, 3))(2) == 3
     assert len(facts()) == 2
 
 
@@ -542,6 +574,7 @@ def test_no_credential_stands_in_an_exception_fact(tracer, data_dir, monkeypatch
 
     with pytest.raises(Boom):
         tracer.trace_agent(fail)()
+    tracer.outcome("failure", reason=f"rejected {keys[0]}")
 
     journal = b"".join(path.read_bytes() for path in data_dir.rglob("*.seg"))
     assert b"rejected" in journal
@@ -570,7 +603,7 @@ def test_an_exception_without_a_text_is_still_one(tracer, facts):
 
     with pytest.raises(Mute):
         tracer.trace_agent(fail)()
-    assert facts()[0]["fact"] == "run_start"
+    assert [fact["fact"] for fact in facts()] == ["run_start", "exception", "run_end"]
 
 
 def test_without_a_data_folder_nothing_is_made(tmp_path, caplog):
