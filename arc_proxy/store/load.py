@@ -81,7 +81,6 @@ _PLAIN_OF_CALL = (
     "finish_reason",
     "messages",
     "cost_nanousd",
-    "rate_id",
     "request_bytes",
     "response_bytes",
 )
@@ -211,6 +210,8 @@ def whole_call(connection: Connection, row: Mapping[str, Any]) -> Call:
             rate_id=line.rate_id,
             table_version=line.table_version,
             reason=line.cost_reason,
+            notes=tuple(envelope.get("notes", ())),
+            disputed_nanousd=envelope.get("disputed"),
         ),
         attempt_of=line.attempt_of,
         attempt=line.attempt,
@@ -241,6 +242,7 @@ def _line_fields(row: Mapping[str, Any]) -> dict[str, Any]:
         "usage_grade": UsageGrade(row["usage_grade"]),
         "cost_grade": CostGrade(row["cost_grade"]),
         "cost_reason": row["cost_reason"] or "",
+        "rate_id": row["rate_id"] or None,
         "table_version": row["table_version"] or None,
     }
     return fields

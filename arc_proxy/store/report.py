@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, select, text
 
 from arc_proxy.call import Kind
 from arc_proxy.store import tables
@@ -138,7 +138,7 @@ def read_doubts(
     latest = (
         select(call.cost_grade, call.cost_reason, model)
         .where(
-            call.cost_reason.is_not(None),
+            text(f"call.{tables.DOUBTFUL}"),
             call.started_ns >= period.since_ns,
             call.started_ns < period.until_ns,
         )
@@ -154,7 +154,7 @@ def read_doubts(
     statement = select(*columns, calls).group_by(*columns).order_by(calls.desc(), *columns)
     with reading(store) as connection:
         return tuple(
-            Doubt(grade=CostGrade(grade), reason=reason, model=model_name, calls=count)
+            Doubt(grade=CostGrade(grade), reason=reason or "", model=model_name, calls=count)
             for grade, reason, model_name, count in connection.execute(statement)
         )
 

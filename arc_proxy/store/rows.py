@@ -40,7 +40,6 @@ TOKENS = (
 )
 TOKEN_COLUMNS = tuple(f"{bucket}_tokens" for bucket in TOKENS)
 
-_CERTAIN = frozenset({CostGrade.COMPUTED, CostGrade.PROVIDER_REPORTED})
 _FAILED = frozenset({Ended.TRUNCATED, Ended.UPSTREAM_ERROR, Ended.REFUSED})
 
 
@@ -61,10 +60,11 @@ def series_name(call: Call, agent_id: int) -> tuple[int, str, str, str, str]:
 
 
 def rate_name(call: Call) -> tuple[str, str] | None:
+    """(rate id, table version), "" for what the cost does not have."""
     cost = call.cost
-    if cost.rate_id is None:
+    if cost.rate_id is None and cost.table_version is None:
         return None
-    return (some_word(cost.rate_id), some_word(cost.table_version or ""))
+    return (some_word(cost.rate_id or ""), some_word(cost.table_version or ""))
 
 
 def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
@@ -111,7 +111,7 @@ def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
         "tool_units": json_text({some_word(k): whole(v, TOKENS_MAX) for k, v in usage.tool_units.items()}),
         "cost_nanousd": None if cost.grade is CostGrade.UNKNOWN else whole(cost.nanousd or 0, NANOUSD_MAX),
         "cost_grade": str(cost.grade),
-        "cost_reason": None if cost.grade in _CERTAIN else word(cost.reason, TEXT_MAX) or str(cost.grade),
+        "cost_reason": word(cost.reason, TEXT_MAX) or None,
         "request_bytes": whole(call.request_bytes),
         "response_bytes": whole(call.response_bytes),
     }

@@ -1,9 +1,10 @@
 """
 A run's row, from the rows of its calls and facts. No SQL.
 
-Adding is commutative: sums add up, times take the earliest and latest, of names the one that sorts first.
-So the row does not depend on the order of arrival and one more call costs the same in a run of ten and of
-a million. What cannot be taken back by subtraction is derived again from all of the run's rows.
+Adding is commutative: sums add up, times take the earliest and latest, of names the one that sorts first (of
+sessions the one with the lowest key). So one more call costs the same in a run of ten and of a million, and
+the row does not depend on the order of its calls. What cannot be taken back by subtraction is derived again
+from all of the run's rows.
 """
 
 from __future__ import annotations

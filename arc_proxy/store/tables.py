@@ -23,6 +23,9 @@ KEY = BigInteger().with_variant(Integer, "sqlite")  # SQLite makes only an INTEG
 # Prefixes are searched by range, so PostgreSQL has to sort by code point as SQLite does.
 ID_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
+# The condition of an index; a query that says it in the same words is served by it.
+DOUBTFUL = "cost_grade NOT IN ('computed', 'provider_reported')"
+
 metadata = SQLModel.metadata
 metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -98,7 +101,7 @@ class SessionTable(SQLModel, table=True):
 
 
 class RateTable(SQLModel, table=True):
-    """Price rows that a call was priced by."""
+    """Price rows that calls were priced by; "" for a table that had none for a call."""
 
     __tablename__ = "rate"
     __table_args__ = (UniqueConstraint("rate_id", "table_version"),)
@@ -192,7 +195,7 @@ class CallTable(SQLModel, table=True):
         Index("ix_call_agent_started", "agent_id", "started_ns"),
         Index("ix_call_series_started", "series_id", "started_ns"),
         _partial("ix_call_failed", "started_ns", where="failed"),
-        _partial("ix_call_uncertain", "started_ns", where="cost_reason IS NOT NULL"),
+        _partial("ix_call_doubtful", "started_ns", where=DOUBTFUL),
     )
     id: int = _id()
     call_id: str = Field(sa_type=ID_TEXT)
@@ -247,7 +250,7 @@ class CallTable(SQLModel, table=True):
     tool_units: str | None = _text()  # JSON object
     cost_nanousd: int | None = _int()  # null exactly when the grade is unknown
     cost_grade: str = _text()
-    cost_reason: str | None = _text()  # null when nothing is in doubt
+    cost_reason: str | None = _text()  # why the grade is what it is
     rate_key: int | None = _ref("rate")
     request_bytes: int = _int()
     response_bytes: int = _int()

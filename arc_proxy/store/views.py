@@ -63,7 +63,7 @@ class CallLine:
     usage_grade: UsageGrade
     cost_nanousd: int | None
     cost_grade: CostGrade
-    cost_reason: str  # why the grade is a doubtful one
+    cost_reason: str  # why the grade is what it is; may be empty
     rate_id: str | None
     table_version: str | None
     request_bytes: int

@@ -273,6 +273,13 @@ def _calls() -> None:
     )
     op.create_index("ix_call_agent_started", "call", ["agent_id", "started_ns"])
     op.create_index(
+        "ix_call_doubtful",
+        "call",
+        ["started_ns"],
+        sqlite_where=sa.text("cost_grade NOT IN ('computed', 'provider_reported')"),
+        postgresql_where=sa.text("cost_grade NOT IN ('computed', 'provider_reported')"),
+    )
+    op.create_index(
         "ix_call_failed",
         "call",
         ["started_ns"],
@@ -282,13 +289,6 @@ def _calls() -> None:
     op.create_index("ix_call_run_started", "call", ["run_key", "started_ns"])
     op.create_index("ix_call_series_started", "call", ["series_id", "started_ns"])
     op.create_index("ix_call_started", "call", ["started_ns"])
-    op.create_index(
-        "ix_call_uncertain",
-        "call",
-        ["started_ns"],
-        sqlite_where=sa.text("cost_reason IS NOT NULL"),
-        postgresql_where=sa.text("cost_reason IS NOT NULL"),
-    )
 
 
 def _beside_calls() -> None:
