@@ -17,7 +17,7 @@ import typer
 from arc_proxy.cli.folder import Folder, find_folder, read_secret
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.options import Agent, DataDir, Since, Until, given
-from arc_proxy.cli.terminal import say, warn
+from arc_proxy.cli.terminal import quiet_when_nobody_reads, say, warn
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError, UsageError
 from arc_proxy.format import plural
@@ -126,8 +126,9 @@ def _write_har(store: Store, folder: Folder, wanted: Any, out: BinaryIO) -> int:
 def _sink(output: Path | None) -> Iterator[BinaryIO]:
     """A file that is whole or not there; else stdout."""
     if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with quiet_when_nobody_reads():
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
         return
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     try:

@@ -7,8 +7,10 @@ token that only who can read `secret.key` can make.
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
+import os
 import socket
 import time
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from arc_proxy.process import start_time
 ANSWER_S = 5.0
 START_S = 15.0  # a console imports a database layer before it answers
 _RETRY_S = 0.1
+_POLL_S = 0.05
 
 
 class ConsoleUnreachable(ArcError):
@@ -60,6 +63,31 @@ def find_instance(folder: Folder) -> Instance | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def await_end(instance: Instance, folder: Folder, timeout_s: float) -> bool:
+    """Wait until this instance is gone and the folder can be served again. False if it is still there."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        found = find_instance(folder)
+        if (found is None or found.pid != instance.pid) and _is_unlocked(folder):
+            return True
+        time.sleep(_POLL_S)
+    return False
+
+
+def _is_unlocked(folder: Folder) -> bool:
+    try:
+        lock = os.open(folder.path / "serve.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 def is_ready(instance: Instance) -> bool:

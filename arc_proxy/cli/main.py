@@ -7,19 +7,17 @@ A person's mistake is one sentence, never a traceback; a traceback means that we
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from arc_proxy import __version__
 from arc_proxy.cli.panels import root_help
-from arc_proxy.cli.terminal import out, say, style, width
+from arc_proxy.cli.terminal import out, quiet_when_nobody_reads, say, style, width
 from arc_proxy.errors import ArcError, ConfigError, UsageError
 
 EXIT_FAILED = 1
 EXIT_MISUSE = 2
 EXIT_INTERRUPTED = 130
-EXIT_PIPE_CLOSED = 141  # as a program ends whose reader has left
 
 
 def main() -> None:
@@ -30,15 +28,14 @@ def run(arguments: Sequence[str]) -> int:
     """Do what the arguments say; the exit code."""
     try:
         code = _run(arguments)
-        sys.stdout.flush()
+        with quiet_when_nobody_reads():
+            sys.stdout.flush()
     except ArcError as error:
         return _refuse(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Nobody reads any more. The interpreter would complain once again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PIPE_CLOSED
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else EXIT_FAILED
     return code
 
 
@@ -55,10 +52,7 @@ def _run(arguments: Sequence[str]) -> int:
 
     from arc_proxy.cli.app import app
 
-    try:
-        get_command(app).main(args=list(arguments), prog_name="arc-proxy")
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else EXIT_FAILED
+    get_command(app).main(args=list(arguments), prog_name="arc-proxy")
     return 0
 
 

@@ -18,13 +18,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from arc_proxy.cli.folder import Folder, prepare, runtime_dir
-from arc_proxy.cli.instance import Instance, find_instance, is_ready
+from arc_proxy.cli.instance import Instance, await_end, find_instance, is_ready
 from arc_proxy.cli.port import free_port
 from arc_proxy.errors import ArcError
 from arc_proxy.process import start_time
 
 START_S = 20.0
-STOP_S = 15.0
+STOP_S = 60.0  # what it may take to drain, and more
 _POLL_S = 0.02
 
 
@@ -87,14 +87,11 @@ def _stop_if_last(lock: int, folder: Folder, environ: Mapping[str, str]) -> None
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return  # another program still uses it
-    started = start_time(instance.pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(instance.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_S
-    while start_time(instance.pid) == started and time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(instance.pid, os.WNOHANG)
-        time.sleep(_POLL_S)
+    await_end(instance, folder, STOP_S)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(instance.pid, os.WNOHANG)  # where it is a child of this very `run`
     _marker(folder, environ).unlink(missing_ok=True)
 
 

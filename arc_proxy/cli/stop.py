@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import Annotated
 
 import typer
 
 from arc_proxy.cli.folder import find_folder
 from arc_proxy.cli.help import HelpCommand
-from arc_proxy.cli.instance import find_instance
+from arc_proxy.cli.instance import await_end, find_instance
 from arc_proxy.cli.options import DataDir
 from arc_proxy.cli.terminal import say
 from arc_proxy.errors import ArcError
-from arc_proxy.process import start_time
 
 app = typer.Typer(add_completion=False)
 
@@ -24,7 +22,7 @@ app = typer.Typer(add_completion=False)
 def stop(
     wait: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for its end.")
-    ] = 45,
+    ] = 60,
     data_dir: DataDir = None,
 ) -> None:
     """Stop the proxy of the data folder. Open streams may finish first; a second `stop` cuts them."""
@@ -33,11 +31,7 @@ def stop(
     if instance is None:
         say(f"No proxy runs for {folder.path}.")
         return
-    started = start_time(instance.pid)
     os.kill(instance.pid, signal.SIGTERM)
-    deadline = time.monotonic() + wait
-    while start_time(instance.pid) == started:
-        if time.monotonic() >= deadline:
-            raise ArcError(f"process {instance.pid} still drains open streams after {wait:.0f} s.")
-        time.sleep(0.05)
+    if not await_end(instance, folder, wait):
+        raise ArcError(f"process {instance.pid} still drains open streams after {wait:.0f} s.")
     say(f"Stopped {instance.url}.")

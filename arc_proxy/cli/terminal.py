@@ -10,13 +10,15 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from arc_proxy.format import ascii_only
 
 WIDTH_MAX = 120  # longer lines are hard to read, however wide the terminal is
 WIDTH_PIPED = 100
+EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE, as shells report it
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -71,7 +73,19 @@ def out_json_lines(values: Iterable[Any]) -> None:
         out(json.dumps(value, ensure_ascii=not is_utf8(sys.stdout), separators=(",", ":")))
 
 
+@contextmanager
+def quiet_when_nobody_reads() -> Iterator[None]:
+    """Leave as a program does whose reader has left: `arc-proxy export calls | head` is no failure."""
+    try:
+        yield
+    except BrokenPipeError:
+        # The interpreter would complain once again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(EXIT_PIPE_CLOSED) from None
+
+
 def _write(stream: TextIO, text: str) -> None:
-    stream.write((text if is_utf8(stream) else ascii_only(text)) + "\n")
-    if stream is sys.stderr:
-        stream.flush()
+    with quiet_when_nobody_reads():
+        stream.write((text if is_utf8(stream) else ascii_only(text)) + "\n")
+        if stream is sys.stderr:
+            stream.flush()

@@ -45,7 +45,11 @@ for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"):
 print("ready", flush=True)
 time.sleep(30)
 """
-LAUNCHER = "import os, sys; from arc_proxy.cli.child import run_child; sys.exit(run_child(sys.argv[1:], os.environ)[0])"
+LAUNCHER = """
+import os, sys
+from arc_proxy.cli.child import run_child
+sys.exit(run_child(sys.argv[1:], os.environ)[0])
+"""
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 SECRET = bytes(range(32))
 HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
+    "<script>document.title = 1</script>",
+    '"><img src=x onerror=document.title=1>',
     "{{ 7*7 }}{% raw %}",
-    "javascript:alert(1)",
-    "</style><script>alert(1)</script>",
+    "javascript:document.title=1",
+    "</style><script>document.title = 1</script>",
     "\x1b]8;;http://evil\x07link\u202e",
 )

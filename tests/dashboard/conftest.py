@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -9,6 +12,7 @@ from aiohttp import web
 
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
+from arc_proxy.api.token import make_token
 from arc_proxy.dashboard.app import add_dashboard
 from arc_proxy.dashboard.page import POLICY
 from arc_proxy.report.card import Card, Line
@@ -33,10 +37,10 @@ def document() -> Document:
     )
 
 
-@pytest.fixture
-async def console(tmp_path, document):
-    """A console's web half on a Unix socket, and a way to ask it as a browser behind the gateway would."""
-    gate = Gate(SECRET, cookie="arc_test", policy=POLICY, used_logins=tmp_path / "used")
+@asynccontextmanager
+async def serving(folder: Path, document: Document) -> AsyncIterator[web.AppRunner]:
+    """A console's web half, without a site yet."""
+    gate = Gate(SECRET, cookie="arc_test", policy=POLICY, used_logins=folder / "used")
     app = web.Application(middlewares=[gate.middleware()])
     app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
     threads = asyncio.Semaphore(2)
@@ -49,13 +53,31 @@ async def console(tmp_path, document):
     add_dashboard(app, lambda _since: document, threads)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
+    try:
+        yield runner
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def console(tmp_path, document):
+    """On a Unix socket, and a way to ask it as a browser behind the gateway would."""
     path = str(tmp_path / "s")
-    await web.UnixSite(runner, path).start()
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), cookie_jar=jar) as session:
+    async with serving(tmp_path, document) as runner:
+        await web.UnixSite(runner, path).start()
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), cookie_jar=jar) as session:
 
-        def ask(method: str, target: str, **more: object) -> Callable[..., object]:
-            return session.request(method, f"http://127.0.0.1{target}", allow_redirects=False, **more)
+            def ask(method: str, target: str, **more: object) -> Callable[..., object]:
+                return session.request(method, f"http://127.0.0.1{target}", allow_redirects=False, **more)
 
-        yield ask
-    await runner.cleanup()
+            yield ask
+
+
+@pytest.fixture
+async def login_link(tmp_path, document):
+    """On a port, for a browser: the link that logs it in."""
+    async with serving(tmp_path, document) as runner:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        token = make_token(SECRET, "login", time.time() + 60)
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/_arc/login?token={token}"
