@@ -40,16 +40,12 @@ class RequestHead:
     headers: Headers  # case, order and duplicates as they came
 
     def encode(self) -> bytes:
-        upstream = self.upstream.encode() if self.upstream else _NONE
-        url = self.url.encode() if self.url else _NONE
-        return b"arc1 %b %b %d\r\n%b %b %b\r\n%b" % (
-            upstream,
-            url,
-            self.connection,
-            self.method,
-            self.target,
-            self.version,
-            _fields(self.headers),
+        return encode_request_head(
+            upstream=self.upstream,
+            url=self.url,
+            connection=self.connection,
+            line=b"%b %b %b" % (self.method, self.target, self.version),
+            field_lines=_fields(self.headers),
         )
 
 
@@ -62,13 +58,8 @@ class ResponseHead:
     headers: Headers
 
     def encode(self) -> bytes:
-        return b"arc1 %b\r\n%b %d %b\r\n%b" % (
-            self.origin.encode(),
-            self.version,
-            self.status,
-            self.reason,
-            _fields(self.headers),
-        )
+        line = b"%b %d %b" % (self.version, self.status, self.reason)
+        return encode_response_head(origin=self.origin, line=line, field_lines=_fields(self.headers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +86,24 @@ class Anchor:
 
     def encode(self) -> bytes:
         return str(self.wall_ns).encode()
+
+
+def encode_request_head(
+    *, upstream: str | None, url: str | None, connection: int, line: bytes, field_lines: bytes
+) -> bytes:
+    """`line` is the request line without its end, `field_lines` the fields, `name: value CRLF` each."""
+    return b"arc1 %b %b %d\r\n%b\r\n%b\r\n" % (
+        upstream.encode() if upstream else _NONE,
+        url.encode() if url else _NONE,
+        connection,
+        line,
+        field_lines,
+    )
+
+
+def encode_response_head(*, origin: str, line: bytes, field_lines: bytes) -> bytes:
+    """`line` is the status line without its end, with a space behind the status."""
+    return b"arc1 %b\r\n%b\r\n%b\r\n" % (origin.encode(), line, field_lines)
 
 
 def decode_request_head(content: bytes) -> RequestHead:
@@ -144,7 +153,7 @@ def decode_anchor(content: bytes) -> Anchor:
 
 
 def _fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % field for field in headers]) + b"\r\n"
+    return b"".join([b"%b: %b\r\n" % field for field in headers])
 
 
 def _split(content: bytes) -> tuple[bytes, bytes, Headers]:

@@ -13,6 +13,7 @@ characters of base32 in Crockford's alphabet (https://www.crockford.com/base32.h
 
 from __future__ import annotations
 
+import base64
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -23,6 +24,7 @@ NO_EXCHANGE = bytes(ID_BYTES)
 
 _HEADER = struct.Struct("<B16sQ")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 
 
@@ -96,8 +98,8 @@ def make_exchange_id(wall_ms: int, writer_id: int, counter: int) -> bytes:
 
 def id_text(exchange_id: bytes) -> str:
     """The id as people see it: 26 characters that sort as the bytes do."""
-    number = int.from_bytes(exchange_id, "big")
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
+    # base32 speaks of groups of 5 bytes: with 4 zeros in front, the last 26 characters are ours.
+    return base64.b32encode(b"\0\0\0\0" + exchange_id)[-ID_TEXT_LEN:].translate(_TO_CROCKFORD).decode()
 
 
 def id_bytes(text: str) -> bytes:
