@@ -1,4 +1,4 @@
-"""The page in a real browser: what it makes of hostile text, and whether its policy lets its own parts work."""
+"""The page in a real browser: what it makes of hostile text, and whether its own parts still work."""
 
 from __future__ import annotations
 
