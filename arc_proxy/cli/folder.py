@@ -17,6 +17,9 @@ from pathlib import Path
 from arc_proxy.cut import load_secret_key
 from arc_proxy.errors import ConfigError
 
+CONSOLE_SOCKET = "console.sock"
+SOCKET_PATH_BYTES_MAX = 103  # of a Unix socket's address on macOS; Linux has four more
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -74,10 +77,9 @@ def read_secret(folder: Folder) -> bytes:
 
 def runtime_dir(folder: Folder, environ: Mapping[str, str]) -> Path:
     """The run-time folder, made if need be. Raises ConfigError if someone else could have put it there."""
-    base = environ.get("XDG_RUNTIME_DIR")
-    if base and Path(base).is_dir() and os.access(base, os.W_OK):
-        path = Path(base) / f"arc-{folder.digest}"
-    else:
+    base = Path(environ.get("XDG_RUNTIME_DIR") or "/nowhere")
+    path = base / f"arc-{folder.digest}"
+    if not os.access(base, os.W_OK) or len(os.fsencode(path / CONSOLE_SOCKET)) > SOCKET_PATH_BYTES_MAX:
         path = Path("/tmp") / f"arc-{os.getuid()}-{folder.digest}"  # noqa: S108  checked below
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()

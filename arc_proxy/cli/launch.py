@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from arc_proxy import __version__
-from arc_proxy.cli.folder import Folder, prepare, runtime_dir
+from arc_proxy.cli.folder import CONSOLE_SOCKET, Folder, prepare, runtime_dir
 from arc_proxy.cli.port import free_port, is_free
 from arc_proxy.errors import ConfigError
 from arc_proxy.gateway.config import Capture, GatewayConfig, OnClientClose
@@ -25,7 +25,6 @@ from arc_proxy.listener import PortTaken, owner_of
 from arc_proxy.settings import Settings
 
 SUPERVISOR = "arc_proxy.supervisor"
-CONSOLE_SOCKET = "console.sock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from arc_proxy.cli.folder import find_folder, prepare, read_secret, runtime_dir
@@ -163,6 +165,9 @@ def test_the_runtime_folder_is_ours_alone(tmp_path):
     path = runtime_dir(folder, {"XDG_RUNTIME_DIR": str(tmp_path)})
     assert path == tmp_path / f"arc-{folder.digest}"
     assert path.stat().st_mode & 0o777 == 0o700
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    assert runtime_dir(folder, {"XDG_RUNTIME_DIR": str(deep)}).parent == Path("/tmp")
     path.chmod(0o755)
     with pytest.raises(ConfigError, match="not a folder of yours alone"):
         runtime_dir(folder, {"XDG_RUNTIME_DIR": str(tmp_path)})
