@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -74,6 +75,13 @@ def test_a_demo_prints_the_card_and_leaves_only_its_folder(data_dir):
     assert shown.returncode == 0, shown.stderr
     assert "KeyError" in shown.stdout
     assert "unset ARC_DATABASE_URL" in done.stdout
+
+    # Each call joined the run that its agent's tracer opened.
+    exported = arc_proxy("export", "calls", ARC_DATA_DIR=str(data_dir))
+    calls = [json.loads(line) for line in exported.stdout.splitlines()]
+    assert {call["grouping_rule"] for call in calls} == {"header"}
+    assert len({(call["agent"], call["run_id"]) for call in calls}) == 12 + 8 + 4
+    assert {call["cost_grade"] for call in calls if call["model"] == "acme-local-7b"} == {"unknown"}
 
 
 @pytest.mark.timeout(240)
