@@ -242,7 +242,7 @@ class Assembler:
                     yield opened.as_exchange(_IN_FLIGHT, state.after, closed=False)
 
     def positions(self) -> dict[str, Position]:
-        """Where to resume each writer once all exchanges handed out so far are stored."""
+        """Where to resume each writer fed since `forget_idle`, once all exchanges handed out are stored."""
         return {writer: _resume_at(state) for writer, state in self._writers.items()}
 
     def held(self) -> dict[str, dict[bytes, Position]]:
@@ -269,11 +269,9 @@ class Assembler:
                 state.held[exchange_id] = opened
                 opened.checkpointed_ns, opened.fresh = opened.started_ns + opened.last_ns, False
 
-    def forget(self, writer: str) -> None:
-        """Drop what is known of a writer whose segments no longer exist."""
-        state = self._writers.pop(writer, None)
-        if state is not None:
-            self._open_bytes -= sum(o.held_bytes for o in (*state.pinned.values(), *state.held.values()))
+    def forget_idle(self) -> None:
+        """Drop writers without open exchanges, of which the position is all there was to know."""
+        self._writers = {name: state for name, state in self._writers.items() if state.pinned or state.held}
 
     def open_writers(self) -> list[str]:
         return [writer for writer, state in self._writers.items() if state.pinned or state.held]

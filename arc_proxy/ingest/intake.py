@@ -203,6 +203,7 @@ class Intake:
             point = Resume(at, seen, held.get(writer, {}))
             if self._handed_out.get(writer) != point:
                 self._handed_out[writer] = batch.resume[writer] = point
+        self._assembler.forget_idle()
         return batch
 
     def _seen_before(self, writer: str) -> Position:

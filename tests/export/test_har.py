@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from arc_proxy.cut import Fingerprints
+from arc_proxy.export import har
 from arc_proxy.export.har import HarWritten, write_har
 from arc_proxy.export.har_import import import_har
 from arc_proxy.export.rows import export_call
-from arc_proxy.ingest.assemble import SPILL_BYTES
+from arc_proxy.ingest.assemble import Assembler
 from arc_proxy.ingest.worker import catch_up
 from arc_proxy.journal.head import Gap
 from arc_proxy.journal.record import Ended, RecordKind, id_text, make_exchange_id
@@ -108,10 +110,10 @@ def test_an_import_of_several_segments_tells_no_times_to_search_by(tmp_path: Pat
     assert export([first], tmp_path)[1] == HarWritten(1, 0)
 
 
-def test_a_large_call_is_written_whole(tmp_path: Path) -> None:
+def test_a_large_call_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(har, "Assembler", functools.partial(Assembler, spill_bytes=100))
     tape = Tape(tmp_path / "journal")
-    text = "x" * (SPILL_BYTES + 1)
-    call_id = id_text(tape.call(text))
+    call_id = id_text(tape.call("x" * 5000))
     tape.writer.close()
     [entry] = json.loads(export([call_id], tmp_path)[0])["log"]["entries"]
-    assert text in entry["request"]["postData"]["text"]
+    assert "x" * 5000 in entry["request"]["postData"]["text"]

@@ -283,13 +283,12 @@ def test_a_tape_that_was_not_secure_says_so_of_the_exchange() -> None:
     assert [e.unsecured for e in feed(Assembler(), entries)] == [True]
 
 
-def test_a_forgotten_writer_holds_nothing() -> None:
-    assembler = Assembler(open_bytes_max=10)
-    feed(assembler, lay([head(), told(b"12345678")], writer="0000000a"))
-    assembler.forget("0000000a")
-    assert (assembler.positions(), assembler.open_count) == ({}, 0)
-    [exchange] = feed(assembler, lay([head(), told(b"12345678"), end()]))
-    assert not exchange.spilled
+def test_only_writers_with_open_exchanges_are_remembered() -> None:
+    assembler = Assembler()
+    feed(assembler, [*lay([head(), end()]), *lay([head()], writer="00000002")])
+    assembler.forget_idle()
+    assert assembler.positions() == {"00000002": (0, 0)}
+    assert (assembler.open_writers(), assembler.open_count) == (["00000002"], 1)
 
 
 WRITERS = ("00000001", "00000002")
