@@ -20,13 +20,17 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 # Shorter values are no secrets ("none", "ollama"), and looking for them would spoil what people wrote.
 SECRET_BYTES_MIN = 12
+# Marks and the like that are kept in memory.
+REMEMBERED_MAX = 1024
 # A value that runs on longer than this is cut without knowing its end.
 HELD_BYTES_MAX = 64 * 1024
 
@@ -82,8 +86,6 @@ _JSON_NAMES = (
     b"clientsecret|private_key"
 )
 _NAMES = frozenset(_JSON_NAMES.split(b"|"))
-# Ends of those names: a search for each of these is far quicker than one for a pattern.
-_ANCHORS = (b'oken"', b'ecret"', b'key"', b'rization"', b'ssertion"')
 _TEXT = rb'(?:[^"\\]|\\.)*+'  # the inside of a JSON string
 _JSON_FIELD = re.compile(rb'"(?:' + _JSON_NAMES + rb')"\s*:\s*"(?P<value>' + _TEXT + rb')"', re.I | re.S)
 _JSON_OPEN = re.compile(rb'"(?:' + _JSON_NAMES + rb')"\s*:\s*"' + _TEXT + rb"\\?\Z", re.I | re.S)
@@ -100,6 +102,10 @@ _FORM_FIELD = re.compile(rb"(?:\A|(?<=&))(?P<name>" + _FORM_NAMES + rb")=(?P<val
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9-]{1,24}) +(?=\S)")
 
 
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
+
+
 class BodyForm(Enum):
     """What kind of fields a body is searched for."""
 
@@ -108,22 +114,61 @@ class BodyForm(Enum):
     FORM = "form"
 
 
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """A secret in one of its forms, and what stands for it."""
+
+    text: bytes
+    mark: bytes
+    starts: tuple[bytes, ...]  # its first one, two and three bytes
+    head: bytes  # its first four
+
+
 class Fingerprints:
-    """Makes the marks that stand for credentials."""
+    """Makes the marks that stand for credentials. Keys come again and again, so what it made is kept."""
 
     def __init__(self, secret_key: bytes) -> None:
         self._secret_key = secret_key
-        self._known: dict[bytes, bytes] = {}
+        self._marks: dict[bytes, bytes] = {}
+        self._needles: dict[bytes, tuple[Needle, ...]] = {}
+        self._headers: dict[tuple[bytes, bytes], tuple[bytes, tuple[bytes, ...]]] = {}
 
     def mark(self, value: bytes) -> bytes:
         """`cut-` and 8 hex digits."""
-        mark = self._known.get(value)
+        mark = self._marks.get(value)
         if mark is None:
             digest = hmac.new(self._secret_key, value, hashlib.sha256).hexdigest()
-            if len(self._known) >= 1024:
-                self._known.clear()
-            mark = self._known[value] = b"cut-" + digest[:8].encode()
+            mark = b"cut-" + digest[:8].encode()
+            _remember(self._marks, value, mark)
         return mark
+
+    def cut_header(self, name: bytes, value: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+        """See the function of this name."""
+        known = self._headers.get((name, value))
+        if known is None:
+            known = cut_header(name, value, self)
+            _remember(self._headers, (name, value), known)
+        return known
+
+    def needles(self, secret: bytes) -> tuple[Needle, ...]:
+        """The forms in which a secret may come back; none if it is too short to be one."""
+        known = self._needles.get(secret)
+        if known is None:
+            forms = {secret, quote_from_bytes(secret, safe="").encode()}
+            if len(secret) < SECRET_BYTES_MIN:
+                forms.clear()
+            mark = self.mark(secret)
+            known = tuple(
+                Needle(form, mark, (form[:1], form[:2], form[:3]), form[:4]) for form in sorted(forms)
+            )
+            _remember(self._needles, secret, known)
+        return known
+
+
+def _remember(memory: dict[_K, _V], key: _K, value: _V) -> None:
+    if len(memory) >= REMEMBERED_MAX:
+        memory.clear()
+    memory[key] = value
 
 
 def load_secret_key(path: Path) -> bytes:
@@ -190,48 +235,42 @@ def cut_query(target: str, fingerprints: Fingerprints) -> tuple[str, tuple[bytes
 class Secrets:
     """The credentials of one exchange: found in its heads and its request, looked for in all of it."""
 
-    __slots__ = ("_fingerprints", "_marks", "_starts", "longest")
+    __slots__ = ("_fingerprints", "_needles")
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         self._fingerprints = fingerprints
-        self._marks: dict[bytes, bytes] = {}
-        self._starts: dict[bytes, tuple[bytes, ...]] = {}
-        self.longest = 0
+        self._needles: list[Needle] = []
 
     def add(self, secrets: Iterable[bytes]) -> None:
         for secret in secrets:
-            if len(secret) < SECRET_BYTES_MIN or secret in self._marks:
-                continue
-            mark = self._fingerprints.mark(secret)
-            for form in {secret, quote_from_bytes(secret, safe="").encode()}:
-                self._marks[form] = mark
-                self._starts[form] = (form[:1], form[:2], form[:3])
-                self.longest = max(self.longest, len(form))
+            for needle in self._fingerprints.needles(secret):
+                if needle not in self._needles:
+                    self._needles.append(needle)
 
     def mark(self, value: bytes) -> bytes:
         return self._fingerprints.mark(value)
 
     def cut(self, text: bytes) -> bytes:
         """The text with every secret in it replaced by its mark."""
-        for secret, mark in self._marks.items():
-            if secret in text:
-                text = text.replace(secret, mark)
+        for needle in self._needles:
+            if needle.text in text:
+                text = text.replace(needle.text, needle.mark)
         return text
 
     def begins_at(self, text: bytes) -> int:
         """Where in the text a secret may have begun that does not end in it; its length if none has."""
         size = len(text)
         first = size
-        for secret, starts in self._starts.items():
-            tail_from = max(0, size - len(secret) + 1)
-            at = text.find(secret[:4], tail_from)
+        for needle in self._needles:
+            tail = max(0, size - len(needle.text) + 1)
+            at = text.find(needle.head, tail)
             while at != -1 and at < first:
-                if secret.startswith(text[at:]):
+                if needle.text.startswith(text[at:]):
                     first = at
                     break
-                at = text.find(secret[:4], at + 1)
-            if text.endswith(starts):
-                first = min(first, next(size - n for n in (3, 2, 1) if text.endswith(secret[:n])))
+                at = text.find(needle.head, at + 1)
+            if text.endswith(needle.starts):
+                first = min(first, next(size - n for n in (3, 2, 1) if text.endswith(needle.text[:n])))
         return first
 
 
@@ -263,15 +302,19 @@ class Cutter:
             text = self._leave_value(text)
         if self._form is BodyForm.FORM:
             keep = text.rfind(b"&") + 1
-            ready, self._held = self._cut(text[:keep]), text[keep:]
+            ready = self._cut_secrets(_FORM_FIELD.sub(self._mark_field, text[:keep]))
         else:
-            text = self._cut(text)
+            has_anchor = self._form is BodyForm.JSON and _has_anchor(text)
+            if has_anchor:
+                text = _JSON_FIELD.sub(self._mark_field, text)
+            text = self._cut_secrets(text)
             keep = self._secrets.begins_at(text)
             if self._form is BodyForm.JSON:
                 keep = min(keep, _name_begins_at(text))
-                opened = _search_open(text)
-                keep = keep if opened is None else min(keep, opened)
-            ready, self._held = text[:keep], text[keep:]
+            if has_anchor and (opened := _JSON_OPEN.search(text)) is not None:
+                keep = min(keep, opened.start())
+            ready = text[:keep]
+        self._held = text[keep:]
         if len(self._held) > HELD_BYTES_MAX:
             return ready + self._give_up()
         return ready
@@ -283,27 +326,28 @@ class Cutter:
         if self._in_value:
             text = self._leave_value(text)
             self._in_value = False
-        text = self._cut(text)
-        if self._form is BodyForm.JSON and (opened := _search_open(text)) is not None:
-            self.cuts += 1
-            text = text[:opened] + _open_marked(text[opened:], self._secrets)
+        if not text:
+            return text
+        if self._form is BodyForm.FORM:
+            text = _FORM_FIELD.sub(self._mark_field, text)
+        elif self._form is BodyForm.JSON and _has_anchor(text):
+            text = _JSON_FIELD.sub(self._mark_field, text)
+            opened = _JSON_OPEN.search(text)
+            if opened is not None:
+                self.cuts += 1
+                text = text[: opened.start()] + _open_marked(text[opened.start() :], self._secrets)
+        text = self._cut_secrets(text)
         begun = self._secrets.begins_at(text)
         if len(text) - begun >= SECRET_BYTES_MIN:
             self.cuts += 1
             text = text[:begun] + self._secrets.mark(text[begun:])
         return text
 
-    def _cut(self, text: bytes) -> bytes:
-        plain = text
-        if self._form is BodyForm.JSON:
-            if _has_anchor(text):
-                text = _JSON_FIELD.sub(self._mark_field, text)
-        elif self._form is BodyForm.FORM:
-            text = _FORM_FIELD.sub(self._mark_field, text)
-        text = self._secrets.cut(text)
-        if text is not plain and text != plain:
+    def _cut_secrets(self, text: bytes) -> bytes:
+        kept = self._secrets.cut(text)
+        if kept is not text:
             self.cuts += 1
-        return text
+        return kept
 
     def _mark_field(self, found: re.Match[bytes]) -> bytes:
         value = found["value"]
@@ -314,6 +358,7 @@ class Cutter:
         skip = scheme.end() if scheme else 0
         secret = value[skip:]
         self._secrets.add((secret, unquote_to_bytes(secret)) if self._form is BodyForm.FORM else (secret,))
+        self.cuts += 1
         return whole[: start + skip] + self._secrets.mark(secret) + whole[start + len(value) :]
 
     def _give_up(self) -> bytes:
@@ -321,7 +366,7 @@ class Cutter:
         held, self._held = self._held, b""
         self._in_value = True
         self.cuts += 1
-        if self._form is BodyForm.JSON and _search_open(held) == 0:
+        if self._form is BodyForm.JSON:
             return _open_marked(held, self._secrets)
         name, equals, value = held.partition(b"=")
         return name + equals + self._secrets.mark(value)
@@ -343,8 +388,15 @@ class Cutter:
 
 
 def _has_anchor(text: bytes) -> bool:
+    """Whether a JSON text may hold a secret field: the names end so, and a search for that is quick."""
     text = text.lower()
-    return any(anchor in text for anchor in _ANCHORS)
+    return (
+        b'oken"' in text
+        or b'ecret"' in text
+        or b'key"' in text
+        or b'rization"' in text
+        or b'ssertion"' in text
+    )
 
 
 def _name_begins_at(text: bytes) -> int:
@@ -362,12 +414,6 @@ def _name_begins_at(text: bytes) -> int:
 
 def _may_be_name(name: bytes, *, is_whole: bool) -> bool:
     return name in _NAMES if is_whole else any(each.startswith(name) for each in _NAMES)
-
-
-def _search_open(text: bytes) -> int | None:
-    """Where a secret field begins whose value does not end in the text."""
-    found = _JSON_OPEN.search(text) if _has_anchor(text) else None
-    return None if found is None else found.start()
 
 
 def _open_marked(field: bytes, secrets: Secrets) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from enum import IntFlag
 from typing import TYPE_CHECKING, cast
 
 from aiohttp.http_exceptions import HttpProcessingError
@@ -38,13 +37,10 @@ UPSTREAMS_MAX = 4
 LINGER_S = 5.0
 
 
-class Hold(IntFlag):
-    """Why the socket is not read."""
-
-    NONE = 0
-    PARSER = 1  # a body that nobody takes
-    PIPELINE = 2
-    UPSTREAM = 4
+# Why the socket is not read: a body that nobody takes, requests ahead of their turn, a full upstream.
+HOLD_PARSER = 1
+HOLD_PIPELINE = 2
+HOLD_UPSTREAM = 4
 
 
 class ClientConnection(asyncio.Protocol):
@@ -58,7 +54,7 @@ class ClientConnection(asyncio.Protocol):
         self._upstreams: dict[object, UpstreamConnection] = {}
         self._latest: UpstreamConnection | None = None
         self._queue: deque[tuple[RawRequestMessage, StreamReader]] = deque()
-        self._holds = Hold.NONE
+        self._holds = 0
         self._is_deaf = False  # what comes is thrown away
         self._is_garbled = False  # what the parser refused may go on for a while
         self._is_full = False
@@ -94,7 +90,7 @@ class ClientConnection(asyncio.Protocol):
         if upgraded:
             self._is_deaf = True  # a request to switch protocols is refused, and the connection closed
         if len(self._queue) >= PIPELINE_MAX:
-            self._hold(Hold.PIPELINE)  # the parser has stopped too
+            self._hold(HOLD_PIPELINE)  # the parser has stopped too
         if self.exchange is not None:
             self.exchange.client_data()
         elif self._queue:
@@ -129,11 +125,11 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         self._parser.pause_reading()
-        self._hold(Hold.PARSER)
+        self._hold(HOLD_PARSER)
 
     def resume_reading(self, resume_parser: bool = True) -> None:
-        if self._holds & Hold.PARSER:
-            self._release(Hold.PARSER)
+        if self._holds & HOLD_PARSER:
+            self._release(HOLD_PARSER)
             # Not at once: whoever reads the stream has not used yet what it just took out.
             self.loop.call_soon(self._parse_rest)
 
@@ -149,10 +145,10 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(data)
 
     def hold_upload(self) -> None:
-        self._hold(Hold.UPSTREAM)
+        self._hold(HOLD_UPSTREAM)
 
     def release_upload(self) -> None:
-        self._release(Hold.UPSTREAM)
+        self._release(HOLD_UPSTREAM)
 
     def upstream(self, key: object) -> UpstreamConnection | None:
         """The open connection to that upstream, if this client has one."""
@@ -176,11 +172,11 @@ class ClientConnection(asyncio.Protocol):
         """The next request, or the end. `has_rest`: not all of the request has come."""
         self.exchange = None
         self.touched = self.loop.time()
-        self._release(Hold.UPSTREAM)
+        self._release(HOLD_UPSTREAM)
         if closes or has_rest or self.gateway.is_draining:
             self._is_deaf = True
             self._queue.clear()
-            self._release(Hold.PARSER | Hold.PIPELINE)
+            self._release(HOLD_PARSER | HOLD_PIPELINE)
             lingers = has_rest or self._is_garbled
             self.gateway.outbox.send(self._linger if lingers else self._close, b"")
         elif self._queue:
@@ -220,8 +216,8 @@ class ClientConnection(asyncio.Protocol):
             return
         request = self._queue.popleft()
         self._parser.message_consumed()
-        if len(self._queue) < PIPELINE_MAX // 2 and self._holds & Hold.PIPELINE:
-            self._release(Hold.PIPELINE)
+        if len(self._queue) < PIPELINE_MAX // 2 and self._holds & HOLD_PIPELINE:
+            self._release(HOLD_PIPELINE)
             self.loop.call_soon(self._parse_rest)
         self.exchange = Exchange(self, *request)
         self.exchange.begin()
@@ -246,12 +242,12 @@ class ClientConnection(asyncio.Protocol):
             exchange, self.exchange = self.exchange, None
             exchange.client_left()
 
-    def _hold(self, reason: Hold) -> None:
+    def _hold(self, reason: int) -> None:
         if self.transport is not None and not self._holds:
             self.transport.pause_reading()
         self._holds |= reason
 
-    def _release(self, reason: Hold) -> None:
+    def _release(self, reason: int) -> None:
         if self._holds & reason:
             self._holds &= ~reason
             if self.transport is not None and not self._holds:

@@ -21,6 +21,10 @@ from arc_proxy.gateway.refusal import NO_RETRY, Refusal
 from arc_proxy.gateway.routes import Route, Routes, parse_upstream
 from arc_proxy.prefix import Prefix, is_name, split_prefix
 
+# Paths repeat, so their routes are remembered, up to a bound.
+FOUND_MAX = 1024
+FOUND_LEN_MAX = 256
+
 _ORDER = {Capture.NONE: 0, Capture.METADATA: 1, Capture.FULL: 2}
 # Headers that choose an upstream. Ours may also name a provider.
 _TARGET_HEADERS = ("x-arc-upstream", "Helicone-Target-URL", "x-portkey-custom-host")
@@ -66,6 +70,7 @@ class Desk:
         self._door = Doorkeeper(
             host=config.host, allow_hosts=config.allow_hosts, allow_origins=config.allow_origins
         )
+        self._found: dict[tuple[str, bool], Route | Refusal] = {}
         self._allow_targets = frozenset(target.rstrip("/").lower() for target in config.allow_targets)
 
     def decide(self, message: RawRequestMessage) -> Decision:
@@ -86,9 +91,9 @@ class Desk:
         route = found if isinstance(found, Route) else None
         refusal = found if isinstance(found, Refusal) else None
         if route is not None:
-            refusal = key_refusal(headers, rest.partition("?")[2], route.upstream) or _no_upgrade(
-                headers, route
-            )
+            refusal = key_refusal(headers, rest, route.upstream)
+            if refusal is None and message.upgrade:
+                refusal = _no_upgrade(headers, route)
         return Decision(
             action=Action.FORWARD if refusal is None else Action.REFUSE,
             route=route,
@@ -122,7 +127,14 @@ class Desk:
         if chosen is not None:
             return chosen
         is_anthropic = "anthropic-version" in headers or "x-api-key" in headers
-        return self._routes.find(rest, is_anthropic=is_anthropic)
+        found = self._found.get((rest, is_anthropic))
+        if found is None:
+            found = self._routes.find(rest, is_anthropic=is_anthropic)
+            if len(self._found) >= FOUND_MAX:
+                self._found.clear()
+            if len(rest) <= FOUND_LEN_MAX:
+                self._found[rest, is_anthropic] = found
+        return found
 
     def _chosen(self, rest: str, headers: Mapping[str, str]) -> Route | Refusal | None:
         """A route that a header chose and configuration allows; None if no header did."""
@@ -172,8 +184,13 @@ def _bad_form(message: RawRequestMessage) -> Refusal | None:
     return None
 
 
+_OWN_STARTS = ("/_arc", "/metrics", "/v1/traces")
+
+
 def _own_action(message: RawRequestMessage) -> Action | None:
     """Paths at the root that are ours, exactly."""
+    if not message.path.startswith(_OWN_STARTS) and len(message.path.partition("?")[0]) > 1:
+        return None
     path = message.path.partition("?")[0]
     if path.startswith("/_arc"):
         if path == "/_arc/health":

@@ -76,16 +76,18 @@ class EncodedCutter:
         return decoded
 
 
-def make_cutter(secrets: Secrets, form: BodyForm, content_encoding: str | None) -> Cutter | EncodedCutter:
+def make_cutter(secrets: Secrets, form: BodyForm, content_encoding: bytes) -> Cutter | EncodedCutter:
     """The cutter for a side with this Content-Encoding. One that we cannot decode is searched as it is."""
-    match (content_encoding or "").strip().lower():
-        case "gzip" | "x-gzip":
+    if not content_encoding:
+        return Cutter(secrets, form)
+    match content_encoding.strip().lower():
+        case b"gzip" | b"x-gzip":
             return EncodedCutter(secrets, form, ZLibDecompressor(encoding="gzip").decompress_sync)
-        case "deflate":
+        case b"deflate":
             return EncodedCutter(secrets, form, ZLibDecompressor(encoding="deflate").decompress_sync)
-        case "br" if HAS_BROTLI:
+        case b"br" if HAS_BROTLI:
             return EncodedCutter(secrets, form, BrotliDecompressor().decompress_sync)
-        case "zstd" if HAS_ZSTD:
+        case b"zstd" if HAS_ZSTD:
             return EncodedCutter(secrets, form, ZSTDDecompressor().decompress_sync)
         case _:
             return Cutter(secrets, form)

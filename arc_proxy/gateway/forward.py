@@ -19,8 +19,9 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from arc_proxy.gateway.config import OnClientClose
-from arc_proxy.gateway.decide import BAD_REQUEST, Action, Decision
+from arc_proxy.gateway.decide import BAD_REQUEST, Action
 from arc_proxy.gateway.dial import DialError
+from arc_proxy.gateway.fields import CONTENT_LENGTH
 from arc_proxy.gateway.framing import (
     Body,
     ChunkedBody,
@@ -32,7 +33,7 @@ from arc_proxy.gateway.framing import (
     parse_start,
     stays_open,
 )
-from arc_proxy.gateway.headers import request_fields, response_head
+from arc_proxy.gateway.headers import read_request_fields, response_head
 from arc_proxy.gateway.refusal import NO_RETRY, Refusal, Shape
 from arc_proxy.gateway.upstream import UpstreamConnection
 from arc_proxy.journal.record import Ended, id_text
@@ -57,8 +58,14 @@ class Exchange:
         self._gateway = client.gateway
         self._message = message
         self._payload = payload
-        self._decision: Decision = self._gateway.desk.decide(message)
-        self._recording = self._gateway.record(self._decision, message, client.number)
+        decision = self._decision = self._gateway.desk.decide(message)
+        authority = (
+            message.headers.get("Host", "") if decision.route is None else decision.route.upstream.authority
+        )
+        self._fields = read_request_fields(
+            message.raw_headers, authority.encode(errors="surrogateescape"), self._gateway.fingerprints
+        )
+        self._recording = self._gateway.record(decision, message, self._fields, client.number)
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None  # dialing, or passing on chunks
         self._room: asyncio.Future[None] | None = None  # set while a chunk waits for the upstream
@@ -193,15 +200,9 @@ class Exchange:
         if self._client.is_full:
             connection.pause()
         message = self._message
-        if self._decision.route is None:
-            target, authority = message.path, message.headers.get("Host", "")
-        else:
-            target, authority = self._decision.route.path, self._decision.route.upstream.authority
+        target = message.path if self._decision.route is None else self._decision.route.path
         line = f"{message.method} {target} HTTP/{message.version.major}.{message.version.minor}\r\n"
-        head = b"%b%b\r\n" % (
-            line.encode(errors="surrogateescape"),
-            request_fields(message.raw_headers, authority.encode()),
-        )
+        head = b"".join((line.encode(errors="surrogateescape"), *self._fields.sent, b"\r\n"))
         if message.chunked:
             connection.write(head)
             self._task = self._client.loop.create_task(self._pass_on_chunks(connection))
@@ -329,7 +330,7 @@ class Exchange:
     def _open_response(self, start: ResponseStart) -> bytes:
         """The final head as the client gets it."""
         body = body_of(start, is_head=self._message.method == "HEAD")
-        has_length = isinstance(body, ChunkedBody | ClosingBody) and bool(start.values(b"content-length"))
+        has_length = isinstance(body, ChunkedBody | ClosingBody) and start.has(CONTENT_LENGTH)
         if isinstance(body, ClosingBody) or has_length or not stays_open(start):
             self._closes = True
         self._body = body

@@ -11,13 +11,25 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from arc_proxy.gateway.fields import (
+    CONNECTION,
+    CONTENT_LENGTH,
+    PLAIN,
+    TRANSFER_ENCODING,
+    kind_of,
+    seen_kind,
+    tokens_of,
+)
+
 HEAD_BYTES_MAX = 256 * 1024
 TRAILER_BYTES_MAX = 64 * 1024
 CHUNK_LINE_BYTES_MAX = 4 * 1024
 
 _HEAD_END = re.compile(rb"\n\r?\n")
-_STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-5][0-9]{2})(?: (.*))?\Z", re.S)
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-5][0-9]{2})(?: ([^\r\n]*))?\r?\n")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_NAME = re.compile(_TOKEN)
+_FIELD = re.compile(rb"^(" + _TOKEN + rb"):[ \t]*([^\r\n]*)\r?\n", re.M)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.S)
 
@@ -26,24 +38,26 @@ class FramingError(Exception):
     """The upstream sent what is no HTTP response. Holds none of its bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseStart:
-    """
-    A response's head. `fields` and `lines` are parallel: name, value and the line as it came, of which a
-    folded one keeps its folds.
-    """
+    """A response's head: its bytes with the empty line, and what they say. Not to be changed."""
 
-    raw: bytes  # with the empty line
-    status_line: bytes
+    raw: bytes
     version: bytes
     status: int
     reason: bytes
-    fields: tuple[tuple[bytes, bytes], ...]
-    lines: tuple[bytes, ...]
+    fields: list[tuple[bytes, bytes]]
+    special: list[tuple[int, bytes, bytes]]  # kind (see `fields`), name and value of those not plain
 
-    def values(self, name: bytes) -> list[bytes]:
-        """All values of a field, by its name in lower case."""
-        return [value for key, value in self.fields if key.lower() == name]
+    def first(self, kind: int) -> bytes | None:
+        """The first value of a kind."""
+        for each, _, value in self.special:
+            if each == kind:
+                return value
+        return None
+
+    def has(self, kind: int) -> bool:
+        return any(each == kind for each, _, _ in self.special)
 
 
 def find_head_end(buffer: bytes, start: int = 0) -> int:
@@ -58,34 +72,43 @@ def find_head_end(buffer: bytes, start: int = 0) -> int:
 
 def parse_start(raw: bytes) -> ResponseStart:
     """Read a complete head. Raises FramingError for what is none."""
-    status_line, *rest = raw.split(b"\n")
-    status_line = status_line.removesuffix(b"\r")
-    found = _STATUS_LINE.match(status_line)
+    found = _STATUS_LINE.match(raw)
     if found is None:
         raise FramingError("no status line of HTTP/1")
-    fields: list[tuple[bytes, bytes]] = []
+    fields = _FIELD.findall(raw, found.end())
+    if len(fields) != raw.count(b"\n") - 2:
+        fields = _parse_lines(raw[found.end() :])
+    special = []
+    for name, value in fields:
+        kind = seen_kind(name)
+        if kind is None:
+            kind = kind_of(name)
+        if kind != PLAIN:
+            special.append((kind, name, value.rstrip(b" \t")))
+    return ResponseStart(raw, found[1], int(found[2]), found[3] or b"", fields, special)
+
+
+def split_lines(raw: bytes) -> list[bytes]:
+    """The lines of a head's fields as they came, a folded one with its folds, without their ends."""
     lines: list[bytes] = []
-    for line in rest[:-2]:
+    for line in raw.split(b"\n")[:-2]:
         line = line.removesuffix(b"\r")
-        if line[:1] in (b" ", b"\t") and fields:
-            name, value = fields[-1]
-            fields[-1] = (name, value + b" " + line.strip(b" \t"))
+        if line[:1] in (b" ", b"\t") and lines:
             lines[-1] += b"\r\n" + line
-            continue
+        else:
+            lines.append(line)
+    return lines
+
+
+def _parse_lines(raw: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields of a head with folded lines, or of one that is none."""
+    fields = []
+    for line in split_lines(raw):
         name, colon, value = line.partition(b":")
         if not colon or _NAME.fullmatch(name) is None:
             raise FramingError("a header line without a name")
-        fields.append((name, value.strip(b" \t")))
-        lines.append(line)
-    return ResponseStart(
-        raw=raw,
-        status_line=status_line,
-        version=found[1],
-        status=int(found[2]),
-        reason=found[3] or b"",
-        fields=tuple(fields),
-        lines=tuple(lines),
-    )
+        fields.append((name, b" ".join(part.strip(b" \t") for part in value.split(b"\r\n"))))
+    return fields
 
 
 class Body(Protocol):
@@ -215,13 +238,14 @@ def body_of(start: ResponseStart, *, is_head: bool) -> Body:
     """
     if is_head or start.status in (204, 304) or start.status < 200:
         return LengthBody(0)
-    codings = b",".join(start.values(b"transfer-encoding")).lower()
+    codings = [value for kind, _, value in start.special if kind == TRANSFER_ENCODING]
     if codings:
-        last = codings.rpartition(b",")[2].strip(b" \t")
+        last = b",".join(codings).lower().rpartition(b",")[2].strip(b" \t")
         return ChunkedBody() if last == b"chunked" and start.version != b"HTTP/1.0" else ClosingBody()
-    lengths = {part.strip(b" \t") for value in start.values(b"content-length") for part in value.split(b",")}
-    if not lengths:
+    values = [value for kind, _, value in start.special if kind == CONTENT_LENGTH]
+    if not values:
         return ClosingBody()
+    lengths = {part.strip(b" \t") for value in values for part in value.split(b",")}
     length = lengths.pop()
     if lengths or _LENGTH.fullmatch(length) is None:
         raise FramingError("a Content-Length that is no number, or two that differ")
@@ -230,9 +254,8 @@ def body_of(start: ResponseStart, *, is_head: bool) -> Body:
 
 def stays_open(start: ResponseStart) -> bool:
     """Whether the upstream keeps the connection for another request, as far as its head says."""
-    tokens = {
-        token.strip(b" \t").lower() for value in start.values(b"connection") for token in value.split(b",")
-    }
-    if start.version == b"HTTP/1.0":
-        return b"keep-alive" in tokens
-    return b"close" not in tokens
+    tokens: set[bytes] = set()
+    for kind, _, value in start.special:
+        if kind == CONNECTION:
+            tokens |= tokens_of(value)
+    return b"keep-alive" in tokens if start.version == b"HTTP/1.0" else b"close" not in tokens

@@ -14,6 +14,9 @@ from collections.abc import Iterable, Mapping
 from arc_proxy.gateway.refusal import NO_RETRY, Refusal
 from arc_proxy.gateway.routes import Upstream
 
+# Forms of our own name that were found right, up to a bound.
+SEEN_MAX = 64
+
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ALWAYS = ("127.0.0.1", "localhost", "::1")
 
@@ -38,10 +41,22 @@ class Doorkeeper:
         self._hosts = frozenset(_bare(each) for each in (*_ALWAYS, bound, *allow_hosts))
         # Names can be made to resolve anywhere, addresses cannot: bound to all of them, any will do.
         self._any_address = bound in ("", "0.0.0.0", "::")  # noqa: S104
+        self._seen: set[str | None] = set()
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allow_origins)
 
     def refusal(self, host: str | None, origin: str | None, fetch_site: str | None) -> Refusal | None:
         """What is wrong with a request's `Host`, `Origin` and `Sec-Fetch-Site`; None if nothing is."""
+        if host not in self._seen:
+            refusal = self._host_refusal(host)
+            if refusal is not None:
+                return refusal
+        if origin is None:
+            return _CROSS_SITE if fetch_site == "cross-site" else None
+        origin = origin.lower()
+        is_own = origin in (f"http://{host}".lower(), f"https://{host}".lower())
+        return None if is_own or origin in self._origins else _CROSS_SITE
+
+    def _host_refusal(self, host: str | None) -> Refusal | None:
         found = _HOST.fullmatch(host or "")
         if found is None:
             return _refuse(400, "bad_host", "The Host header is no host and port.")
@@ -52,19 +67,16 @@ class Doorkeeper:
                 "arc-proxy answers to 127.0.0.1 and localhost. If this name is meant to reach it, "
                 "start it with --allow-host NAME.",
             )
-        if origin is None:
-            if fetch_site == "cross-site":
-                return _CROSS_SITE
-            return None
-        origin = origin.lower()
-        is_own = origin in (f"http://{host}".lower(), f"https://{host}".lower())
-        return None if is_own or origin in self._origins else _CROSS_SITE
+        if len(self._seen) >= SEEN_MAX:
+            self._seen.clear()
+        self._seen.add(host)
+        return None
 
     def _knows(self, host: str) -> bool:
         return host in self._hosts or (self._any_address and _is_address(host))
 
 
-def key_refusal(headers: Mapping[str, str], query: str, upstream: Upstream) -> Refusal | None:
+def key_refusal(headers: Mapping[str, str], target: str, upstream: Upstream) -> Refusal | None:
     """
     A refusal if the request carries a key whose form names another provider than this default upstream.
 
@@ -73,7 +85,8 @@ def key_refusal(headers: Mapping[str, str], query: str, upstream: Upstream) -> R
     if not upstream.is_default:
         return None
     keys = [headers[name] for name in _KEY_HEADERS if name in headers]
-    keys += [pair[4:] for pair in query.split("&") if pair.startswith("key=")]
+    if "key=" in target:
+        keys += [pair[4:] for pair in target.partition("?")[2].split("&") if pair.startswith("key=")]
     for value in keys:
         key = value.rpartition(" ")[2]
         for start, owners in _KEY_OWNERS:

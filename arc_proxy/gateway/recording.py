@@ -16,16 +16,17 @@ from typing import Concatenate, ParamSpec
 from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query
 from arc_proxy.gateway.config import Capture
 from arc_proxy.gateway.encoded import EncodedCutter, make_cutter
+from arc_proxy.gateway.fields import CONTENT_ENCODING, CONTENT_TYPE
 from arc_proxy.gateway.framing import ResponseStart
-from arc_proxy.gateway.headers import Fields, kept_fields
-from arc_proxy.journal.head import End, Gap, RequestHead, ResponseHead
+from arc_proxy.gateway.headers import RequestFields, kept_response_lines
+from arc_proxy.journal.head import End, Gap, encode_request_head, encode_response_head
 from arc_proxy.journal.record import Ended, Record, RecordKind
 from arc_proxy.journal.tape import Tape
 
 P = ParamSpec("P")
 
 # Of a request that is not to be captured, what tells whose it is and of which kind.
-_BARE_FIELDS = (b"content-type", b"user-agent")
+_BARE_FIELDS = (b"content-type:", b"user-agent:", b"x-arc-")
 
 
 @dataclass(slots=True)
@@ -56,18 +57,17 @@ def costs_no_traffic(
 class _Side:
     """The body of one direction on its way to the journal."""
 
-    __slots__ = ("bytes_left", "cutter", "dropped")
+    __slots__ = ("bytes_left", "cutter", "dropped", "is_over")
 
     def __init__(self, bytes_max: int) -> None:
         self.cutter: Cutter | EncodedCutter | None = None
         self.bytes_left = bytes_max
         self.dropped = 0  # bytes that were not written, because of a ceiling
+        self.is_over = False
 
 
 class Recording:
-    """
-    One exchange's records. Call the methods in the order in which things happen, `end` last and once.
-    """
+    """One exchange's records. Call the methods in the order in which things happen, `end` last and once."""
 
     __slots__ = (
         "_bytes_max",
@@ -112,27 +112,29 @@ class Recording:
         method: str,
         target: str,
         version: bytes,
-        fields: Fields,
+        fields: RequestFields,
     ) -> None:
-        kept = kept_fields(fields, self._fingerprints)
-        self._secrets.add(kept.secrets)
-        for each in (target, url):
-            if each is not None and "?" in each:
-                self._secrets.add(cut_query(each, self._fingerprints)[1])
+        secrets = self._secrets
+        secrets.add(fields.secrets)
+        if "?" in target:
+            target = self._kept_target(target)
+        if url is not None and "?" in url:
+            url = self._kept_target(url)
+        lines = fields.kept
         if self._capture is Capture.NONE:
-            kept.fields = [pair for pair in kept.fields if _is_bare(pair[0])]
-        head = RequestHead(
+            lines = [line for line in lines if _is_bare(line)]
+        content = encode_request_head(
             upstream=upstream,
-            url=None if url is None else self._kept_target(url),
+            url=url,
             connection=connection,
-            method=method.encode(),
-            target=self._kept_target(target).encode(errors="surrogateescape"),
-            version=version,
-            headers=tuple(kept.fields),
+            line=b"%b %b %b" % (method.encode(), target.encode(errors="surrogateescape"), version),
+            field_lines=b"".join(lines),
         )
-        self._offer(RecordKind.REQUEST_HEAD, self._secrets.cut(head.encode()))
+        self._offer(RecordKind.REQUEST_HEAD, secrets.cut(content))
         if self._bytes_max:
-            self._request.cutter = _cutter_for(self._secrets, fields, is_request=True)
+            kind = fields.content_type.lower()
+            form = BodyForm.JSON if not kind else _form_of(kind)
+            self._request.cutter = make_cutter(secrets, form, fields.content_encoding)
 
     @costs_no_traffic
     def request_body(self, piece: bytes, *, is_last: bool) -> None:
@@ -140,13 +142,14 @@ class Recording:
 
     @costs_no_traffic
     def interim_head(self, start: ResponseStart) -> None:
-        self._offer(RecordKind.INTERIM_HEAD, self._response_head(start, "upstream").encode())
+        self._offer(RecordKind.INTERIM_HEAD, self._response_head(start, "upstream"))
 
     @costs_no_traffic
     def response_head(self, start: ResponseStart, *, origin: str) -> None:
-        self._offer(RecordKind.RESPONSE_HEAD, self._secrets.cut(self._response_head(start, origin).encode()))
+        self._offer(RecordKind.RESPONSE_HEAD, self._response_head(start, origin))
         if self._bytes_max:
-            self._response.cutter = _cutter_for(self._secrets, start.fields, is_request=False)
+            form = _form_of((start.first(CONTENT_TYPE) or b"").lower())
+            self._response.cutter = make_cutter(self._secrets, form, start.first(CONTENT_ENCODING) or b"")
 
     @costs_no_traffic
     def response_body(self, piece: bytes, *, is_last: bool) -> None:
@@ -159,17 +162,9 @@ class Recording:
 
     @costs_no_traffic
     def end(self, ended: Ended, detail: str = "") -> None:
-        for side, kind, name in (
-            (self._request, RecordKind.REQUEST_BODY, "request"),
-            (self._response, RecordKind.RESPONSE_BODY, "response"),
-        ):
-            if side.cutter is not None:
-                self._body(kind, side, b"", is_last=True)
-            dropped = side.dropped + (side.cutter.dropped if isinstance(side.cutter, EncodedCutter) else 0)
-            if dropped:
-                self._offer(RecordKind.GAP, Gap(side=name, bytes_dropped=dropped).encode())
-        content = End(ended=ended, detail=self._secrets.cut(detail.encode()).decode()).encode()
-        self._offer(RecordKind.END, content)
+        self._end_side(RecordKind.REQUEST_BODY, self._request, "request")
+        self._end_side(RecordKind.RESPONSE_BODY, self._response, "response")
+        self._offer(RecordKind.END, self._secrets.cut(End(ended=ended, detail=detail).encode()))
         self.is_over = True
 
     def _body(self, kind: RecordKind, side: _Side, piece: bytes, *, is_last: bool) -> None:
@@ -177,54 +172,58 @@ class Recording:
         if cutter is None:
             side.dropped += len(piece)
             return
-        kept = cutter.finish(piece) if is_last else cutter.feed(piece)
-        if len(kept) > side.bytes_left:
-            side.dropped += len(kept) - side.bytes_left
+        if is_last:
+            side.is_over = True
+            kept = cutter.finish(piece)
+        else:
+            kept = cutter.feed(piece)
+        size = len(kept)
+        if size > side.bytes_left:
+            side.dropped += size - side.bytes_left
             kept = kept[: side.bytes_left]
-        side.bytes_left -= len(kept)
-        if kept:
+            size = side.bytes_left
+        if size:
+            side.bytes_left -= size
             self._offer(kind, kept)
 
-    def _response_head(self, start: ResponseStart, origin: str) -> ResponseHead:
-        kept = kept_fields(start.fields, self._fingerprints)
-        self._secrets.add(kept.secrets)
+    def _end_side(self, kind: RecordKind, side: _Side, name: str) -> None:
+        if side.cutter is not None and not side.is_over:
+            self._body(kind, side, b"", is_last=True)
+        dropped = side.dropped
+        if isinstance(side.cutter, EncodedCutter):
+            dropped += side.cutter.dropped
+        if dropped:
+            self._offer(RecordKind.GAP, Gap(side=name, bytes_dropped=dropped).encode())
+
+    def _response_head(self, start: ResponseStart, origin: str) -> bytes:
+        lines, secrets = kept_response_lines(start, self._fingerprints)
+        self._secrets.add(secrets)
         if self._capture is Capture.NONE:
-            kept.fields = [pair for pair in kept.fields if _is_bare(pair[0])]
-        return ResponseHead(
+            lines = [line for line in lines if _is_bare(line)]
+        content = encode_response_head(
             origin=origin,
-            status=start.status,
-            reason=start.reason,
-            version=start.version,
-            headers=tuple(kept.fields),
+            line=b"%b %d %b" % (start.version, start.status, start.reason),
+            field_lines=b"".join(lines),
         )
+        return self._secrets.cut(content)
 
     def _kept_target(self, target: str) -> str:
-        if "?" not in target:
-            return target
-        if self._capture is Capture.NONE:
-            return target.partition("?")[0]
-        return cut_query(target, self._fingerprints)[0]
+        """A target or URL with a query, without the secrets in it."""
+        kept, secrets = cut_query(target, self._fingerprints)
+        self._secrets.add(secrets)
+        return kept.partition("?")[0] if self._capture is Capture.NONE else kept
 
     def _offer(self, kind: RecordKind, content: bytes) -> None:
         self._tape.offer(Record(kind, self.exchange_id, time.monotonic_ns(), content))
 
 
-def _is_bare(name: bytes) -> bool:
-    lower = name.lower()
-    return lower in _BARE_FIELDS or lower.startswith(b"x-arc-")
+def _is_bare(line: bytes) -> bool:
+    return line.lower().startswith(_BARE_FIELDS)
 
 
-def _cutter_for(secrets: Secrets, fields: Fields, *, is_request: bool) -> Cutter | EncodedCutter:
-    kind, encoding = b"", None
-    for name, value in fields:
-        if len(name) == 12 and name.lower() == b"content-type":
-            kind = value.lower()
-        elif len(name) == 16 and name.lower() == b"content-encoding":
-            encoding = value.decode("latin-1")
-    if b"json" in kind or (is_request and not kind):
-        form = BodyForm.JSON
-    elif kind.startswith(b"application/x-www-form-urlencoded"):
-        form = BodyForm.FORM
-    else:
-        form = BodyForm.NONE
-    return make_cutter(secrets, form, encoding)
+def _form_of(content_type: bytes) -> BodyForm:
+    if b"json" in content_type:
+        return BodyForm.JSON
+    if content_type.startswith(b"application/x-www-form-urlencoded"):
+        return BodyForm.FORM
+    return BodyForm.NONE

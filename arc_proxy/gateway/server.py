@@ -24,6 +24,7 @@ from arc_proxy.gateway.config import GatewayConfig
 from arc_proxy.gateway.decide import Action, Decision, Desk
 from arc_proxy.gateway.dial import Dialer, DialError, make_tls_context, parse_proxy
 from arc_proxy.gateway.forward import Exchange
+from arc_proxy.gateway.headers import RequestFields
 from arc_proxy.gateway.outbox import Outbox
 from arc_proxy.gateway.recording import Recording, RecordingCounts
 from arc_proxy.gateway.upstream import UpstreamConnection
@@ -68,7 +69,7 @@ class Gateway:
             no_proxy=config.no_proxy,
             timeout_s=config.connect_timeout_s,
         )
-        self._fingerprints = Fingerprints(_secret_key(config))
+        self.fingerprints = Fingerprints(_secret_key(config))
         self.tape = Tape(config.journal_dir)
         self.outbox = Outbox(loop, self.tape)
         self.counts = GatewayCounts()
@@ -98,7 +99,9 @@ class Gateway:
         if self.is_draining and not self.clients and not self.alone:
             self._is_quiet.set()
 
-    def record(self, decision: Decision, message: RawRequestMessage, connection: int) -> Recording | None:
+    def record(
+        self, decision: Decision, message: RawRequestMessage, fields: RequestFields, connection: int
+    ) -> Recording | None:
         """The recording of a call, begun; None for what is no call."""
         if decision.action not in (Action.FORWARD, Action.PROBE, Action.REFUSE):
             return None
@@ -108,7 +111,7 @@ class Gateway:
             self.counts.refused += 1
         recording = Recording(
             self.tape,
-            self._fingerprints,
+            self.fingerprints,
             self.recording_counts,
             capture=decision.capture,
             body_bytes_max=self.config.capture_body_bytes_max,
@@ -121,7 +124,7 @@ class Gateway:
             method=message.method,
             target=message.path,
             version=b"HTTP/%d.%d" % message.version,
-            fields=message.raw_headers,
+            fields=fields,
         )
         self.outbox.nudge()
         return recording

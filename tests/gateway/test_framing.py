@@ -59,7 +59,7 @@ def test_reads_a_head(
     assert find_head_end(raw + b"rest") == len(raw)
     start = parse_start(raw)
     assert (start.version, start.status, start.reason) == line
-    assert start.fields == fields
+    assert tuple(start.fields) == fields
 
 
 @pytest.mark.parametrize("raw", [raw for raw, _, _ in HEADS.values()], ids=HEADS)

@@ -95,7 +95,7 @@ def test_a_key_goes_to_its_owner_only(target: str, value: str, owner: str | None
     route = Routes({"mistral": "http://127.0.0.1:1"}).find(target)
     assert isinstance(route, Route)
     for headers in ({"Authorization": value}, {"x-api-key": value}):
-        refusal = key_refusal(headers, "", route.upstream)
+        refusal = key_refusal(headers, target, route.upstream)
         if owner is None:
             assert refusal is None
         else:
@@ -108,4 +108,4 @@ def test_a_key_goes_to_its_owner_only(target: str, value: str, owner: str | None
 def test_a_key_in_the_query_is_one_too() -> None:
     route = Routes({}).find("/v1/models")
     assert isinstance(route, Route)
-    assert key_refusal({}, "a=1&key=AIzaSyA", route.upstream) is not None
+    assert key_refusal({}, "/v1/models?a=1&key=AIzaSyA", route.upstream) is not None

@@ -4,7 +4,9 @@ import pytest
 
 from arc_proxy.cut import Fingerprints
 from arc_proxy.gateway.framing import parse_start
-from arc_proxy.gateway.headers import kept_fields, request_fields, response_head
+from arc_proxy.gateway.headers import kept_response_lines, read_request_fields, response_head
+
+fingerprints = Fingerprints(b"k" * 32)
 
 REQUESTS = {
     "case, order and duplicates stay": (
@@ -50,7 +52,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize(("fields", "lines"), REQUESTS.values(), ids=REQUESTS)
 def test_a_request_going_up(fields: list[tuple[bytes, bytes]], lines: bytes) -> None:
-    assert request_fields(fields, b"api.example") == lines
+    assert b"".join(read_request_fields(fields, b"api.example", fingerprints).sent) == lines
 
 
 RESPONSES = {
@@ -104,15 +106,27 @@ def test_a_length_beside_chunks_goes() -> None:
 
 
 def test_the_journal_keeps_all_fields_without_their_secrets() -> None:
-    fingerprints = Fingerprints(b"k" * 32)
     fields = [
         (b"X-Arc-Run-Id", b"r"),
         (b"AUTHORIZATION", b"Bearer sk-canary-0123456789"),
         (b"Proxy-Authorization", b"Basic Zm9v"),
         (b"Connection", b"x"),
+        (b"Content-Type", b"text/plain"),
+        (b"content-encoding", b"br"),
     ]
-    kept = kept_fields(fields, fingerprints)
-    assert [name for name, _ in kept.fields] == [name for name, _ in fields]
-    assert kept.fields[1][1] == b"Bearer " + fingerprints.mark(b"sk-canary-0123456789")
-    assert kept.fields[2][1] == b"Basic " + fingerprints.mark(b"Zm9v")
-    assert b"sk-canary-0123456789" in kept.secrets
+    read = read_request_fields(fields, b"api.example", fingerprints)
+    assert b"".join(read.kept) == (
+        b"X-Arc-Run-Id: r\r\n"
+        b"AUTHORIZATION: Bearer %b\r\nProxy-Authorization: Basic %b\r\n"
+        b"Connection: x\r\nContent-Type: text/plain\r\ncontent-encoding: br\r\n"
+    ) % (fingerprints.mark(b"sk-canary-0123456789"), fingerprints.mark(b"Zm9v"))
+    assert b"sk-canary-0123456789" in read.secrets
+    assert (read.content_type, read.content_encoding) == (b"text/plain", b"br")
+
+
+def test_a_cookie_that_is_set_is_cut_for_the_journal() -> None:
+    start = parse_start(b"HTTP/1.1 200 OK\r\nA: b\r\nSet-Cookie: session=0123456789ab; Path=/\r\n\r\n")
+    lines, secrets = kept_response_lines(start, fingerprints)
+    assert lines[0] == b"A: b\r\n"
+    assert lines[1].startswith(b"Set-Cookie: cut-")
+    assert secrets == [b"0123456789ab"]

@@ -1,0 +1,66 @@
+"""
+Kinds of header fields: which of them pass, which are ours, which say something to us. No I/O.
+
+The fields of one connection are those of https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1.
+"""
+
+from __future__ import annotations
+
+from arc_proxy.cut import is_secret_header
+
+PLAIN = 0
+SECRET = 1  # passes, and is cut for the journal
+CONTENT_TYPE = 2
+CONTENT_ENCODING = 3
+CONTENT_LENGTH = 4
+TRANSFER_ENCODING = 5
+HOST = 6
+CONNECTION = 7
+HOP_BY_HOP = 8
+SECRET_HOP = 9  # of one connection, and a credential
+ARC = 10
+
+# Fields of these kinds do not pass as they are.
+CHANGES_FROM = HOST
+
+_KINDS = {
+    b"content-type": CONTENT_TYPE,
+    b"content-encoding": CONTENT_ENCODING,
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"host": HOST,
+    b"connection": CONNECTION,
+    b"keep-alive": HOP_BY_HOP,
+    b"proxy-connection": HOP_BY_HOP,
+    b"proxy-authenticate": HOP_BY_HOP,
+    b"proxy-authorization": SECRET_HOP,
+    b"upgrade": HOP_BY_HOP,
+}
+_SEEN_MAX = 1024
+_SEEN: dict[bytes, int] = {}
+
+# Look here first: names repeat, and this is what the hot path does for each field.
+seen_kind = _SEEN.get
+
+
+def kind_of(name: bytes) -> int:
+    """The kind of a field, whatever the case of its name. The answer is remembered, up to a bound."""
+    kind = _SEEN.get(name)
+    if kind is None:
+        if len(_SEEN) >= _SEEN_MAX:
+            _SEEN.clear()
+        kind = _SEEN[name] = _classify(name.lower())
+    return kind
+
+
+def _classify(name: bytes) -> int:
+    if name in _KINDS:
+        return _KINDS[name]
+    if name.startswith(b"x-arc-"):
+        return ARC
+    return SECRET if is_secret_header(name) else PLAIN
+
+
+def tokens_of(value: bytes) -> set[bytes]:
+    """The members of a list like `Connection`'s, in lower case."""
+    return {token.strip(b" \t").lower() for token in value.split(b",")}
