@@ -17,10 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query, load_secret_key
+from arc_proxy.cut import (
+    BodyForm,
+    Cutter,
+    Fingerprints,
+    Secrets,
+    cut_query,
+    is_secret_header,
+    load_secret_key,
+)
 from arc_proxy.errors import ImportRefused, JournalError
 from arc_proxy.export.har_read import HarEntry, Headers, read_har, split_url
-from arc_proxy.gateway.headers import kept_fields
 from arc_proxy.ingest.worker import JOURNAL
 from arc_proxy.journal.head import End, Gap, RequestHead, ResponseHead
 from arc_proxy.journal.record import Record, RecordKind
@@ -157,12 +164,10 @@ def _kept(fields: Headers, secrets: Secrets, fingerprints: Fingerprints) -> Head
     for name, value in fields:
         if name.lower() == _CONTENT_ENCODING:
             continue
-        if _ALREADY_CUT.fullmatch(value):
-            kept.append((name, value))
-            continue
-        field = kept_fields([(name, value)], fingerprints)
-        secrets.add(field.secrets)
-        kept += field.fields
+        if is_secret_header(name) and not _ALREADY_CUT.fullmatch(value):
+            value, found = fingerprints.cut_header(name, value)
+            secrets.add(found)
+        kept.append((name, value))
     return tuple(kept)
 
 
