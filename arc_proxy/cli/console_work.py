@@ -121,12 +121,12 @@ class ConsoleWork:
         while not self._stopping.wait(pause_s):
             pause_s = RETENTION_EVERY_S
             try:
-                self._retain()
+                self.retain()
             except (ArcError, OSError) as error:
                 _log.warning("retention.failed", error=str(error))
                 self._retained = {"error": str(error)}
 
-    def _retain(self) -> None:
+    def retain(self) -> None:
         """The follower of this process holds `ingest.lock`, so nobody else prunes or ingests meanwhile."""
         config, store = self._config, self._store()
         journal = prune_journal(

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from analysis.savings import ModelSpend, Swap, best_swap
-from analysis.trend import Trend, compare_means, compare_shares, sample
+from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
 from arc_proxy.format import Spend
 from arc_proxy.report.losses import read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
 from arc_proxy.store.engine import Store
-from arc_proxy.store.report import read_chart, read_doubts, read_report, read_run_costs
+from arc_proxy.store.report import read_chart, read_doubts, read_report, read_run_costs, read_run_totals
 from arc_proxy.store.totals import (
     AgentUse,
     CallTotals,
@@ -28,8 +28,9 @@ from pricing.usage import Usage
 
 WEEK_NS = 7 * 86_400 * 1_000_000_000
 # A trend of costs reads runs one by one, so only the agents that cost most have one.
-TRENDS_MAX = 25
+TRENDS_MAX = 10
 
+_NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
 
 
@@ -47,11 +48,13 @@ def build_report(
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
     found = read_report(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
     this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
-    weeks = {use.agent: use for use in read_report(store, this_week, agent=agent).agents}
+    weeks = read_run_totals(store, this_week, agent=agent)
     at = datetime.fromtimestamp(end_ns / 1e9, UTC)
     ordered = sorted(found.agents, key=_by_spend)
     agents = [
-        _agent_report(store, book, use, weeks.get(use.agent), this_week, at, has_trend=place < TRENDS_MAX)
+        _agent_report(
+            store, book, use, weeks.get(use.agent, _NO_RUNS), this_week, at, has_trend=place < TRENDS_MAX
+        )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
     ]
@@ -75,7 +78,7 @@ def _agent_report(
     store: Store,
     book: PriceBook,
     use: AgentUse,
-    week: AgentUse | None,
+    week: tuple[RunTotals, RunTotals],
     this_week: Period,
     at: datetime,
     *,
@@ -87,19 +90,24 @@ def _agent_report(
         runs=_sum_runs([use.runs]),
         figures=_figures(use.series),
         models=tuple(dict.fromkeys(each.model for each in spent)),
-        weeks=_weeks(store, week, this_week, has_trend=has_trend),
+        weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
         swap=_swap(book, spent, at),
     )
 
 
-def _weeks(store: Store, week: AgentUse | None, this_week: Period, *, has_trend: bool) -> Weeks:
-    if week is None:
-        return Weeks(runs_before=0, runs_now=0, cost=None, errors=None)
-    now, before = week.runs, week.runs_before
+def _weeks(
+    store: Store,
+    agent: str | None,
+    totals: tuple[RunTotals, RunTotals],
+    this_week: Period,
+    *,
+    has_trend: bool,
+) -> Weeks:
+    now, before = totals
     cost: Trend | None = None
     if has_trend and now.runs and before.runs:
-        costs = [read_run_costs(store, period, week.agent) for period in (this_week.before(), this_week)]
-        cost = compare_means(sample(costs[0]), sample(costs[1]))
+        before_costs = read_run_costs(store, this_week.before(), agent)
+        cost = compare_means(Sample(*before_costs), Sample(*read_run_costs(store, this_week, agent)))
     return Weeks(
         runs_before=before.runs,
         runs_now=now.runs,

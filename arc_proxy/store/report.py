@@ -2,8 +2,8 @@
 Sums over a period, for the card, the tables and the charts: from the rollups, whatever the number of calls.
 
 A period of up to `RAW_MAX_NS` is read from the raw rows and exact to the nanosecond. A longer one is
-widened to whole hours, and says so by the bounds in the answer. Up to a week is read from the hours; beyond,
-from the days with hours at both ends.
+widened to whole hours, and says so by the bounds in the answer. It is read from the days, with hours at both
+ends.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from arc_proxy.store.totals import (
 )
 from pricing.cost import CostGrade
 
-HOURS_MAX_NS = 8 * DAY_NS  # beyond it the days are read
+HOURS_MAX_NS = 2 * DAY_NS  # beyond it the days are read
 RUN_COSTS_MAX = 1000
 
 
@@ -71,6 +71,22 @@ def read_report(store: Store, period: Period, *, agent: str | None = None) -> Re
     ]
     found.sort(key=lambda use: (-use.runs.runs, use.agent or ""))
     return Report(period=period, agents=tuple(found))
+
+
+def read_run_totals(
+    store: Store, period: Period, *, agent: str | None = None
+) -> dict[str | None, tuple[RunTotals, RunTotals]]:
+    """Per agent its runs of the period and of the period before, without what a whole report reads."""
+    period = period.widened()
+    with reading(store) as connection:
+        names = _agent_names(connection)
+        now = _by_agent(_sum(connection, period, _RUNS), names)
+        before = _by_agent(_sum(connection, period.before(), _RUNS), names)
+    return {
+        name: (now.get(name, RunTotals()), before.get(name, RunTotals()))
+        for name in now | before
+        if agent is None or (name or "") == agent
+    }
 
 
 def read_chart(
@@ -109,12 +125,15 @@ def read_agents(store: Store) -> tuple[str, ...]:
 
 def read_run_costs(
     store: Store, period: Period, agent: str | None, *, limit: int = RUN_COSTS_MAX
-) -> tuple[int, ...]:
-    """Known costs of the latest runs of one agent in the period, for a test of whether a change is chance."""
+) -> tuple[int, float, float]:
+    """
+    Of the known costs of the latest runs of one agent in the period: how many, their sum, the sum of their
+    squares (nanodollars). For a test of whether a change is chance.
+    """
     run = tables.run.c
     key = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
-    statement = (
-        select(run.cost_nanousd)
+    latest = (
+        select((run.cost_nanousd * 1.0).label("cost"))
         .where(
             run.agent_id == key,
             run.started_ns >= period.since_ns,
@@ -124,9 +143,13 @@ def read_run_costs(
         )
         .order_by(run.started_ns.desc())
         .limit(limit)
+        .subquery()
     )
+    cost = latest.c.cost
+    statement = select(func.count(), func.sum(cost), func.sum(cost * cost))
     with reading(store) as connection:
-        return tuple(connection.execute(statement).scalars())
+        count, total, squares = connection.execute(statement).one()
+    return int(count), float(total or 0), float(squares or 0)
 
 
 def read_doubts(

@@ -15,7 +15,14 @@ from arc_proxy.call import Call, Captured, Kind
 from arc_proxy.journal.record import Ended
 from arc_proxy.store import names, rollup, tables
 from arc_proxy.store.engine import Store, writing
-from arc_proxy.store.report import read_agents, read_chart, read_doubts, read_report, read_run_costs
+from arc_proxy.store.report import (
+    read_agents,
+    read_chart,
+    read_doubts,
+    read_report,
+    read_run_costs,
+    read_run_totals,
+)
 from arc_proxy.store.sums import DAY_NS, HOUR_NS, RUN_SUMS, SERIES_SUMS, latency_bucket, quantile_ms
 from arc_proxy.store.totals import CallTotals, Period, RunTotals, merge_latencies, sum_totals
 from arc_proxy.store.write import save
@@ -155,9 +162,24 @@ def test_costs_of_runs_leave_out_what_is_not_known(store: Store, make_call: Make
             make_call(4, at_ms=at(1), kind=Kind.AUXILIARY),
         ],
     )
-    assert read_run_costs(store, period(24), "finance") == (7, 4500)
-    assert read_run_costs(store, period(24), "finance", limit=1) == (7,)
-    assert read_run_costs(store, period(24), None) == ()
+    assert read_run_costs(store, period(24), "finance") == (2, 4507, 7**2 + 4500**2)
+    assert read_run_costs(store, period(24), "finance", limit=1) == (1, 7, 49)
+    assert read_run_costs(store, period(24), None) == (0, 0, 0)
+
+
+def test_runs_alone_are_the_runs_of_the_whole_report(store: Store, make_call: MakeCall) -> None:
+    save(store, [make_call(n, at_ms=at(hours)) for n, hours in enumerate((1, 5, 30, 40, 80))])
+    whole = {use.agent: (use.runs, use.runs_before) for use in read_report(store, period(36)).agents}
+    assert read_run_totals(store, period(36)) == whole
+    assert read_run_totals(store, period(36), agent="finance") == whole
+    assert read_run_totals(store, period(36), agent="nobody") == {}
+
+
+def test_a_chart_can_leave_out_what_is_no_step(store: Store, make_call: MakeCall) -> None:
+    save(store, [make_call(1, at_ms=at(1)), make_call(2, at_ms=at(1), kind=Kind.AUXILIARY)])
+    whole = read_chart(store, period(24), by_hour=False)
+    steps = read_chart(store, period(24), by_hour=False, auxiliary=False)
+    assert (sum(each.totals.calls for each in whole), sum(each.totals.calls for each in steps)) == (2, 1)
 
 
 def test_agents_and_models_beyond_the_caps_are_summed_as_other(
