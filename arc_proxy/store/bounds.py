@@ -37,8 +37,9 @@ def whole(number: int, most: int = INT_MAX) -> int:
     return 0 if number < 0 else min(number, most)
 
 
-def whole_or_none(number: int | None, most: int = INT_MAX) -> int | None:
-    return None if number is None else whole(number, most)
+def share(number: float) -> float:
+    """A number from 0 to 1; what is none, as NaN, is 0."""
+    return min(max(float(number), 0.0), 1.0) if number == number else 0.0
 
 
 def dump_json(value: Any) -> bytes:

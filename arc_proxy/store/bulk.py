@@ -8,12 +8,12 @@ bytes, bool and None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table, insert, select
+from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
@@ -42,13 +42,17 @@ def rows_in(
     connection: Connection, table: Table, columns: Sequence[str], wanted: Iterable[Name], *picked: str
 ) -> Iterator[tuple[Any, ...]]:
     """The values of `columns` and `picked` of the rows whose `columns` are among `wanted`."""
-    names = sorted(wanted)
+    names = sorted(set(wanted))
     for some in slices(names):
-        # Padded to a power of two, so that the database sees a few texts again and again.
-        size = 1 << (len(some) - 1).bit_length()
-        padded = [*some, *[some[-1]] * (size - len(some))]
-        sql = _selection(connection.dialect.name, table, tuple(columns), picked, size)
-        values = tuple(value for name in padded for value in name)
+        if connection.dialect.name == "sqlite":
+            # Padded to a power of two, so that the database sees a few texts again and again.
+            size = 1 << (len(some) - 1).bit_length()
+            padded = [*some, *[some[-1]] * (size - len(some))] if len(columns) == 1 else some
+            sql = _selection(table, tuple(columns), picked, len(padded))
+            values: tuple[Any, ...] = tuple(value for name in padded for value in name)
+        else:
+            sql = _array_selection(table, tuple(columns), picked)
+            values = tuple(list(column) for column in zip(*some, strict=True))
         yield from map(tuple, connection.exec_driver_sql(sql, values))
 
 
@@ -61,21 +65,43 @@ def _insertion(dialect: str, table: Table) -> tuple[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=256)
-def _selection(
-    dialect: str, table: Table, columns: tuple[str, ...], picked: tuple[str, ...], size: int
-) -> str:
-    is_sqlite = dialect == "sqlite"
-    prepare = _DIALECTS[dialect].identifier_preparer
-    # SQLite takes a list of pairs only as VALUES, whose types PostgreSQL would have to guess.
-    mark = "?" if is_sqlite else "%s"
-    one = f"({', '.join([mark] * len(columns))})" if len(columns) > 1 else mark
-    values = ", ".join([one] * size)
-    if len(columns) > 1 and is_sqlite:
-        values = f"VALUES {values}"
-    quoted = ", ".join(prepare.quote(name) for name in columns)
-    sought = f"({quoted})" if len(columns) > 1 else quoted
-    head = select(*(table.c[name] for name in (*columns, *picked))).compile(dialect=_DIALECTS[dialect])
-    return f"{head} WHERE {sought} IN ({values})"
+def _selection(table: Table, columns: tuple[str, ...], picked: tuple[str, ...], size: int) -> str:
+    """For SQLite. An IN of pairs would scan the table; a cross join is made in the order it is written in."""
+    quote = _DIALECTS["sqlite"].identifier_preparer.quote
+    head = f"SELECT {_names(table, (*columns, *picked), quote)} FROM"
+    name = quote(table.name)
+    if len(columns) == 1:
+        return f"{head} {name} WHERE {_names(table, columns, quote)} IN ({', '.join('?' * size)})"
+    fields = [f"w{number}" for number in range(len(columns))]
+    one = f"({', '.join('?' * len(columns))})"
+    matches = " AND ".join(
+        f"{name}.{quote(column)} = wanted.{field}" for column, field in zip(columns, fields, strict=True)
+    )
+    return (
+        f"WITH wanted({', '.join(fields)}) AS (VALUES {', '.join([one] * size)}) "
+        f"{head} wanted CROSS JOIN {name} ON {matches}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _array_selection(table: Table, columns: tuple[str, ...], picked: tuple[str, ...]) -> str:
+    """For PostgreSQL, with one array for each column."""
+    dialect = _DIALECTS["postgresql"]
+    quote = dialect.identifier_preparer.quote
+    name = quote(table.name)
+    fields = [f"w{number}" for number in range(len(columns))]
+    arrays = ", ".join(
+        f"%s::{table.c[column].type.compile(dialect).partition(' ')[0]}[]" for column in columns
+    )
+    matches = " AND ".join(
+        f"{name}.{quote(column)} = wanted.{field}" for column, field in zip(columns, fields, strict=True)
+    )
+    head = f"SELECT {_names(table, (*columns, *picked), quote)} FROM"
+    return f"{head} unnest({arrays}) AS wanted({', '.join(fields)}) JOIN {name} ON {matches}"
+
+
+def _names(table: Table, columns: Iterable[str], quote: Callable[[str], str]) -> str:
+    return ", ".join(f"{quote(table.name)}.{quote(column)}" for column in columns)
 
 
 # Positional parameters, which both drivers' text takes.

@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 from arc_proxy.call import Call, Kind
 from arc_proxy.journal.record import Ended
 from arc_proxy.store.bounds import (
+    INT_MAX,
     NANOUSD_MAX,
     TEXT_MAX,
     TOKENS_MAX,
+    WORD_MAX,
     json_text,
     load_json,
+    share,
     some_word,
     whole,
-    whole_or_none,
     word,
 )
 from arc_proxy.store.chain import Place
@@ -69,55 +71,111 @@ def rate_name(call: Call) -> tuple[str, str] | None:
 
 def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
     """Every column of the call table but `id`."""
-    grouping, prompt, reply, cost = call.grouping, call.prompt, call.reply, call.cost
+    grouping, prompt, reply, cost, usage = call.grouping, call.prompt, call.reply, call.cost, call.usage
     error = reply.error
-    usage = call.usage
     row: Row = {
-        "call_id": some_word(call.call_id),
-        **keys._asdict(),
-        "parent_run_id": word(grouping.parent_run_id),
-        "user": word(grouping.user),
-        "version": word(grouping.version),
-        "grouping_rule": some_word(grouping.rule),
-        "grouping_confidence": grouping.confidence,
+        "call_id": call.call_id,
+        "writer_id": keys.writer_id,
+        "agent_id": keys.agent_id,
+        "run_key": keys.run_key,
+        "session_key": keys.session_key,
+        "series_id": keys.series_id,
+        "rate_key": keys.rate_key,
+        "parent_run_id": grouping.parent_run_id,
+        "user": grouping.user,
+        "version": grouping.version,
+        "grouping_rule": grouping.rule,
+        "grouping_confidence": share(grouping.confidence),
         "tags": json_text({some_word(k): some_word(v) for k, v in grouping.tags.items()}),
-        "provider": some_word(call.provider),
-        "dialect": some_word(call.dialect),
-        "endpoint": some_word(call.endpoint),
-        "kind": str(call.kind),
+        "provider": call.provider,
+        "dialect": call.dialect,
+        "endpoint": call.endpoint,
+        "kind": call.kind.value,
         "stream": prompt.stream,
-        "started_ns": whole(call.started_ns),
-        "first_byte_ns": whole_or_none(call.first_byte_ns),
-        "duration_ns": whole_or_none(call.duration_ns),
-        "status": whole_or_none(call.status),
-        "ended": str(call.ended),
-        "captured": str(call.captured),
+        "started_ns": call.started_ns,
+        "first_byte_ns": call.first_byte_ns,
+        "duration_ns": call.duration_ns,
+        "status": call.status,
+        "ended": call.ended.value,
+        "captured": call.captured.value,
         "unsecured": call.unsecured,
         "failed": is_failed(call),
-        "attempt_of": word(call.attempt_of),
-        "attempt": whole(call.attempt),
-        "model_requested": word(prompt.model),
-        "model": word(reply.model),
-        "response_id": word(reply.response_id),
-        "request_id": word(call.request_id),
-        "finish_reason": word(reply.finish_reason),
-        "error_type": word(error.type) if error else None,
+        "attempt_of": call.attempt_of,
+        "attempt": call.attempt,
+        "model_requested": prompt.model,
+        "model": reply.model,
+        "response_id": reply.response_id,
+        "request_id": call.request_id,
+        "finish_reason": reply.finish_reason,
+        "error_type": error.type if error else None,
         "error_message": word(error.message, TEXT_MAX) if error else None,
         "server_tools": json_text([some_word(name) for name in reply.server_tools]),
         "messages": len(prompt.messages),
         "node_id": place.node_id,
         "reply_message_id": place.reply_message_id,
-        "usage_grade": str(call.usage_grade),
+        "usage_grade": call.usage_grade.value,
+        "input_text_tokens": usage.input_text,
+        "input_audio_tokens": usage.input_audio,
+        "input_image_tokens": usage.input_image,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_5m_tokens": usage.cache_write_5m,
+        "cache_write_1h_tokens": usage.cache_write_1h,
+        "output_text_tokens": usage.output_text,
+        "output_audio_tokens": usage.output_audio,
+        "output_image_tokens": usage.output_image,
+        "reasoning_tokens": usage.reasoning,
         "tool_units": json_text({some_word(k): whole(v, TOKENS_MAX) for k, v in usage.tool_units.items()}),
         "cost_nanousd": None if cost.grade is CostGrade.UNKNOWN else whole(cost.nanousd or 0, NANOUSD_MAX),
-        "cost_grade": str(cost.grade),
+        "cost_grade": cost.grade.value,
         "cost_reason": word(cost.reason, TEXT_MAX) or None,
-        "request_bytes": whole(call.request_bytes),
-        "response_bytes": whole(call.response_bytes),
+        "request_bytes": call.request_bytes,
+        "response_bytes": call.response_bytes,
     }
-    for bucket, column in zip(TOKENS, TOKEN_COLUMNS, strict=True):
-        row[column] = whole(getattr(usage, bucket), TOKENS_MAX)
+    _keep_within_bounds(row)
     return row
+
+
+_WORDS = (
+    "call_id",
+    "parent_run_id",
+    "user",
+    "version",
+    "grouping_rule",
+    "provider",
+    "dialect",
+    "endpoint",
+    "attempt_of",
+    "model_requested",
+    "model",
+    "response_id",
+    "request_id",
+    "finish_reason",
+    "error_type",
+)
+_NUMBERS = (
+    "started_ns",
+    "first_byte_ns",
+    "duration_ns",
+    "status",
+    "attempt",
+    "request_bytes",
+    "response_bytes",
+)
+
+
+def _keep_within_bounds(row: Row) -> None:
+    """One look at each value, since nearly all of them are as they should be."""
+    for name in _WORDS:
+        text = row[name]
+        if text is not None and (len(text) > WORD_MAX or not text.isascii() or "\0" in text):
+            row[name] = word(text)
+    for name in _NUMBERS:
+        number = row[name]
+        if number is not None and not 0 <= number <= INT_MAX:
+            row[name] = whole(number)
+    for name in TOKEN_COLUMNS:
+        if not 0 <= row[name] <= TOKENS_MAX:
+            row[name] = whole(row[name], TOKENS_MAX)
 
 
 def tool_call_rows(call: Call, call_key: int) -> list[Row]:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from alembic.migration import MigrationContext
 
 from arc_proxy.errors import NewerDatabase, StoreError
 from arc_proxy.store import tables
+from arc_proxy.store.bulk import rows_in
 from arc_proxy.store.engine import (
     Store,
     identity,
@@ -217,3 +219,31 @@ def test_errors_show_neither_sql_nor_values(store: Store) -> None:
         connection.execute(sa.text("SELECT * FROM nowhere WHERE a = :a"), {"a": "canary-prompt"})
     assert "canary-prompt" not in str(caught.value)
     assert "SELECT" not in str(caught.value)
+
+
+LOOKED_UP = {
+    "message": ("month", "hash"),
+    "node": ("month", "parent_id", "message_id"),
+    "run": ("run_id", "agent_id"),
+    "call": ("call_id",),
+    "fact": ("fact_id", "writer_id"),
+}
+
+
+@pytest.mark.parametrize(("name", "columns"), LOOKED_UP.items(), ids=LOOKED_UP)
+def test_rows_are_looked_up_by_an_index(tmp_path: Path, name: str, columns: tuple[str, ...]) -> None:
+    """A scan would make every save slower than the one before."""
+    store = open_store(tmp_path / "arc.db")
+    plans: list[str] = []
+
+    @sa.event.listens_for(store.engine, "before_cursor_execute")
+    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "SELECT" in statement:
+            plans.extend(row[-1] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    with reading(store) as connection:
+        wanted = {tuple(range(number, number + len(columns))) for number in range(5)}
+        assert list(rows_in(connection, tables.metadata.tables[name], columns, wanted, "id")) == []
+    store.close()
+    assert any(f"SEARCH {name} USING" in step for step in plans)
+    assert not any(step.startswith(f"SCAN {name}") for step in plans)
