@@ -19,8 +19,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from arc_proxy.cut import Fingerprints
+from arc_proxy.export.har import write_har
 from arc_proxy.export.har_import import import_har
-from arc_proxy.export.jsonl import write_jsonl
+from arc_proxy.export.jsonl import to_json, write_jsonl
 from arc_proxy.export.rows import export_call, load_schema
 from arc_proxy.ingest.worker import Caught, catch_up, rebuild
 from arc_proxy.store.engine import Store, open_store
@@ -238,3 +240,26 @@ def test_a_second_import_and_a_rebuild_change_nothing(
     assert dump(store) == before
     assert rebuild(data_dir, store, book).calls == len(exchanges)
     assert dump(store) == before
+
+
+def test_a_har_of_every_tenth_call_gives_the_same_calls_elsewhere(
+    data_dir: Path, tmp_path: Path, book: PriceBook, rows: list[Mapping[str, Any]]
+) -> None:
+    chosen = rows[::10]
+    with (tmp_path / "exported.har").open("wb") as file:
+        write_har(
+            (row["call_id"] for row in chosen),
+            data_dir / "journal",
+            file,
+            version="1",
+            fingerprints=Fingerprints(bytes(32)),
+        )
+    import_har(tmp_path / "exported.har", tmp_path)
+    store = open_store(tmp_path / "arc.db")
+    catch_up(tmp_path, store, book)
+    again = {row.tags["case"]: json.loads(to_json(export_call(row))) for row in iter_calls(store)}
+    store.close()
+    assert len(again) == len(chosen)
+    for row in chosen:
+        same = again[row["tags"]["case"]] | {"call_id": row["call_id"], "run_id": row["run_id"]}
+        assert same == row
