@@ -49,7 +49,7 @@ def open_rows(
 
     store = open_store(target)
     try:
-        if not is_current:
+        if has_journal and not is_current:
             ingest(folder, store)
         yield store
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from analysis.savings import ModelSpend, Swap, best_swap
@@ -49,11 +49,11 @@ def build_report(
     found = read_report(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
     this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
     weeks = read_run_totals(store, this_week, agent=agent)
-    at = datetime.fromtimestamp(end_ns / 1e9, UTC)
+    prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))
     ordered = sorted(found.agents, key=_by_spend)
     agents = [
         _agent_report(
-            store, book, use, weeks.get(use.agent, _NO_RUNS), this_week, at, has_trend=place < TRENDS_MAX
+            store, prices, use, weeks.get(use.agent, _NO_RUNS), this_week, has_trend=place < TRENDS_MAX
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -76,11 +76,10 @@ def build_report(
 
 def _agent_report(
     store: Store,
-    book: PriceBook,
+    prices: _Prices,
     use: AgentUse,
     week: tuple[RunTotals, RunTotals],
     this_week: Period,
-    at: datetime,
     *,
     has_trend: bool,
 ) -> AgentReport:
@@ -91,7 +90,7 @@ def _agent_report(
         figures=_figures(use.series),
         models=tuple(dict.fromkeys(each.model for each in spent)),
         weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
-        swap=_swap(book, spent, at),
+        swap=prices.swap(spent),
     )
 
 
@@ -116,16 +115,27 @@ def _weeks(
     )
 
 
-def _swap(book: PriceBook, spent: Sequence[ModelSpend], at: datetime) -> Swap | None:
-    def rate_of(each: ModelSpend) -> Rate | None:
-        found = book.find(each.provider, each.model)
-        return found.rate(at) if found else None
+class _Prices:
+    """The book at one moment, each question asked of it once."""
 
-    def candidates_of(each: ModelSpend) -> Iterable[Rate]:
-        models = book.candidates(each.provider, each.dialect, at)
-        return [rate for model in models if (rate := model.rate(at)) is not None]
+    def __init__(self, book: PriceBook, at: datetime) -> None:
+        self._book = book
+        self._at = at
+        self._candidates: dict[tuple[str, str], list[Rate]] = {}
 
-    return best_swap(spent, rate_of, candidates_of)
+    def swap(self, spent: Sequence[ModelSpend]) -> Swap | None:
+        return best_swap(spent, self._rate_of, self._candidates_of)
+
+    def _rate_of(self, each: ModelSpend) -> Rate | None:
+        found = self._book.find(each.provider, each.model)
+        return found.rate(self._at) if found else None
+
+    def _candidates_of(self, each: ModelSpend) -> list[Rate]:
+        key = (each.provider, each.dialect)
+        if key not in self._candidates:
+            models = self._book.candidates(*key, self._at)
+            self._candidates[key] = [rate for model in models if (rate := model.rate(self._at)) is not None]
+        return self._candidates[key]
 
 
 def _spent(series: Sequence[SeriesUse]) -> list[ModelSpend]:
