@@ -26,7 +26,6 @@ from arc_proxy.store.memory import Memory
 BUSY_S = 10.0  # how long a statement waits for another process's lock
 PAGE_BYTES = 8192  # a compressed message of 2-4 KB wastes half of SQLite's usual page
 WRITER_LOCK = 0x6172635F70726F78  # PostgreSQL advisory lock: one saving transaction at a time
-MIGRATION_LOCK = WRITER_LOCK + 1
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
@@ -244,7 +243,5 @@ def _bring_up_to_date(store: Store) -> None:
     from arc_proxy.store.migrations import upgrade
 
     with writing(store) as connection:
-        if not store.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         if revision(connection) != newest:
             upgrade(connection, newest)

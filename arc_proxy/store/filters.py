@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from arc_proxy.call import Kind
 from arc_proxy.store import tables
-from arc_proxy.store.names import AGENTS_MAX, OTHER, OTHER_AGENT
+from arc_proxy.store.names import OTHER, OTHER_AGENT
 
 Condition = ColumnElement[bool]
 
@@ -128,12 +128,10 @@ def _session_key(session_id: str) -> Any:
 
 
 def _has_model(model: str) -> Condition:
-    """By the series of the model, which an index knows; beyond the caps the text has to say it."""
+    """An index knows the series of a model; beyond the caps, and always, the text has to say it, too."""
     call, series = tables.call.c, tables.series.c
-    of_model = select(series.id).where(series.model == model, series.agent_id != OTHER_AGENT)
-    capped = select(series.id).where(or_(series.model == OTHER, series.agent_id == OTHER_AGENT))
-    named = func.coalesce(call.model, call.model_requested)
-    return or_(
-        and_(call.agent_id <= AGENTS_MAX, call.series_id.in_(of_model)),
-        and_(call.series_id.in_(capped), named == model),
+    may_have = or_(series.model == model, series.model == OTHER, series.agent_id == OTHER_AGENT)
+    return and_(
+        call.series_id.in_(select(series.id).where(may_have)),
+        func.coalesce(call.model, call.model_requested) == model,
     )

@@ -56,17 +56,15 @@ def prune(store: Store, first_kept: int) -> Pruned:
     start = datetime(first_kept // 100, first_kept % 100, 1, tzinfo=UTC)
     before_ns = int(start.timestamp()) * 1_000_000_000
     bytes_before = size_bytes(store)
-    with reading(store) as connection:
-        runs_before = _count(connection, tables.run)
     calls = _remove_calls(store, tables.call.c.started_ns < before_ns)
-    _settle_runs(store, before_ns)
+    runs = _settle_runs(store, before_ns)
     messages = _remove_month(store, tables.message, first_kept)
-    _remove_month(store, tables.node, first_kept)
-    with writing(store) as connection:
-        _remove_unused_names(connection)
-        next_epoch(connection)
-        runs = runs_before - _count(connection, tables.run)
-    give_space_back(store)
+    nodes = _remove_month(store, tables.node, first_kept)
+    if calls or runs or messages or nodes:
+        with writing(store) as connection:
+            _remove_leftovers(connection)
+            next_epoch(connection)
+        give_space_back(store)
     return Pruned(
         calls=calls,
         runs=runs,
@@ -141,16 +139,17 @@ def remove_calls(connection: Connection, rows: Iterable[Row], *, derive_runs: bo
     difference.store(connection)
 
 
-def _settle_runs(store: Store, before_ns: int) -> None:
+def _settle_runs(store: Store, before_ns: int) -> int:
     """
     Derive again every run that began before; one of which nothing is left goes, with its facts.
 
-    Until then such a run keeps its old start, so a prune that was stopped finds it again.
+    Gives how many went. Until then such a run keeps its old start, so a prune that was stopped finds it
+    again.
     """
     run, fact, call = tables.run, tables.fact, tables.call
     has_calls = select(call.c.id).where(call.c.run_key == run.c.id).exists()
     has_later_facts = select(fact.c.id).where(fact.c.run_key == run.c.id, fact.c.at_ns >= before_ns).exists()
-    after = 0
+    after = gone = 0
     while True:
         with writing(store) as connection:
             old = select(run.c.id, has_calls | has_later_facts).where(
@@ -159,7 +158,7 @@ def _settle_runs(store: Store, before_ns: int) -> None:
             found = connection.execute(old.order_by(run.c.id).limit(RUNS_AT_A_TIME)).all()
             if not found:
                 connection.execute(delete(fact).where(fact.c.run_key.is_(None), fact.c.at_ns < before_ns))
-                return
+                return gone
             runs = RunsInHand(connection)
             runs.load_keys(key for key, _ in found)
             silent = [key for key, is_alive in found if not is_alive]
@@ -167,7 +166,7 @@ def _settle_runs(store: Store, before_ns: int) -> None:
             for key, _ in found:
                 runs.doubt(key)
             difference = Difference()
-            runs.finish(difference)
+            gone += runs.finish(difference)
             difference.store(connection)
             after = found[-1][0]
 
@@ -185,13 +184,12 @@ def _remove_month(store: Store, table: Table, first_kept: int) -> int:
             return removed
 
 
-def _remove_unused_names(connection: Connection) -> None:
-    """Sessions without runs, and sums that came to nothing."""
-    run, session, call = tables.run.c, tables.session.c, tables.call.c
-    used = select(run.session_key).where(run.session_key.is_not(None))
-    used_by_calls = select(call.session_key).where(call.session_key.is_not(None))
-    unused = delete(tables.session).where(session.id.not_in(used), session.id.not_in(used_by_calls))
-    connection.execute(unused)
+def _remove_leftovers(connection: Connection) -> None:
+    """Sessions that nothing belongs to, and sums that came to nothing."""
+    session, run, call = tables.session.c, tables.run.c, tables.call.c
+    of_a_run = select(run.id).where(run.session_key == session.id).exists()
+    of_a_call = select(call.id).where(call.session_key == session.id).exists()
+    connection.execute(delete(tables.session).where(~of_a_run, ~of_a_call))
     for table in (
         tables.rollup_hour,
         tables.rollup_day,
@@ -202,7 +200,3 @@ def _remove_unused_names(connection: Connection) -> None:
     ):
         sums: list[Any] = [column == 0 for column in table.c if not column.primary_key]
         connection.execute(delete(table).where(*sums))
-
-
-def _count(connection: Connection, table: Table) -> int:
-    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())

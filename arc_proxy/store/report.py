@@ -116,11 +116,12 @@ def read_chart(
 
 
 def read_agents(store: Store) -> tuple[str, ...]:
-    """Names of all agents, without the unnamed."""
-    agent = tables.agent.c
+    """Names of all agents that have runs, without the unnamed."""
+    agent, run = tables.agent.c, tables.run.c
+    has_runs = select(run.id).where(run.agent_id == agent.id).exists()
+    statement = select(agent.name).where(agent.name != "", has_runs).order_by(agent.name)
     with reading(store) as connection:
-        names = connection.execute(select(agent.name).where(agent.name != "").order_by(agent.name))
-        return tuple(names.scalars())
+        return tuple(connection.execute(statement).scalars())
 
 
 def read_run_costs(

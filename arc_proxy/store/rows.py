@@ -103,7 +103,7 @@ def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
         "attempt_of": call.attempt_of,
         "attempt": call.attempt,
         "model_requested": prompt.model,
-        "model": reply.model,
+        "model": reply.model or None,
         "response_id": reply.response_id,
         "request_id": call.request_id,
         "finish_reason": reply.finish_reason,

@@ -41,6 +41,7 @@ class RunsInHand:
         self._before: dict[int, Row] = {}
         self._states: dict[int, RunState] = {}
         self._keys: dict[RunName, int] = {}
+        self._by_run_id: dict[str, list[int]] = {}
         self._new: list[int] = []
         self._inserted: dict[int, Row] = {}
         self._doubtful: set[int] = set()  # to be derived from all of their rows
@@ -67,7 +68,7 @@ class RunsInHand:
                 self._next_id = next_id(self._connection, tables.run)
             key = self._next_id
             self._next_id += 1
-            self._keys[name] = key
+            self._name(name, key)
             self._states[key] = RunState(id=key, agent_id=name[1], run_id=name[0])
             self._new.append(key)
         return key
@@ -77,7 +78,7 @@ class RunsInHand:
 
     def any_agents(self, run_id: str) -> int | None:
         """The run of this id, whichever agent has it; of several the latest."""
-        found = [self._states[key] for (text, _), key in self._keys.items() if text == run_id]
+        found = [self._states[key] for key in self._by_run_id.get(run_id, ())]
         if not found:
             return None
         return max(found, key=lambda state: (state.started_ns or 0, state.id)).id
@@ -106,8 +107,8 @@ class RunsInHand:
             self._inserted[key] = self._states[key].as_row()
         insert_rows(self._connection, tables.run, list(self._inserted.values()))
 
-    def finish(self, difference: Difference) -> None:
-        """Write what changed, remove runs that nothing speaks of any more, and add to the sums."""
+    def finish(self, difference: Difference) -> int:
+        """Write what changed, remove runs that nothing speaks of, add to the sums. Gives how many went."""
         for key in self._doubtful:
             self._states[key] = _blank(self._states[key])
         derive(self._connection, [self._states[key] for key in sorted(self._doubtful)])
@@ -130,6 +131,7 @@ class RunsInHand:
         if changed:
             self._connection.execute(_UPDATE, changed)
         remove_runs(self._connection, gone)
+        return len(gone)
 
     def _keep(self, columns: tuple[str, ...], wanted: set[tuple[Any, ...]]) -> None:
         names = (*columns, *(name for name in ("id", *_COLUMNS) if name not in columns))
@@ -141,7 +143,11 @@ class RunsInHand:
                     row[name] = bool(row[name])
                 self._before[key] = row
                 self._states[key] = RunState.of_row(row)
-                self._keys[row["run_id"], row["agent_id"]] = key
+                self._name((row["run_id"], row["agent_id"]), key)
+
+    def _name(self, name: RunName, key: int) -> None:
+        self._keys[name] = key
+        self._by_run_id.setdefault(name[0], []).append(key)
 
 
 def derive(connection: Connection, states: Sequence[RunState]) -> None:

@@ -194,6 +194,7 @@ class CallTable(SQLModel, table=True):
         Index("ix_call_run_started", "run_key", "started_ns"),
         Index("ix_call_agent_started", "agent_id", "started_ns"),
         Index("ix_call_series_started", "series_id", "started_ns"),
+        _partial("ix_call_session", "session_key", where="session_key IS NOT NULL"),
         _partial("ix_call_failed", "started_ns", where="failed"),
         _partial("ix_call_doubtful", "started_ns", where=DOUBTFUL),
     )

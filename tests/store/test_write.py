@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -556,3 +557,52 @@ def test_counts_replace_and_tallies_add_up(store: Store) -> None:
     save(store, [], counts={"w": {"lost_records": 5}}, tallies={"w": {"malformed": 1, "corrupt": 1}})
     [counts] = writer_counts(store)
     assert (counts.counts, counts.tallies) == ({"lost_records": 5}, {"malformed": 3, "corrupt": 1})
+
+
+# --- trouble
+
+
+def test_a_full_disk_is_a_store_error_and_what_was_there_stays(store: Store, make_call: MakeCall) -> None:
+    """SQLite can be told how large the disk is."""
+    if not store.is_sqlite:
+        return
+    save(store, [make_call(1)], positions={"abcdef01": [1, 1]})
+    with reading(store) as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    noise = tuple(b'{"n":"%s"}' % bytes(range(48, 58)) * 200 + str(n).encode() * 500 for n in range(200))
+    with pytest.raises(StoreError, match="full"):
+        save(store, [make_call(2, prompt_messages=noise)], positions={"abcdef01": [1, 2]})
+    assert (whole(store), read_positions(store)) == ([make_call(1)], {"abcdef01": [1, 1]})
+    with reading(store) as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    assert save(store, [make_call(2, prompt_messages=noise)]) == Saved(new=1)
+    assert rollup.check(store) == ()
+
+
+def test_threads_and_processes_that_save_at_once_wait_for_each_other(
+    store: Store, make_call: MakeCall
+) -> None:
+    stores = [store, Store(engine=store.engine, path=store.path, opened_as=store.opened_as)]
+    failures: list[BaseException] = []
+
+    def saver(number: int) -> None:
+        try:
+            for batch in range(5):
+                calls = [
+                    make_call(batch * 4 + n, grouping_run_id=f"r{n % 2}", duration_ns=number * 1000)
+                    for n in range(6)
+                ]
+                save(stores[number % 2], calls, [fact(batch, "exception", run_id="r1")])
+        except BaseException as error:  # noqa: BLE001  the assertion below shows it
+            failures.append(error)
+
+    threads = [threading.Thread(target=saver, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(whole(store)) == 22
+    assert count(store, "message") == 3
+    assert rollup.check(store) == ()

@@ -288,6 +288,13 @@ def _calls() -> None:
     )
     op.create_index("ix_call_run_started", "call", ["run_key", "started_ns"])
     op.create_index("ix_call_series_started", "call", ["series_id", "started_ns"])
+    op.create_index(
+        "ix_call_session",
+        "call",
+        ["session_key"],
+        sqlite_where=sa.text("session_key IS NOT NULL"),
+        postgresql_where=sa.text("session_key IS NOT NULL"),
+    )
     op.create_index("ix_call_started", "call", ["started_ns"])
 
 
