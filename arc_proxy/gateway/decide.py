@@ -45,8 +45,10 @@ class Action(Enum):
     REFUSE = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Decision:
+    """Not to be changed."""
+
     action: Action
     route: Route | None = None
     refusal: Refusal | None = None

@@ -51,6 +51,28 @@ _TEXT = (b"Content-Type", b"text/plain; charset=utf-8")
 class Exchange:
     """`begin` once; then every event of either side, until `is_over`."""
 
+    __slots__ = (
+        "_body",
+        "_client",
+        "_closes",
+        "_connection",
+        "_decision",
+        "_fields",
+        "_gateway",
+        "_head",
+        "_is_alone",
+        "_is_answered",
+        "_is_sent",
+        "_is_upstream_full",
+        "_message",
+        "_payload",
+        "_recording",
+        "_room",
+        "_task",
+        "is_over",
+        "touched",
+    )
+
     def __init__(self, client: ClientConnection, message: RawRequestMessage, payload: StreamReader) -> None:
         self.touched = client.loop.time()
         self.is_over = False
@@ -217,7 +239,7 @@ class Exchange:
         data = self._payload.read_nowait()
         is_last = self._payload.is_eof()
         if (data or is_last) and self._recording is not None:
-            self._recording.request_body(data, is_last=is_last)
+            self._recording.request_body(data, is_last)
             self._gateway.outbox.nudge()
         if head or data:
             self._connection.write(head + data if head else data)
@@ -240,7 +262,7 @@ class Exchange:
         if waiting:
             self._send_chunk(connection, waiting)
         if self._recording is not None:
-            self._recording.request_body(b"", is_last=True)
+            self._recording.request_body(b"", True)
             self._gateway.outbox.nudge()
         connection.write(b"0\r\n\r\n")
         self._task = None
@@ -249,7 +271,7 @@ class Exchange:
 
     def _send_chunk(self, connection: UpstreamConnection, data: bytes) -> None:
         if self._recording is not None:
-            self._recording.request_body(data, is_last=False)
+            self._recording.request_body(data, False)
             self._gateway.outbox.nudge()
         connection.write(b"%x\r\n%b\r\n" % (len(data), data))
 
@@ -285,7 +307,7 @@ class Exchange:
         elif self._body.ends_with_connection() and error is None:
             self._is_answered = True
             if self._recording is not None:
-                self._recording.response_body(b"", is_last=True)
+                self._recording.response_body(b"", True)
             self._finish()
         else:
             detail = "the connection was reset" if is_reset else "the connection was closed"
@@ -335,7 +357,7 @@ class Exchange:
             self._closes = True
         self._body = body
         if self._recording is not None:
-            self._recording.response_head(start, origin="upstream")
+            self._recording.response_head(start, "upstream")
         return response_head(start, self._added_fields(), drop_length=has_length)
 
     def _take_body(self, body: Body, sent: bytes, data: bytes) -> None:
@@ -350,7 +372,7 @@ class Exchange:
         recording = self._recording
         if recording is not None:
             if content or body.is_done:
-                recording.response_body(content, is_last=body.is_done)
+                recording.response_body(content, body.is_done)
             if body.is_done and body.trailers:
                 recording.trailers(body.trailers)
         is_more = used < len(data)
@@ -413,7 +435,7 @@ class Exchange:
     ) -> None:
         if self._recording is not None and not self._is_sent:
             arrived = b"" if self._message.chunked else self._payload.read_nowait()
-            self._recording.request_body(arrived, is_last=True)
+            self._recording.request_body(arrived, True)
         has_rest = self.is_uploading
         fields = (*fields, (b"Content-Length", b"%d" % len(body)))
         if self._closes or has_rest or self._message.upgrade:
@@ -424,8 +446,8 @@ class Exchange:
         raw = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, lines, self._added_fields())
         body = b"" if self._message.method == "HEAD" else body
         if self._recording is not None:
-            self._recording.response_head(parse_start(raw), origin="proxy")
-            self._recording.response_body(body, is_last=True)
+            self._recording.response_head(parse_start(raw), "proxy")
+            self._recording.response_body(body, True)
         self._end(ended, detail)
         self._send(raw + body)
         if not self._is_alone:

@@ -238,24 +238,32 @@ def body_of(start: ResponseStart, *, is_head: bool) -> Body:
     """
     if is_head or start.status in (204, 304) or start.status < 200:
         return LengthBody(0)
-    codings = [value for kind, _, value in start.special if kind == TRANSFER_ENCODING]
+    codings, lengths = [], []
+    for kind, _, value in start.special:
+        if kind == CONTENT_LENGTH:
+            lengths.append(value)
+        elif kind == TRANSFER_ENCODING:
+            codings.append(value)
     if codings:
         last = b",".join(codings).lower().rpartition(b",")[2].strip(b" \t")
         return ChunkedBody() if last == b"chunked" and start.version != b"HTTP/1.0" else ClosingBody()
-    values = [value for kind, _, value in start.special if kind == CONTENT_LENGTH]
-    if not values:
+    if not lengths:
         return ClosingBody()
-    lengths = {part.strip(b" \t") for value in values for part in value.split(b",")}
-    length = lengths.pop()
-    if lengths or _LENGTH.fullmatch(length) is None:
+    if len(lengths) > 1 or b"," in lengths[0]:
+        lengths = list({part.strip(b" \t") for value in lengths for part in value.split(b",")})
+    if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
         raise FramingError("a Content-Length that is no number, or two that differ")
-    return LengthBody(int(length))
+    return LengthBody(int(lengths[0]))
 
 
 def stays_open(start: ResponseStart) -> bool:
     """Whether the upstream keeps the connection for another request, as far as its head says."""
-    tokens: set[bytes] = set()
+    is_old = start.version == b"HTTP/1.0"
+    is_open = not is_old
     for kind, _, value in start.special:
         if kind == CONNECTION:
-            tokens |= tokens_of(value)
-    return b"keep-alive" in tokens if start.version == b"HTTP/1.0" else b"close" not in tokens
+            tokens = tokens_of(value)
+            if b"close" in tokens:
+                return False
+            is_open = is_open or b"keep-alive" in tokens
+    return is_open

@@ -8,10 +8,9 @@ is counted, and its bytes go on.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec
+from typing import TypeVarTuple, Unpack
 
 from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query
 from arc_proxy.gateway.config import Capture
@@ -20,10 +19,10 @@ from arc_proxy.gateway.fields import CONTENT_ENCODING, CONTENT_TYPE
 from arc_proxy.gateway.framing import ResponseStart
 from arc_proxy.gateway.headers import RequestFields, kept_response_lines
 from arc_proxy.journal.head import End, Gap, encode_request_head, encode_response_head
-from arc_proxy.journal.record import Ended, Record, RecordKind
+from arc_proxy.journal.record import Ended, RecordKind
 from arc_proxy.journal.tape import Tape
 
-P = ParamSpec("P")
+Arguments = TypeVarTuple("Arguments")
 
 # Of a request that is not to be captured, what tells whose it is and of which kind.
 _BARE_FIELDS = (b"content-type:", b"user-agent:", b"x-arc-")
@@ -37,16 +36,16 @@ class RecordingCounts:
 
 
 def costs_no_traffic(
-    method: Callable[Concatenate[Recording, P], None],
-) -> Callable[Concatenate[Recording, P], None]:
+    method: Callable[[Recording, Unpack[Arguments]], None],
+) -> Callable[[Recording, Unpack[Arguments]], None]:
     """Around every door of a recording: what goes wrong behind it stays there."""
 
     @functools.wraps(method)
-    def guarded(recording: Recording, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(recording: Recording, /, *arguments: *Arguments) -> None:
         if recording.is_over:
             return
         try:
-            method(recording, *args, **kwargs)
+            method(recording, *arguments)
         except Exception:  # noqa: BLE001 - the promise is that no mistake in capture costs traffic
             recording.is_over = True
             recording.counts.broken_recordings += 1
@@ -105,7 +104,6 @@ class Recording:
     @costs_no_traffic
     def request_head(
         self,
-        *,
         upstream: str | None,
         url: str | None,
         connection: int,
@@ -137,23 +135,23 @@ class Recording:
             self._request.cutter = make_cutter(secrets, form, fields.content_encoding)
 
     @costs_no_traffic
-    def request_body(self, piece: bytes, *, is_last: bool) -> None:
-        self._body(RecordKind.REQUEST_BODY, self._request, piece, is_last=is_last)
+    def request_body(self, piece: bytes, is_last: bool) -> None:
+        self._body(RecordKind.REQUEST_BODY, self._request, piece, is_last)
 
     @costs_no_traffic
     def interim_head(self, start: ResponseStart) -> None:
         self._offer(RecordKind.INTERIM_HEAD, self._response_head(start, "upstream"))
 
     @costs_no_traffic
-    def response_head(self, start: ResponseStart, *, origin: str) -> None:
+    def response_head(self, start: ResponseStart, origin: str) -> None:
         self._offer(RecordKind.RESPONSE_HEAD, self._response_head(start, origin))
         if self._bytes_max:
             form = _form_of((start.first(CONTENT_TYPE) or b"").lower())
             self._response.cutter = make_cutter(self._secrets, form, start.first(CONTENT_ENCODING) or b"")
 
     @costs_no_traffic
-    def response_body(self, piece: bytes, *, is_last: bool) -> None:
-        self._body(RecordKind.RESPONSE_BODY, self._response, piece, is_last=is_last)
+    def response_body(self, piece: bytes, is_last: bool) -> None:
+        self._body(RecordKind.RESPONSE_BODY, self._response, piece, is_last)
 
     @costs_no_traffic
     def trailers(self, lines: bytes) -> None:
@@ -167,7 +165,7 @@ class Recording:
         self._offer(RecordKind.END, self._secrets.cut(End(ended=ended, detail=detail).encode()))
         self.is_over = True
 
-    def _body(self, kind: RecordKind, side: _Side, piece: bytes, *, is_last: bool) -> None:
+    def _body(self, kind: RecordKind, side: _Side, piece: bytes, is_last: bool) -> None:
         cutter = side.cutter
         if cutter is None:
             side.dropped += len(piece)
@@ -188,7 +186,7 @@ class Recording:
 
     def _end_side(self, kind: RecordKind, side: _Side, name: str) -> None:
         if side.cutter is not None and not side.is_over:
-            self._body(kind, side, b"", is_last=True)
+            self._body(kind, side, b"", True)
         dropped = side.dropped
         if isinstance(side.cutter, EncodedCutter):
             dropped += side.cutter.dropped
@@ -214,7 +212,7 @@ class Recording:
         return kept.partition("?")[0] if self._capture is Capture.NONE else kept
 
     def _offer(self, kind: RecordKind, content: bytes) -> None:
-        self._tape.offer(Record(kind, self.exchange_id, time.monotonic_ns(), content))
+        self._tape.offer_event(kind, self.exchange_id, content)
 
 
 def _is_bare(line: bytes) -> bool:

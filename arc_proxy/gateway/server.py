@@ -118,13 +118,13 @@ class Gateway:
         )
         route = decision.route
         recording.request_head(
-            upstream=None if route is None else route.upstream.name,
-            url=None if route is None or decision.refusal is not None else route.url,
-            connection=connection,
-            method=message.method,
-            target=message.path,
-            version=b"HTTP/%d.%d" % message.version,
-            fields=fields,
+            None if route is None else route.upstream.name,
+            None if route is None or decision.refusal is not None else route.url,
+            connection,
+            message.method,
+            message.path,
+            b"HTTP/%d.%d" % message.version,
+            fields,
         )
         self.outbox.nudge()
         return recording

@@ -33,6 +33,14 @@ def frame(payload: bytes) -> bytes:
     return _HEADER.pack(length, zlib.crc32(payload)) + payload
 
 
+def frame_of(head: bytes, rest: bytes) -> bytes:
+    """The frame of a payload in two parts, which are not put together first."""
+    length = len(head) + len(rest)
+    if not 1 <= length <= FRAME_BYTES_MAX:
+        raise ValueError(f"a frame holds 1 to {FRAME_BYTES_MAX} bytes, not {length}")
+    return b"".join((_HEADER.pack(length, zlib.crc32(rest, zlib.crc32(head))), head, rest))
+
+
 def whole_frames(written: bytes) -> tuple[int, int]:
     """How many bytes, and how many frames, of a run of frames that was cut anywhere are whole."""
     end, count = 0, 0

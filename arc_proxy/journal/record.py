@@ -13,7 +13,6 @@ characters of base32 in Crockford's alphabet (https://www.crockford.com/base32.h
 
 from __future__ import annotations
 
-import base64
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -22,9 +21,10 @@ ID_BYTES = 16
 ID_TEXT_LEN = 26
 NO_EXCHANGE = bytes(ID_BYTES)
 
-_HEADER = struct.Struct("<B16sQ")
+RECORD_HEADER = struct.Struct("<B16sQ")  # kind, exchange id, mono_ns: what stands before the content
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # 10 bits each
+_PAIR_SHIFTS = tuple(range(120, -10, -10))
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 
 
@@ -69,7 +69,7 @@ class Record:
 
     def encode(self) -> bytes:
         """The record as it lies in a frame."""
-        return _HEADER.pack(self.kind, self.exchange_id, self.mono_ns) + self.content
+        return RECORD_HEADER.pack(self.kind, self.exchange_id, self.mono_ns) + self.content
 
 
 def decode_record(payload: bytes) -> Record:
@@ -78,13 +78,13 @@ def decode_record(payload: bytes) -> Record:
 
     Raises ValueError for a payload too short to be one, or of a kind that this version does not know.
     """
-    if len(payload) < _HEADER.size:
-        raise ValueError(f"a record has at least {_HEADER.size} bytes, this one has {len(payload)}")
-    kind_value, exchange_id, mono_ns = _HEADER.unpack_from(payload)
+    if len(payload) < RECORD_HEADER.size:
+        raise ValueError(f"a record has at least {RECORD_HEADER.size} bytes, this one has {len(payload)}")
+    kind_value, exchange_id, mono_ns = RECORD_HEADER.unpack_from(payload)
     kind = _KINDS.get(kind_value)
     if kind is None:
         raise ValueError(f"{kind_value} is no kind of record that this version knows")
-    return Record(kind, exchange_id, mono_ns, payload[_HEADER.size :])
+    return Record(kind, exchange_id, mono_ns, payload[RECORD_HEADER.size :])
 
 
 def make_exchange_id(wall_ms: int, writer_id: int, counter: int) -> bytes:
@@ -98,8 +98,8 @@ def make_exchange_id(wall_ms: int, writer_id: int, counter: int) -> bytes:
 
 def id_text(exchange_id: bytes) -> str:
     """The id as people see it: 26 characters that sort as the bytes do."""
-    # base32 speaks of groups of 5 bytes: with 4 zeros in front, the last 26 characters are ours.
-    return base64.b32encode(b"\0\0\0\0" + exchange_id)[-ID_TEXT_LEN:].translate(_TO_CROCKFORD).decode()
+    number = int.from_bytes(exchange_id, "big")
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _PAIR_SHIFTS])
 
 
 def id_bytes(text: str) -> bytes:

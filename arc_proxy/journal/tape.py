@@ -27,10 +27,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from arc_proxy.journal.frame import frame
+from arc_proxy.journal.frame import frame, frame_of
 from arc_proxy.journal.head import Gap
 from arc_proxy.journal.keeper import Keeper, Pace
-from arc_proxy.journal.record import NO_EXCHANGE, Record, RecordKind, make_exchange_id
+from arc_proxy.journal.record import NO_EXCHANGE, RECORD_HEADER, Record, RecordKind, make_exchange_id
 from arc_proxy.journal.segment import (
     PIECE_BYTES_MAX,
     PIECE_KINDS,
@@ -141,6 +141,18 @@ class Tape:
         else:
             for piece in split_record(record):
                 self._offer_with_care(piece)
+
+    def offer_event(self, kind: RecordKind, exchange_id: bytes, content: bytes) -> None:
+        """Offer what happens now, with little work where the disk is well."""
+        now = self._mono_clock()
+        if self._is_plain and len(content) <= PIECE_BYTES_MAX:
+            encoded = frame_of(RECORD_HEADER.pack(kind, exchange_id, now), content)
+            self._waiting.append(encoded)
+            self._waiting_bytes += len(encoded)
+            if self._waiting_bytes > _WRITE_BYTES:
+                self.flush()
+        else:
+            self.offer(Record(kind, exchange_id, now, content))
 
     def flush(self) -> None:
         """Hand all that waits to the kernel, or to the thread while the tape is not secure."""

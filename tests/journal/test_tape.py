@@ -117,6 +117,18 @@ def test_what_was_flushed_is_in_the_kernel(journal: Path, read_all):
     assert is_writer_gone(journal / list_writers(journal)[0])
 
 
+def test_an_event_is_a_record_of_now(journal: Path, read_all):
+    tape = Tape(journal, pace=STEADY, mono_clock=lambda: 7)
+    exchange_id = tape.make_id()
+    tape.offer_event(RecordKind.REQUEST_HEAD, exchange_id, b"head")
+    tape.offer_event(RecordKind.REQUEST_BODY, exchange_id, b"x" * 3_000_000)
+    tape.flush()
+    head, *pieces = read_all(journal)
+    assert head == Record(RecordKind.REQUEST_HEAD, exchange_id, 7, b"head")
+    assert b"".join(piece.content for piece in pieces) == b"x" * 3_000_000
+    tape.close()
+
+
 def test_a_tick_is_one_write(journal: Path):
     disk = Disk()
     tape = Tape(journal, pace=STEADY, write=disk.write)
