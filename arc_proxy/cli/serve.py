@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -18,6 +18,9 @@ from arc_proxy.cli.options import DataDir, given
 from arc_proxy.cli.terminal import out, style, warn
 from arc_proxy.cli.variables import base_urls
 from arc_proxy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from arc_proxy.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -84,7 +87,6 @@ def serve(
     Each option is also a variable (ARC_PORT, ARC_UPSTREAMS ...) and a line of settings.toml in the data
     folder; `arc-proxy doctor` prints where each value comes from.
     """
-    from arc_proxy.cli.launch import claim_port, prepare_launch
     from arc_proxy.settings import load_settings
 
     folder = find_folder(data_dir, os.environ)
@@ -101,7 +103,13 @@ def serve(
         "ca_bundle": ca_bundle,
         "drain_s": drain,
     }
-    settings = load_settings(folder.path, flags, os.environ).settings
+    _become_supervisor(folder, load_settings(folder.path, flags, os.environ).settings)
+
+
+def _become_supervisor(folder: Folder, settings: Settings) -> NoReturn:
+    """Does not come back. Raises ConfigError for what can be seen before a socket opens."""
+    from arc_proxy.cli.launch import claim_port, prepare_launch
+
     running = find_instance(folder)
     if running is not None:
         raise ConfigError(
