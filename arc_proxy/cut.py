@@ -122,6 +122,7 @@ class Needle:
     mark: bytes
     starts: tuple[bytes, ...]  # its first one, two and three bytes
     head: bytes  # its first four
+    reach: int  # how far from the end of a text it may begin and not be whole
 
 
 class Fingerprints:
@@ -159,7 +160,8 @@ class Fingerprints:
                 forms.clear()
             mark = self.mark(secret)
             known = tuple(
-                Needle(form, mark, (form[:1], form[:2], form[:3]), form[:4]) for form in sorted(forms)
+                Needle(form, mark, (form[:1], form[:2], form[:3]), form[:4], len(form) - 1)
+                for form in sorted(forms)
             )
             _remember(self._needles, secret, known)
         return known
@@ -262,8 +264,7 @@ class Secrets:
         size = len(text)
         first = size
         for needle in self._needles:
-            tail = max(0, size - len(needle.text) + 1)
-            at = text.find(needle.head, tail)
+            at = text.find(needle.head, size - needle.reach if size > needle.reach else 0)
             while at != -1 and at < first:
                 if needle.text.startswith(text[at:]):
                     first = at
@@ -283,6 +284,8 @@ class Cutter:
     """
 
     __slots__ = ("_form", "_held", "_in_value", "_secrets", "cuts")
+
+    dropped = 0  # nothing is left out, unlike of a body that is encoded
 
     def __init__(self, secrets: Secrets, form: BodyForm) -> None:
         self._secrets = secrets

@@ -352,7 +352,9 @@ class Exchange:
     def _open_response(self, start: ResponseStart) -> bytes:
         """The final head as the client gets it."""
         body = body_of(start, is_head=self._message.method == "HEAD")
-        has_length = isinstance(body, ChunkedBody | ClosingBody) and start.has(CONTENT_LENGTH)
+        has_length = isinstance(body, ChunkedBody | ClosingBody) and any(
+            kind == CONTENT_LENGTH for kind, _ in start.framing
+        )
         if isinstance(body, ClosingBody) or has_length or not stays_open(start):
             self._closes = True
         self._body = body

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from arc_proxy.gateway.fields import (
+    CHANGES_FROM,
     CONNECTION,
+    CONTENT_ENCODING,
     CONTENT_LENGTH,
+    CONTENT_TYPE,
     PLAIN,
+    SECRET,
+    SECRET_HOP,
     TRANSFER_ENCODING,
     kind_of,
     seen_kind,
@@ -47,17 +52,11 @@ class ResponseStart:
     status: int
     reason: bytes
     fields: list[tuple[bytes, bytes]]
-    special: list[tuple[int, bytes, bytes]]  # kind (see `fields`), name and value of those not plain
-
-    def first(self, kind: int) -> bytes | None:
-        """The first value of a kind."""
-        for each, _, value in self.special:
-            if each == kind:
-                return value
-        return None
-
-    def has(self, kind: int) -> bool:
-        return any(each == kind for each, _, _ in self.special)
+    framing: list[tuple[int, bytes]]  # kind (see `fields`) and value of those that frame the message
+    content_type: bytes = b""
+    content_encoding: bytes = b""
+    has_secret: bool = False
+    passes: bool = True  # no field is of this connection only, or ours
 
 
 def find_head_end(buffer: bytes, start: int = 0) -> int:
@@ -78,14 +77,28 @@ def parse_start(raw: bytes) -> ResponseStart:
     fields = _FIELD.findall(raw, found.end())
     if len(fields) != raw.count(b"\n") - 2:
         fields = _parse_lines(raw[found.end() :])
-    special = []
+    start = ResponseStart(raw, found[1], int(found[2]), found[3] or b"", fields, [])
     for name, value in fields:
         kind = seen_kind(name)
         if kind is None:
             kind = kind_of(name)
         if kind != PLAIN:
-            special.append((kind, name, value.rstrip(b" \t")))
-    return ResponseStart(raw, found[1], int(found[2]), found[3] or b"", fields, special)
+            _note(start, kind, value.rstrip(b" \t"))
+    return start
+
+
+def _note(start: ResponseStart, kind: int, value: bytes) -> None:
+    if kind == CONTENT_TYPE:
+        start.content_type = value.lower()
+    elif kind == CONTENT_ENCODING:
+        start.content_encoding = value
+    elif kind in (CONTENT_LENGTH, TRANSFER_ENCODING):
+        start.framing.append((kind, value))
+    else:
+        if kind == CONNECTION:
+            start.framing.append((kind, value))
+        start.has_secret = start.has_secret or kind in (SECRET, SECRET_HOP)
+        start.passes = start.passes and kind < CHANGES_FROM
 
 
 def split_lines(raw: bytes) -> list[bytes]:
@@ -239,7 +252,7 @@ def body_of(start: ResponseStart, *, is_head: bool) -> Body:
     if is_head or start.status in (204, 304) or start.status < 200:
         return LengthBody(0)
     codings, lengths = [], []
-    for kind, _, value in start.special:
+    for kind, value in start.framing:
         if kind == CONTENT_LENGTH:
             lengths.append(value)
         elif kind == TRANSFER_ENCODING:
@@ -260,7 +273,7 @@ def stays_open(start: ResponseStart) -> bool:
     """Whether the upstream keeps the connection for another request, as far as its head says."""
     is_old = start.version == b"HTTP/1.0"
     is_open = not is_old
-    for kind, _, value in start.special:
+    for kind, value in start.framing:
         if kind == CONNECTION:
             tokens = tokens_of(value)
             if b"close" in tokens:

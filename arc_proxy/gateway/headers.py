@@ -41,7 +41,7 @@ class RequestFields:
     sent: list[bytes]
     kept: list[bytes]
     secrets: list[bytes]
-    content_type: bytes = b""
+    content_type: bytes = b""  # in lower case
     content_encoding: bytes = b""
 
 
@@ -75,7 +75,7 @@ def read_request_fields(
             read.secrets += secrets
             line = b"%b: %b\r\n" % (name, cut)
         elif kind == CONTENT_TYPE:
-            read.content_type = value
+            read.content_type = value.lower()
         elif kind == CONTENT_ENCODING:
             read.content_encoding = value
         kept.append(line)
@@ -92,10 +92,10 @@ def response_head(start: ResponseStart, added: bytes, *, drop_length: bool) -> b
 
     `drop_length`: a Content-Length stands beside a Transfer-Encoding, which overrides it.
     """
-    if not drop_length and all(kind < CHANGES_FROM for kind, _, _ in start.special):
+    if start.passes and not drop_length:
         end = -2 if start.raw.endswith(b"\r\n") else -1
         return b"%b%b\r\n" % (start.raw[:end], added)
-    named = _named(value for kind, _, value in start.special if kind == CONNECTION)
+    named = _named(value for kind, value in start.framing if kind == CONNECTION)
     status_line, *field_lines = split_lines(start.raw)
     lines = [status_line]
     for (name, value), line in zip(start.fields, field_lines, strict=True):
@@ -111,7 +111,7 @@ def response_head(start: ResponseStart, added: bytes, *, drop_length: bool) -> b
 
 def kept_response_lines(start: ResponseStart, fingerprints: Fingerprints) -> tuple[list[bytes], list[bytes]]:
     """A response's field lines as the journal keeps them, and the secrets in them."""
-    if not any(kind in (SECRET, SECRET_HOP) for kind, _, _ in start.special):
+    if not start.has_secret:
         return [b"%b: %b\r\n" % pair for pair in start.fields], []
     lines: list[bytes] = []
     secrets: list[bytes] = []

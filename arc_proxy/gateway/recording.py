@@ -15,7 +15,6 @@ from typing import TypeVarTuple, Unpack
 from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query
 from arc_proxy.gateway.config import Capture
 from arc_proxy.gateway.encoded import EncodedCutter, make_cutter
-from arc_proxy.gateway.fields import CONTENT_ENCODING, CONTENT_TYPE
 from arc_proxy.gateway.framing import ResponseStart
 from arc_proxy.gateway.headers import RequestFields, kept_response_lines
 from arc_proxy.journal.head import End, Gap, encode_request_head, encode_response_head
@@ -24,6 +23,7 @@ from arc_proxy.journal.tape import Tape
 
 Arguments = TypeVarTuple("Arguments")
 
+_ENDS = {ended: End(ended=ended).encode() for ended in Ended}
 # Of a request that is not to be captured, what tells whose it is and of which kind.
 _BARE_FIELDS = (b"content-type:", b"user-agent:", b"x-arc-")
 
@@ -130,8 +130,8 @@ class Recording:
         )
         self._offer(RecordKind.REQUEST_HEAD, secrets.cut(content))
         if self._bytes_max:
-            kind = fields.content_type.lower()
-            form = BodyForm.JSON if not kind else _form_of(kind)
+            kind = fields.content_type
+            form = _form_of(kind) if kind else BodyForm.JSON
             self._request.cutter = make_cutter(secrets, form, fields.content_encoding)
 
     @costs_no_traffic
@@ -146,8 +146,8 @@ class Recording:
     def response_head(self, start: ResponseStart, origin: str) -> None:
         self._offer(RecordKind.RESPONSE_HEAD, self._response_head(start, origin))
         if self._bytes_max:
-            form = _form_of((start.first(CONTENT_TYPE) or b"").lower())
-            self._response.cutter = make_cutter(self._secrets, form, start.first(CONTENT_ENCODING) or b"")
+            form = _form_of(start.content_type)
+            self._response.cutter = make_cutter(self._secrets, form, start.content_encoding)
 
     @costs_no_traffic
     def response_body(self, piece: bytes, is_last: bool) -> None:
@@ -162,7 +162,8 @@ class Recording:
     def end(self, ended: Ended, detail: str = "") -> None:
         self._end_side(RecordKind.REQUEST_BODY, self._request, "request")
         self._end_side(RecordKind.RESPONSE_BODY, self._response, "response")
-        self._offer(RecordKind.END, self._secrets.cut(End(ended=ended, detail=detail).encode()))
+        content = _ENDS[ended] if not detail else self._secrets.cut(End(ended=ended, detail=detail).encode())
+        self._offer(RecordKind.END, content)
         self.is_over = True
 
     def _body(self, kind: RecordKind, side: _Side, piece: bytes, is_last: bool) -> None:
@@ -185,11 +186,10 @@ class Recording:
             self._offer(kind, kept)
 
     def _end_side(self, kind: RecordKind, side: _Side, name: str) -> None:
-        if side.cutter is not None and not side.is_over:
+        cutter = side.cutter
+        if cutter is not None and not side.is_over:
             self._body(kind, side, b"", True)
-        dropped = side.dropped
-        if isinstance(side.cutter, EncodedCutter):
-            dropped += side.cutter.dropped
+        dropped = side.dropped if cutter is None else side.dropped + cutter.dropped
         if dropped:
             self._offer(RecordKind.GAP, Gap(side=name, bytes_dropped=dropped).encode())
 
