@@ -400,7 +400,11 @@ class Sealed:
         return "ran"
 
 
-@pytest.mark.parametrize("agent", [Sealed(), 7, None, [1]], ids=str)
+@pytest.mark.parametrize(
+    "agent",
+    [Sealed(), 7, None, [1]],
+    ids=["a class that allows no subclass", "a number", "None", "a list"],
+)
 def test_what_cannot_be_traced_comes_back_as_it_was_with_a_warning(tracer, agent, caplog):
     caplog.clear()
     assert tracer.trace_agent(agent) is agent
