@@ -48,10 +48,10 @@ serve: $(VENV)/.core  ## the real thing on 127.0.0.1:8000
 	@$(BIN)/arc-proxy serve
 
 test: $(VENV)/.dev  ## the tests, in under five minutes
-	$(BIN)/python -m pytest -q -m "not corpus and not soak" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not corpus and not soak" $(PYTEST_ARGS)
 
 corpus: $(VENV)/.dev  ## the checks against recorded exchanges (ARC_SHARED), in under ten
-	$(BIN)/python -m pytest -q -rs -m "corpus" --timeout 600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "corpus and not soak" --timeout 600 $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev  ## kills, locks and full disks, at length
 	$(BIN)/python -m pytest -q -s -m "soak" --timeout 1800 $(PYTEST_ARGS)
