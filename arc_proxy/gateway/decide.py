@@ -45,6 +45,9 @@ class Action(Enum):
     REFUSE = auto()
 
 
+_FORWARD = Action.FORWARD
+
+
 @dataclass(slots=True, kw_only=True)
 class Decision:
     """Not to be changed."""
@@ -55,6 +58,7 @@ class Decision:
     run_id: str | None = None  # as the caller named it
     capture: Capture
     malformed: int = 0  # values of ours that were passed over
+    is_call: bool = True  # not a page of ours
 
 
 BAD_REQUEST = Refusal(
@@ -84,7 +88,7 @@ class Desk:
             return self._refuse(refusal)
         action = _own_action(message)
         if action is not None:
-            return Decision(action=action, capture=self._capture)
+            return Decision(action=action, capture=self._capture, is_call=False)
         prefix, rest = split_prefix(target)
         run_id, capture, malformed = self._names(prefix, headers)
         if message.method == "HEAD" and rest.partition("?")[0] == "/":
@@ -97,7 +101,7 @@ class Desk:
             if refusal is None and message.upgrade:
                 refusal = _no_upgrade(headers, route)
         return Decision(
-            action=Action.FORWARD if refusal is None else Action.REFUSE,
+            action=_FORWARD if refusal is None else Action.REFUSE,
             route=route,
             refusal=refusal,
             run_id=run_id,

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 # A chunk of a request longer than this is passed on in several.
 CHUNK_HELD_MAX = 64 * 1024
 
+_COMPLETE = Ended.COMPLETE
 _JSON = (b"Content-Type", b"application/json; charset=utf-8")
 _TEXT = (b"Content-Type", b"text/plain; charset=utf-8")
 
@@ -107,11 +108,11 @@ class Exchange:
 
     def begin(self) -> None:
         decision = self._decision
+        if decision.route is not None and decision.refusal is None:
+            upstream = decision.route.upstream
+            self._reach((upstream.is_tls, upstream.host, upstream.port))
+            return
         match decision.action:
-            case Action.FORWARD:
-                assert decision.route is not None
-                upstream = decision.route.upstream
-                self._reach((upstream.is_tls, upstream.host, upstream.port))
             case Action.CONSOLE:
                 self._reach(self._gateway.config.console_socket)
             case Action.REFUSE:
@@ -404,7 +405,7 @@ class Exchange:
 
     def _finish(self, last: bytes = b"") -> None:
         connection = self._connection
-        self._end(Ended.CLIENT_CLOSED if self._is_alone else Ended.COMPLETE)
+        self._end(Ended.CLIENT_CLOSED if self._is_alone else _COMPLETE)
         self._send(last)
         if connection is not None:
             connection.speaker = None

@@ -23,6 +23,11 @@ from arc_proxy.journal.tape import Tape
 
 Arguments = TypeVarTuple("Arguments")
 
+# Looking a member up in its class costs more than what it is for.
+_REQUEST_HEAD, _REQUEST_BODY = RecordKind.REQUEST_HEAD, RecordKind.REQUEST_BODY
+_RESPONSE_HEAD, _RESPONSE_BODY, _END = RecordKind.RESPONSE_HEAD, RecordKind.RESPONSE_BODY, RecordKind.END
+_FULL, _NONE = Capture.FULL, Capture.NONE
+
 _ENDS = {ended: End(ended=ended).encode() for ended in Ended}
 # Of a request that is not to be captured, what tells whose it is and of which kind.
 _BARE_FIELDS = (b"content-type:", b"user-agent:", b"x-arc-")
@@ -94,7 +99,7 @@ class Recording:
         self._fingerprints = fingerprints
         self._secrets = Secrets(fingerprints)
         self._capture = capture
-        self._bytes_max = body_bytes_max if capture is Capture.FULL else 0
+        self._bytes_max = body_bytes_max if capture is _FULL else 0
         self._request = _Side(self._bytes_max)
         self._response = _Side(self._bytes_max)
         self.counts = counts
@@ -119,7 +124,7 @@ class Recording:
         if url is not None and "?" in url:
             url = self._kept_target(url)
         lines = fields.kept
-        if self._capture is Capture.NONE:
+        if self._capture is _NONE:
             lines = [line for line in lines if _is_bare(line)]
         content = encode_request_head(
             upstream=upstream,
@@ -128,7 +133,7 @@ class Recording:
             line=b"%b %b %b" % (method.encode(), target.encode(errors="surrogateescape"), version),
             field_lines=b"".join(lines),
         )
-        self._offer(RecordKind.REQUEST_HEAD, secrets.cut(content))
+        self._offer(_REQUEST_HEAD, secrets.cut(content))
         if self._bytes_max:
             kind = fields.content_type
             form = _form_of(kind) if kind else BodyForm.JSON
@@ -136,7 +141,7 @@ class Recording:
 
     @costs_no_traffic
     def request_body(self, piece: bytes, is_last: bool) -> None:
-        self._body(RecordKind.REQUEST_BODY, self._request, piece, is_last)
+        self._body(_REQUEST_BODY, self._request, piece, is_last)
 
     @costs_no_traffic
     def interim_head(self, start: ResponseStart) -> None:
@@ -144,26 +149,26 @@ class Recording:
 
     @costs_no_traffic
     def response_head(self, start: ResponseStart, origin: str) -> None:
-        self._offer(RecordKind.RESPONSE_HEAD, self._response_head(start, origin))
+        self._offer(_RESPONSE_HEAD, self._response_head(start, origin))
         if self._bytes_max:
             form = _form_of(start.content_type)
             self._response.cutter = make_cutter(self._secrets, form, start.content_encoding)
 
     @costs_no_traffic
     def response_body(self, piece: bytes, is_last: bool) -> None:
-        self._body(RecordKind.RESPONSE_BODY, self._response, piece, is_last)
+        self._body(_RESPONSE_BODY, self._response, piece, is_last)
 
     @costs_no_traffic
     def trailers(self, lines: bytes) -> None:
-        if self._capture is not Capture.NONE:
+        if self._capture is not _NONE:
             self._offer(RecordKind.TRAILERS, self._secrets.cut(lines))
 
     @costs_no_traffic
     def end(self, ended: Ended, detail: str = "") -> None:
-        self._end_side(RecordKind.REQUEST_BODY, self._request, "request")
-        self._end_side(RecordKind.RESPONSE_BODY, self._response, "response")
+        self._end_side(_REQUEST_BODY, self._request, "request")
+        self._end_side(_RESPONSE_BODY, self._response, "response")
         content = _ENDS[ended] if not detail else self._secrets.cut(End(ended=ended, detail=detail).encode())
-        self._offer(RecordKind.END, content)
+        self._offer(_END, content)
         self.is_over = True
 
     def _body(self, kind: RecordKind, side: _Side, piece: bytes, is_last: bool) -> None:
@@ -196,7 +201,7 @@ class Recording:
     def _response_head(self, start: ResponseStart, origin: str) -> bytes:
         lines, secrets = kept_response_lines(start, self._fingerprints)
         self._secrets.add(secrets)
-        if self._capture is Capture.NONE:
+        if self._capture is _NONE:
             lines = [line for line in lines if _is_bare(line)]
         content = encode_response_head(
             origin=origin,
@@ -209,7 +214,7 @@ class Recording:
         """A target or URL with a query, without the secrets in it."""
         kept, secrets = cut_query(target, self._fingerprints)
         self._secrets.add(secrets)
-        return kept.partition("?")[0] if self._capture is Capture.NONE else kept
+        return kept.partition("?")[0] if self._capture is _NONE else kept
 
     def _offer(self, kind: RecordKind, content: bytes) -> None:
         self._tape.offer_event(kind, self.exchange_id, content)

@@ -21,7 +21,7 @@ from arc_proxy.cut import Fingerprints, load_secret_key
 from arc_proxy.errors import ConfigError
 from arc_proxy.gateway.client import ClientConnection
 from arc_proxy.gateway.config import GatewayConfig
-from arc_proxy.gateway.decide import Action, Decision, Desk
+from arc_proxy.gateway.decide import Decision, Desk
 from arc_proxy.gateway.dial import Dialer, DialError, make_tls_context, parse_proxy
 from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import RequestFields
@@ -103,11 +103,11 @@ class Gateway:
         self, decision: Decision, message: RawRequestMessage, fields: RequestFields, connection: int
     ) -> Recording | None:
         """The recording of a call, begun; None for what is no call."""
-        if decision.action not in (Action.FORWARD, Action.PROBE, Action.REFUSE):
+        if not decision.is_call:
             return None
         self.counts.calls += 1
         self.counts.malformed_names += decision.malformed
-        if decision.action is Action.REFUSE:
+        if decision.refusal is not None:
             self.counts.refused += 1
         recording = Recording(
             self.tape,
