@@ -13,7 +13,7 @@ from arc_proxy.call import Call, CallError, Captured, Grouping, Kind, Prompt, Re
 from arc_proxy.journal.record import Ended
 from arc_proxy.store import payload, tables
 from arc_proxy.store.bounds import load_json
-from arc_proxy.store.bulk import rows_in
+from arc_proxy.store.bulk import dicts, rows_in
 from arc_proxy.store.chain import read_message, read_messages
 from arc_proxy.store.payload import unpack_call, unpack_message
 from arc_proxy.store.rows import usage_of
@@ -150,7 +150,7 @@ def fact_rows(connection: Connection, statement: Select[Any]) -> tuple[FactRow, 
             run_id=row["run_id"],
             body=load_json(row["body"]),
         )
-        for row in connection.execute(statement).mappings()
+        for row in dicts(connection, statement)
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
 from arc_proxy.errors import StoreError
 from arc_proxy.store import tables
-from arc_proxy.store.bulk import slices
+from arc_proxy.store.bulk import dicts, slices
 from arc_proxy.store.engine import Store, maintaining, reading, writing
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_table import RunsInHand
@@ -110,7 +110,7 @@ def _remove_calls(store: Store, condition: ColumnElement[bool]) -> int:
     while True:
         with writing(store) as connection:
             some = select(call).where(condition).order_by(call.c.started_ns).limit(CALLS_AT_A_TIME)
-            rows = [dict(row) for row in connection.execute(some).mappings()]
+            rows = dicts(connection, some)
             if not rows:
                 return removed
             remove_calls(connection, rows, derive_runs=False)

@@ -7,13 +7,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, tuple_
+from sqlalchemy import Connection, Select, func, select, tuple_
 
 from arc_proxy.call import Call
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json
+from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.filters import CallFilter, RunFilter, call_conditions, run_conditions
+from arc_proxy.store.filters import (
+    CallFilter,
+    RunFilter,
+    call_conditions,
+    run_conditions,
+    series_of_model,
+)
 from arc_proxy.store.load import (
     FACTS,
     LINES,
@@ -38,6 +45,7 @@ from arc_proxy.store.views import (
 
 PAGE = 500  # rows that an export reads at a time
 RUN_CALLS_MAX = 10_000
+RARE_CALLS_MAX = 10_000  # so many are sorted faster than millions are gone through
 
 ANY_CALL = CallFilter()
 ANY_RUN = RunFilter()
@@ -67,7 +75,7 @@ def list_runs(
     """The latest runs by their start, or the oldest; `after` as for calls."""
     with reading(store) as connection:
         page = _page(RUNS.where(*run_conditions(wanted)), tables.run, limit, after, oldest_first)
-        return tuple(run_row(dict(row)) for row in connection.execute(page).mappings())
+        return tuple(map(run_row, dicts(connection, page)))
 
 
 def iter_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[CallRow]:
@@ -109,23 +117,23 @@ def iter_whole_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[Ca
 
 def read_call(store: Store, key: int) -> CallDetail | None:
     with reading(store) as connection:
-        found = connection.execute(LINES.where(tables.call.c.id == key)).mappings().one_or_none()
-        if found is None:
+        found = dicts(connection, LINES.where(tables.call.c.id == key))
+        if not found:
             return None
-        row = dict(found)
+        [row] = found
         return CallDetail(line=call_line(row), call=whole_call(connection, row))
 
 
 def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDetail | None:
     with reading(store) as connection:
-        found = connection.execute(RUNS.where(tables.run.c.id == key)).mappings().one_or_none()
-        if found is None:
+        found = dicts(connection, RUNS.where(tables.run.c.id == key))
+        if not found:
             return None
         call, fact = tables.call.c, tables.fact.c
         calls = LINES.where(call.run_key == key).order_by(call.started_ns, call.id).limit(calls_max)
         return RunDetail(
-            run=run_row(dict(found)),
-            calls=tuple(call_line(dict(row)) for row in connection.execute(calls).mappings()),
+            run=run_row(found[0]),
+            calls=tuple(map(call_line, dicts(connection, calls))),
             facts=fact_rows(
                 connection, FACTS.where(fact.run_key == key).order_by(fact.at_ns, fact.id).limit(calls_max)
             ),
@@ -214,9 +222,17 @@ def _page(statement: Select[Any], table: Any, limit: int, after: Cursor | None, 
 def _lines(
     connection: Connection, wanted: CallFilter, limit: int, after: Cursor | None, oldest_first: bool
 ) -> list[dict[str, Any]]:
-    statement = LINES.where(*call_conditions(wanted))
+    is_rare = wanted.model is None or _is_rare(connection, wanted.model)
+    statement = LINES.where(*call_conditions(wanted, model_by_index=is_rare))
     page = _page(statement, tables.call, limit, after, oldest_first)
-    return [dict(row) for row in connection.execute(page).mappings()]
+    return dicts(connection, page)
+
+
+def _is_rare(connection: Connection, model: str) -> bool:
+    """By the sums of whole days, which are few whatever the number of calls."""
+    day = tables.rollup_day.c
+    calls = select(func.sum(day.attempts)).where(day.series_id.in_(series_of_model(model)))
+    return (connection.execute(calls).scalar() or 0) <= RARE_CALLS_MAX
 
 
 def _cursor(row: Mapping[str, Any]) -> Cursor:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, func, select, text
 
 from arc_proxy.call import Kind
 from arc_proxy.store import tables
-from arc_proxy.store.bulk import STREAMED
+from arc_proxy.store.bulk import stream
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.names import OTHER, OTHER_AGENT, rollup_agent
 from arc_proxy.store.sums import (
@@ -199,8 +199,8 @@ def _raw_difference(connection: Connection, period: Period, table: Table) -> Dif
     add = difference.call if table is tables.call else difference.run
     started = table.c.started_ns
     rows = select(table).where(started >= period.since_ns, started < period.until_ns)
-    for row in connection.execute(rows, execution_options=STREAMED).mappings():
-        add(dict(row), 1)
+    for row in stream(connection, rows):
+        add(row, 1)
     return difference
 
 
@@ -241,7 +241,7 @@ def _sum(connection: Connection, period: Period, kind: _Kind) -> Mapping[tuple[i
         keys = [table.c[name] for name in kind.keys]
         sums = [func.sum(table.c[name]) for name in kind.sums]
         statement = select(*keys, *sums).where(table.c.start >= start, table.c.start < end).group_by(*keys)
-        for row in connection.execute(statement):
+        for row in connection.execute(statement).all():
             _merge(found, tuple(row[: len(keys)]), [int(number) for number in row[len(keys) :]])
     return found
 

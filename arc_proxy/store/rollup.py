@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, select
 
 from arc_proxy.store import tables
-from arc_proxy.store.bulk import STREAMED
+from arc_proxy.store.bulk import dicts, stream
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.run_table import derived_rows, update_runs
 from arc_proxy.store.sums import DAY_NS, Difference
@@ -39,8 +39,11 @@ def check(store: Store) -> tuple[Mismatch, ...]:
     found: list[Mismatch] = []
     with reading(store) as connection:
         for kept, raw_run in derived_rows(connection):
-            if kept != raw_run:
-                found.append(Mismatch("run", (kept["id"],), *_differing(kept, raw_run)))
+            different = [name for name in kept if kept[name] != raw_run[name]]
+            if different:
+                found.append(
+                    Mismatch("run", (kept["id"],), _only(kept, different), _only(raw_run, different))
+                )
         for day, raw in _raw_days(connection):
             for table, rows in zip(_HOURS, raw.rows(), strict=True):
                 found += _compare(connection, table, rows, (day * 24, day * 24 + 24))
@@ -72,8 +75,8 @@ def _raw_days(connection: Connection) -> Iterator[tuple[int, Difference]]:
         for table, add in ((tables.call, raw.call), (tables.run, raw.run)):
             started = table.c.started_ns
             rows = select(table).where(started >= day * DAY_NS, started < (day + 1) * DAY_NS)
-            for row in connection.execute(rows, execution_options=STREAMED).mappings():
-                add(dict(row), 1)
+            for row in stream(connection, rows):
+                add(row, 1)
         yield day, raw
 
 
@@ -102,22 +105,20 @@ def _days(connection: Connection) -> set[int]:
 def _compare(
     connection: Connection, table: Table, raw_rows: Sequence[Mapping[str, int]], span: tuple[int, int]
 ) -> Iterator[Mismatch]:
-    names = [column.name for column in table.primary_key]
+    keys = [column.name for column in table.primary_key]
     sums = [column.name for column in table.c if not column.primary_key]
-    raw = {tuple(row[name] for name in names): row for row in raw_rows}
+    nothing = dict.fromkeys(sums, 0)
+    raw = {tuple(row[name] for name in keys): row for row in raw_rows}
     statement = select(table).where(table.c.start >= span[0], table.c.start < span[1])
-    kept = {
-        tuple(row[name] for name in names): dict(row)
-        for row in connection.execute(statement).mappings()
-        if any(row[name] for name in sums)
-    }
-    for key in sorted(raw.keys() | kept.keys()):
-        ours, theirs = kept.get(key, {}), raw.get(key, {})
-        different = _differing({name: ours.get(name, 0) for name in sums}, theirs)
-        if different[0]:
-            yield Mismatch(table.name, key, *different)
+    for kept in dicts(connection, statement):
+        key = tuple(kept[name] for name in keys)
+        expected = raw.pop(key, nothing)
+        different = [name for name in sums if kept[name] != expected[name]]
+        if different:
+            yield Mismatch(table.name, key, _only(kept, different), _only(expected, different))
+    for key, expected in raw.items():
+        yield Mismatch(table.name, key, nothing, _only(expected, sums))
 
 
-def _differing(kept: Mapping[str, Any], raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    names = [name for name, value in kept.items() if value != raw.get(name, 0)]
-    return {name: kept[name] for name in names}, {name: raw.get(name, 0) for name in names}
+def _only(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names}

@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, Connection, bindparam, delete, select, update
 
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, word
-from arc_proxy.store.bulk import STREAMED, insert_rows, rows_in, slices
+from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices, stream
 from arc_proxy.store.names import next_id
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_rows import RunState, covers
@@ -156,14 +156,14 @@ def derive(connection: Connection, states: Sequence[RunState]) -> None:
         by_key = {state.id: state for state in some}
         call = tables.call
         calls = select(call).where(call.c.run_key.in_(list(by_key)))
-        for row in connection.execute(calls, execution_options=STREAMED).mappings():
-            by_key[row["run_key"]].add_call(dict(row))
+        for row in stream(connection, calls):
+            by_key[row["run_key"]].add_call(row)
         fact = tables.fact
-        facts = connection.execute(select(fact).where(fact.c.run_key.in_(list(by_key)))).mappings().all()
+        facts = dicts(connection, select(fact).where(fact.c.run_key.in_(list(by_key))))
         bodies = [load_json(row["body"]) for row in facts]
         sessions = _sessions(connection, bodies)
         for row, body in zip(facts, bodies, strict=True):
-            by_key[row["run_key"]].add_fact(dict(row), body, sessions.get(session_of(body)))
+            by_key[row["run_key"]].add_fact(row, body, sessions.get(session_of(body)))
 
 
 def derived_rows(connection: Connection) -> Iterator[tuple[Row, Row]]:
@@ -171,8 +171,8 @@ def derived_rows(connection: Connection) -> Iterator[tuple[Row, Row]]:
     run = tables.run
     after = 0
     while True:
-        page = connection.execute(select(run).where(run.c.id > after).order_by(run.c.id).limit(200))
-        rows = [dict(row) for row in page.mappings()]
+        page = select(run).where(run.c.id > after).order_by(run.c.id).limit(200)
+        rows = dicts(connection, page)
         if not rows:
             return
         states = [_blank(RunState.of_row(row)) for row in rows]

@@ -19,7 +19,7 @@ from arc_proxy.call import Call
 from arc_proxy.errors import RowRefused
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import dump_json, json_text, load_json, some_word, whole
-from arc_proxy.store.bulk import insert_rows, rows_in, slices
+from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices
 from arc_proxy.store.chain import Talk, month_of, store_talks
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.fact_table import Fact, FactsInHand, prepare_facts
@@ -246,8 +246,8 @@ def _old_rows(connection: Connection, call_ids: Sequence[str]) -> dict[str, Row]
     known = [key for _, key in rows_in(connection, call, ("call_id",), {(text,) for text in call_ids}, "id")]
     found: dict[str, Row] = {}
     for some in slices(known):
-        for row in connection.execute(select(call).where(call.c.id.in_(some))).mappings():
-            found[row["call_id"]] = dict(row)
+        for row in dicts(connection, select(call).where(call.c.id.in_(some))):
+            found[row["call_id"]] = row
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from arc_proxy.call import Call, Kind, ToolCall
+from arc_proxy.store import read as read_module
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.fact_table import Fact
@@ -102,6 +103,13 @@ def test_runs_are_filtered(store: Store, calls: list[Call], wanted: RunFilter, e
     found = [names.get(run.run_id, run.run_id) for run in list_runs(store, wanted)]
     assert found == expected
     assert [names.get(run.run_id, run.run_id) for run in iter_runs(store, wanted)] == expected[::-1]
+
+
+def test_a_frequent_model_is_found_without_its_index(
+    store: Store, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "RARE_CALLS_MAX", 0)
+    assert numbers(calls, list_calls(store, CallFilter(model="gpt-4o"))) == [6, 3]
 
 
 def test_pages_show_every_call_once(store: Store, make_call: MakeCall) -> None:
