@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from arc_proxy.call import Kind
 from arc_proxy.store import tables
+from arc_proxy.store.bounds import some_word
 from arc_proxy.store.names import OTHER, OTHER_AGENT
 
 Condition = ColumnElement[bool]
@@ -69,7 +70,7 @@ def call_conditions(wanted: CallFilter, *, model_by_index: bool = True) -> list[
     if wanted.agent is not None:
         conditions.append(call.agent_id == _agent_id(wanted.agent))
     if wanted.run_id is not None:
-        conditions.append(call.run_key.in_(select(run.id).where(run.run_id == wanted.run_id)))
+        conditions.append(call.run_key.in_(select(run.id).where(run.run_id == _stored(wanted.run_id))))
     if wanted.session_id is not None:
         conditions.append(
             call.run_key.in_(select(run.id).where(run.session_key == _session_key(wanted.session_id)))
@@ -77,7 +78,7 @@ def call_conditions(wanted: CallFilter, *, model_by_index: bool = True) -> list[
     if wanted.model is not None:
         conditions.append(_has_model(wanted.model, model_by_index))
     for name, value in wanted.tags.items():
-        has_tag = and_(tag.name == name, tag.value == value)
+        has_tag = and_(tag.name == _stored(name), tag.value == _stored(value))
         conditions.append(
             or_(
                 call.id.in_(select(tag.call_key).where(has_tag)),
@@ -104,7 +105,9 @@ def run_conditions(wanted: RunFilter) -> list[Condition]:
     if wanted.session_id is not None:
         conditions.append(run.session_key == _session_key(wanted.session_id))
     for name, value in wanted.tags.items():
-        conditions.append(run.id.in_(select(tag.run_key).where(tag.name == name, tag.value == value)))
+        conditions.append(
+            run.id.in_(select(tag.run_key).where(tag.name == _stored(name), tag.value == _stored(value)))
+        )
     if not wanted.auxiliary:
         conditions.append(or_(run.calls > 0, run.announced))
     return conditions
@@ -120,15 +123,24 @@ def _span(started: Any, since_ns: int | None, until_ns: int | None) -> list[Cond
 
 
 def _equal(wanted: Mapping[Any, Any]) -> list[Condition]:
-    return [column == value for column, value in wanted.items() if value is not None]
+    return [column == _stored(value) for column, value in wanted.items() if value is not None]
+
+
+def _stored(value: Any) -> Any:
+    """A text as it would have been stored, since it may have been, and no other can be asked for."""
+    return some_word(value) if isinstance(value, str) else value
 
 
 def _agent_id(name: str) -> Any:
-    return select(tables.agent.c.id).where(tables.agent.c.name == name).scalar_subquery()
+    return select(tables.agent.c.id).where(tables.agent.c.name == _stored(name)).scalar_subquery()
 
 
 def _session_key(session_id: str) -> Any:
-    return select(tables.session.c.id).where(tables.session.c.session_id == session_id).scalar_subquery()
+    return (
+        select(tables.session.c.id)
+        .where(tables.session.c.session_id == _stored(session_id))
+        .scalar_subquery()
+    )
 
 
 def _has_model(model: str, by_index: bool) -> Condition:
@@ -137,12 +149,13 @@ def _has_model(model: str, by_index: bool) -> Condition:
     # A sum is no column, so no index serves it.
     series_id = call.series_id if by_index else call.series_id + 0
     return and_(
-        series_id.in_(series_of_model(model)), func.coalesce(call.model, call.model_requested) == model
+        series_id.in_(series_of_model(model)),
+        func.coalesce(call.model, call.model_requested) == _stored(model),
     )
 
 
 def series_of_model(model: str) -> Select[tuple[int]]:
     """Keys of the series in which calls of a model may be."""
     series = tables.series.c
-    may_have = or_(series.model == model, series.model == OTHER, series.agent_id == OTHER_AGENT)
+    may_have = or_(series.model == _stored(model), series.model == OTHER, series.agent_id == OTHER_AGENT)
     return select(series.id).where(may_have)

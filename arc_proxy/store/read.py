@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, select, tuple_
 
 from arc_proxy.call import Call
 from arc_proxy.store import tables
-from arc_proxy.store.bounds import load_json
+from arc_proxy.store.bounds import load_json, some_word
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import (
@@ -160,6 +160,7 @@ def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:
 
     An exact id shadows everything that only begins with it.
     """
+    text = some_word(text)
     with reading(store) as connection:
         exact = _find(connection, text, text, limit)
         # The highest code point: every text that begins with `text` sorts before it.

@@ -71,6 +71,7 @@ FILTERS: dict[str, tuple[CallFilter, list[int]]] = {
     "two tags": (CallFilter(tags={"case": "17", "env": "prod"}), [7]),
     "several at once": (CallFilter(agent="finance", failed=True, tags={"case": "17"}), [7]),
     "a time": (CallFilter(since_ns=1_790_000_003_000_000_000, until_ns=1_790_000_005_000_000_000), [3, 4]),
+    "no text at all": (CallFilter(agent="\0", run_id="\ud800", tags={"\0": "\0"}), []),
     "an injection": (CallFilter(agent="' OR 1=1 --", tags={"' OR 1=1 --": "x"}), []),
 }
 
@@ -192,6 +193,8 @@ def test_what_an_id_or_its_beginning_stands_for(store: Store, calls: list[Call])
         "": [],
         "%": [],
         "_": [],
+        "\0": [],
+        "\ud800": [],
     }
     found = {text: [(match.noun, match.id) for match in find(store, text)] for text in cases}
     assert found == cases
