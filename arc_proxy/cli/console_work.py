@@ -17,6 +17,7 @@ from arc_proxy.errors import ArcError, ConfigError
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
 from arc_proxy.journal.retention import prune_journal
+from arc_proxy.journal.standing import read_standing
 from arc_proxy.report.build import build_report
 from arc_proxy.report.document import Document
 from arc_proxy.report.jsonable import report_json
@@ -100,7 +101,13 @@ class ConsoleWork:
         now_ns = time.time_ns()
         since_ns, until_ns = parse_period(since, until, now_ns)
         return build_report(
-            self._store(), self._book, since_ns=since_ns, until_ns=until_ns, now_ns=now_ns, agent=agent
+            self._store(),
+            self._book,
+            since_ns=since_ns,
+            until_ns=until_ns,
+            now_ns=now_ns,
+            agent=agent,
+            standing=read_standing(self._config.socket.parent),
         )
 
     def _open_store(self) -> Store:

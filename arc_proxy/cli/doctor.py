@@ -22,7 +22,13 @@ from arc_proxy.cli.checks import (
 )
 from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
-from arc_proxy.cli.instance import ConsoleUnreachable, Instance, await_console, find_instance
+from arc_proxy.cli.instance import (
+    ConsoleUnreachable,
+    Instance,
+    await_console,
+    find_instance,
+    standing_counts,
+)
 from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, style, width
 from arc_proxy.errors import ArcError, ConfigError
@@ -57,7 +63,7 @@ def doctor(
     settings = loaded.settings if loaded else Settings.model_validate({})
     checks += [*check_folder(folder), *check_port(instance, settings.host, settings.port)]
     checks += _check_console(folder, instance)
-    checks += _check_store(folder, settings, is_live=instance is not None)
+    checks += _check_store(folder, settings, instance)
     checks += _check_prices(folder)
     checks += check_variables(os.environ, instance)
     checks += check_names(os.environ, frozenset(Settings.model_fields))
@@ -107,7 +113,7 @@ def _check_console(folder: Folder, instance: Instance | None) -> Iterator[Check]
         )
 
 
-def _check_store(folder: Folder, settings: Settings, *, is_live: bool) -> Iterator[Check]:
+def _check_store(folder: Folder, settings: Settings, instance: Instance | None) -> Iterator[Check]:
     """Can the rows be read, and what did capture lose?"""
     from arc_proxy.ingest.worker import read_resume_points, unread_bytes
     from arc_proxy.report.losses import loss_words, read_losses
@@ -123,7 +129,7 @@ def _check_store(folder: Folder, settings: Settings, *, is_live: bool) -> Iterat
         yield Check("database", State.BAD, str(error), _store_cure(settings))
         return
     try:
-        losses = read_losses(store)
+        losses = read_losses(store, standing_counts(instance))
         unread = unread_bytes(folder.journal, read_resume_points(store))
         name = store.name
     except ArcError as error:
@@ -132,7 +138,7 @@ def _check_store(folder: Folder, settings: Settings, *, is_live: bool) -> Iterat
     finally:
         store.close()
     yield Check("database", State.OK, f"{name} can be read")
-    if not is_live and unread:
+    if instance is None and unread:
         yield Check("journal", State.NOTE, f"{size(unread)} not in the rows yet; the next report reads them")
     words = list(loss_words(losses))
     if not words:

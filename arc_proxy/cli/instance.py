@@ -20,6 +20,7 @@ from typing import Any
 from arc_proxy.api.token import api_token
 from arc_proxy.cli.folder import Folder, read_secret
 from arc_proxy.errors import ArcError
+from arc_proxy.journal.standing import read_standing
 from arc_proxy.process import start_time
 
 ANSWER_S = 5.0
@@ -63,6 +64,11 @@ def find_instance(folder: Folder) -> Instance | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def standing_counts(instance: Instance | None) -> dict[str, dict[str, int]]:
+    """What the running gateways lost and may not be able to write down, by writer."""
+    return {} if instance is None else read_standing(instance.console_socket.parent)
 
 
 def await_end(instance: Instance, folder: Folder, timeout_s: float) -> bool:

@@ -11,6 +11,7 @@ import typer
 
 from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.instance import find_instance, standing_counts
 from arc_proxy.cli.options import Agent, AsJson, DataDir, Since, Until, given
 from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.cli.when import parse_period
@@ -113,6 +114,7 @@ def report_of(
         now_ns=time.time_ns(),
         agent=agent,
         days=days,
+        standing=standing_counts(find_instance(folder)),
     )
 
 

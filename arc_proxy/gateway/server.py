@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp.http_parser import RawRequestMessage
@@ -28,6 +29,8 @@ from arc_proxy.gateway.headers import RequestFields
 from arc_proxy.gateway.outbox import Outbox
 from arc_proxy.gateway.recording import Recording, RecordingCounts
 from arc_proxy.gateway.upstream import UpstreamConnection
+from arc_proxy.journal.segment import writer_name
+from arc_proxy.journal.standing import write_standing
 from arc_proxy.journal.tape import Tape
 
 log = logging.getLogger("arc_proxy.gateway")
@@ -35,6 +38,7 @@ log = logging.getLogger("arc_proxy.gateway")
 # How often to look for connections on which nothing moves, as a part of how long that is allowed.
 SWEEPS_PER_TIMEOUT = 8
 BACKLOG = 4096
+STANDING_EVERY_S = 2.0
 
 
 @dataclass(slots=True)
@@ -79,9 +83,29 @@ class Gateway:
         self.is_draining = False
         self._is_quiet = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
+        self._standing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        self._sweep_later()
+        if self.config.console_socket is not None:
+            folder = Path(self.config.console_socket).parent
+            self._standing = self.loop.create_task(self._keep_standing(folder))
+
+    def _sweep_later(self) -> None:
         self._sweep = self.loop.call_later(self.config.idle_timeout_s / SWEEPS_PER_TIMEOUT, self._look_around)
+
+    async def _keep_standing(self, folder: Path) -> None:
+        """Write down what was lost where a report finds it while the journal cannot be written."""
+        writer, written = writer_name(self.tape.writer_id), dict[str, int]()
+        while True:
+            await asyncio.sleep(STANDING_EVERY_S)
+            counts = {name: count for name, count in self.tape.counts().items() if name != "is_secure"}
+            if any(counts.values()) and counts != written:
+                try:
+                    await self.loop.run_in_executor(None, write_standing, folder, writer, counts)
+                except OSError as error:
+                    log.warning("gateway.counts_not_written reason=%s", error.strerror)
+                written = counts
 
     def accept(self) -> ClientConnection:
         return ClientConnection(self)
@@ -173,12 +197,14 @@ class Gateway:
         """Write down what is known."""
         if self._sweep is not None:
             self._sweep.cancel()
+        if self._standing is not None:
+            self._standing.cancel()
         self.outbox.close()
         await self.loop.run_in_executor(None, self.tape.close)
 
     def _look_around(self) -> None:
         """End what has not moved for too long."""
-        self.start()
+        self._sweep_later()
         longest = self.config.idle_timeout_s
         before = self.loop.time() - longest
         for exchange in [client.exchange for client in self.clients if client.exchange] + list(self.alone):

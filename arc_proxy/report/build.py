@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
 from arc_proxy.format import Spend
-from arc_proxy.report.losses import read_losses
+from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
 from arc_proxy.store.engine import Store
 from arc_proxy.store.report import read_chart, read_doubts, read_report, read_run_costs, read_run_totals
@@ -43,8 +44,12 @@ def build_report(
     now_ns: int,
     agent: str | None = None,
     days: bool = False,
+    standing: Standing = MappingProxyType({}),
 ) -> Report:
-    """`agent` None: all of them, "": calls that named none. `days` adds sums by day. Raises StoreError."""
+    """
+    `agent` None: all of them, "": calls that named none. `days` adds sums by day. `standing`: what running
+    writers lost, see `losses`. Raises StoreError.
+    """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
     found = read_report(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
     this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
@@ -69,7 +74,7 @@ def build_report(
         runs=_sum_runs([use.runs for use in found.agents]),
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
-        losses=read_losses(store),
+        losses=read_losses(store, standing),
         price_book=book.version,
     )
 

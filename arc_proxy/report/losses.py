@@ -45,13 +45,24 @@ _LOSSES = {
 }
 
 
-def read_losses(store: Store) -> dict[str, int]:
-    """Sums over all writers, ever; only what is not zero. Raises StoreError."""
+Standing = Mapping[str, Mapping[str, int]]  # by writer, see `journal.standing`
+
+
+def read_losses(store: Store, standing: Standing) -> dict[str, int]:
+    """
+    Sums over all writers, ever; only what is not zero. Raises StoreError.
+
+    `standing` are the counts of running writers, which the journal may not hold yet. Counts only grow, so of
+    what a writer said twice the larger is the later.
+    """
+    said = {writer: Counter(counts) for writer, counts in standing.items()}
     losses: Counter[str] = Counter()
     for writer in writer_counts(store):
-        losses.update({name: count for name, count in writer.counts.items() if name in _LOSSES})
-        losses.update({name: count for name, count in writer.tallies.items() if name in _LOSSES})
-    return {name: count for name, count in sorted(losses.items()) if count}
+        said[writer.writer] = said.get(writer.writer, Counter()) | Counter(writer.counts)
+        losses.update(writer.tallies)
+    for counts in said.values():
+        losses.update(counts)
+    return {name: losses[name] for name in sorted(_LOSSES) if losses[name]}
 
 
 def loss_words(losses: Mapping[str, int]) -> Iterator[tuple[str, str]]:
