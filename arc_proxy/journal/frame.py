@@ -21,8 +21,8 @@ from arc_proxy.errors import CorruptRecord
 # A record of body bytes is at most a socket read; what is imported or reported from outside may be longer.
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 
-_HEADER = struct.Struct("<II")
-_HEADER_BYTES = _HEADER.size
+FRAME_HEADER = struct.Struct("<II")
+FRAME_HEADER_BYTES = FRAME_HEADER.size
 
 
 def frame(payload: bytes) -> bytes:
@@ -30,25 +30,17 @@ def frame(payload: bytes) -> bytes:
     length = len(payload)
     if not 1 <= length <= FRAME_BYTES_MAX:
         raise ValueError(f"a frame holds 1 to {FRAME_BYTES_MAX} bytes, not {length}")
-    return _HEADER.pack(length, zlib.crc32(payload)) + payload
-
-
-def frame_of(head: bytes, rest: bytes) -> bytes:
-    """The frame of a payload in two parts, which are not put together first."""
-    length = len(head) + len(rest)
-    if not 1 <= length <= FRAME_BYTES_MAX:
-        raise ValueError(f"a frame holds 1 to {FRAME_BYTES_MAX} bytes, not {length}")
-    return b"".join((_HEADER.pack(length, zlib.crc32(rest, zlib.crc32(head))), head, rest))
+    return FRAME_HEADER.pack(length, zlib.crc32(payload)) + payload
 
 
 def whole_frames(written: bytes) -> tuple[int, int]:
     """How many bytes, and how many frames, of a run of frames that was cut anywhere are whole."""
     end, count = 0, 0
-    while len(written) - end >= _HEADER_BYTES:
-        length, _ = _HEADER.unpack_from(written, end)
-        if len(written) - end < _HEADER_BYTES + length:
+    while len(written) - end >= FRAME_HEADER_BYTES:
+        length, _ = FRAME_HEADER.unpack_from(written, end)
+        if len(written) - end < FRAME_HEADER_BYTES + length:
             break
-        end += _HEADER_BYTES + length
+        end += FRAME_HEADER_BYTES + length
         count += 1
     return end, count
 
@@ -65,7 +57,7 @@ class Deframer:
         self.whole_bytes = start
         self._pieces: list[bytes] = []
         self._have = 0  # bytes in _pieces
-        self._wanted = _HEADER_BYTES  # bytes needed before the next frame can be judged
+        self._wanted = FRAME_HEADER_BYTES  # bytes needed before the next frame can be judged
         self._doubt: str | None = None  # why the bytes from whole_bytes on are no frame
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -85,7 +77,7 @@ class Deframer:
         at = 0
         try:
             while (end := self._frame_end(buffer, at)) is not None:
-                payload = buffer[at + _HEADER_BYTES : end]
+                payload = buffer[at + FRAME_HEADER_BYTES : end]
                 self.whole_bytes += end - at
                 at = end
                 yield payload
@@ -95,19 +87,19 @@ class Deframer:
 
     def _frame_end(self, buffer: bytes, at: int) -> int | None:
         """Where the frame at `at` ends. None: more bytes are needed, or it is no frame."""
-        if len(buffer) - at < _HEADER_BYTES:
-            self._wanted = _HEADER_BYTES
+        if len(buffer) - at < FRAME_HEADER_BYTES:
+            self._wanted = FRAME_HEADER_BYTES
             return None
-        length, crc = _HEADER.unpack_from(buffer, at)
+        length, crc = FRAME_HEADER.unpack_from(buffer, at)
         if length > FRAME_BYTES_MAX:  # a torn length is smaller than the one meant, never larger
             raise CorruptRecord(f"a frame of {length} bytes", offset=self.whole_bytes)
-        end: int = at + _HEADER_BYTES + length
+        end: int = at + FRAME_HEADER_BYTES + length
         if end > len(buffer):
             self._wanted = end - at
             return None
         if length == 0:
             self._doubt = "an empty frame"
-        elif zlib.crc32(buffer[at + _HEADER_BYTES : end]) != crc:
+        elif zlib.crc32(buffer[at + FRAME_HEADER_BYTES : end]) != crc:
             self._doubt = "a frame with a bad checksum"
         else:
             return end

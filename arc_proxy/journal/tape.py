@@ -26,8 +26,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
-from arc_proxy.journal.frame import frame, frame_of
+from arc_proxy.journal.frame import FRAME_HEADER, FRAME_HEADER_BYTES, frame
 from arc_proxy.journal.head import Gap
 from arc_proxy.journal.keeper import Keeper, Pace
 from arc_proxy.journal.record import NO_EXCHANGE, RECORD_HEADER, Record, RecordKind, make_exchange_id
@@ -143,12 +144,16 @@ class Tape:
                 self._offer_with_care(piece)
 
     def offer_event(self, kind: RecordKind, exchange_id: bytes, content: bytes) -> None:
-        """Offer what happens now, with little work where the disk is well."""
+        """
+        Offer what happens now. Where the disk is well, this is `offer` without a step between: it stands
+        five times in the way of each call.
+        """
         now = self._mono_clock()
         if self._is_plain and len(content) <= PIECE_BYTES_MAX:
-            encoded = frame_of(RECORD_HEADER.pack(kind, exchange_id, now), content)
-            self._waiting.append(encoded)
-            self._waiting_bytes += len(encoded)
+            payload = RECORD_HEADER.pack(kind, exchange_id, now) + content
+            size = len(payload)
+            self._waiting.append(FRAME_HEADER.pack(size, crc32(payload)) + payload)
+            self._waiting_bytes += FRAME_HEADER_BYTES + size
             if self._waiting_bytes > _WRITE_BYTES:
                 self.flush()
         else:

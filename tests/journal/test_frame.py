@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_proxy.errors import CorruptRecord
-from arc_proxy.journal.frame import FRAME_BYTES_MAX, Deframer, frame, frame_of, whole_frames
+from arc_proxy.journal.frame import FRAME_BYTES_MAX, Deframer, frame, whole_frames
 
 payloads = st.lists(st.binary(min_size=1, max_size=300), max_size=12)
 cuts = st.lists(st.integers(min_value=0, max_value=5000), max_size=8)
@@ -112,8 +112,3 @@ def test_no_frame_is_made_that_a_reader_would_refuse(payload):
 
 def test_the_layout_on_disk():
     assert frame(b"abc") == (3).to_bytes(4, "little") + zlib.crc32(b"abc").to_bytes(4, "little") + b"abc"
-
-
-@given(st.binary(max_size=40), st.binary(min_size=1, max_size=40))
-def test_a_payload_in_two_parts_is_one(head, rest):
-    assert frame_of(head, rest) == frame(head + rest)
