@@ -263,6 +263,18 @@ class Secrets:
                 text = text.replace(needle.text, needle.mark)
         return text
 
+    def cut_field(self, found: re.Match[bytes], form: BodyForm) -> bytes:
+        """A body field with its value cut; the value is a secret from now on."""
+        value = found["value"]
+        if not value or value.startswith(b"cut-"):
+            return found[0]
+        whole, start = found[0], found.start("value") - found.start()
+        scheme = _SCHEME.match(value)
+        skip = scheme.end() if scheme else 0
+        secret = value[skip:]
+        self.add((secret, unquote_to_bytes(secret)) if form is _FORM else (secret,))
+        return whole[: start + skip] + self.mark(secret) + whole[start + len(value) :]
+
     def begins_at(self, text: bytes) -> int:
         """Where in the text a secret may have begun that does not end in it; its length if none has."""
         size = len(text)
@@ -277,6 +289,27 @@ class Secrets:
             if text.endswith(needle.starts):
                 first = min(first, next(size - n for n in (3, 2, 1) if text.endswith(needle.text[:n])))
         return first
+
+
+def cut_whole(text: bytes, secrets: Secrets, form: BodyForm) -> bytes:
+    """
+    All of one side, or the end of it. The beginning of a credential that never ends is cut too.
+
+    The same as a `Cutter` that is fed and finished, for a text in one piece.
+    """
+    if form is _JSON:
+        if _has_anchor(text):
+            text = _JSON_FIELD.sub(lambda found: secrets.cut_field(found, form), text)
+            opened = _JSON_OPEN.search(text)
+            if opened is not None:
+                text = text[: opened.start()] + _open_marked(text[opened.start() :], secrets)
+    elif form is _FORM:
+        text = _FORM_FIELD.sub(lambda found: secrets.cut_field(found, form), text)
+    text = secrets.cut(text)
+    begun = secrets.begins_at(text)
+    if len(text) - begun >= SECRET_BYTES_MIN:
+        text = text[:begun] + secrets.mark(text[begun:])
+    return text
 
 
 class Cutter:
@@ -333,22 +366,10 @@ class Cutter:
         if self._in_value:
             text = self._leave_value(text)
             self._in_value = False
-        if not text:
-            return text
-        if self._form is _FORM:
-            text = _FORM_FIELD.sub(self._mark_field, text)
-        elif self._form is _JSON and _has_anchor(text):
-            text = _JSON_FIELD.sub(self._mark_field, text)
-            opened = _JSON_OPEN.search(text)
-            if opened is not None:
-                self.cuts += 1
-                text = text[: opened.start()] + _open_marked(text[opened.start() :], self._secrets)
-        text = self._cut_secrets(text)
-        begun = self._secrets.begins_at(text)
-        if len(text) - begun >= SECRET_BYTES_MIN:
+        kept = cut_whole(text, self._secrets, self._form)
+        if kept != text:
             self.cuts += 1
-            text = text[:begun] + self._secrets.mark(text[begun:])
-        return text
+        return kept
 
     def _cut_secrets(self, text: bytes) -> bytes:
         kept = self._secrets.cut(text)
@@ -357,16 +378,8 @@ class Cutter:
         return kept
 
     def _mark_field(self, found: re.Match[bytes]) -> bytes:
-        value = found["value"]
-        if not value or value.startswith(b"cut-"):
-            return found[0]
-        whole, start = found[0], found.start("value") - found.start()
-        scheme = _SCHEME.match(value)
-        skip = scheme.end() if scheme else 0
-        secret = value[skip:]
-        self._secrets.add((secret, unquote_to_bytes(secret)) if self._form is _FORM else (secret,))
         self.cuts += 1
-        return whole[: start + skip] + self._secrets.mark(secret) + whole[start + len(value) :]
+        return self._secrets.cut_field(found, self._form)
 
     def _give_up(self) -> bytes:
         """A held value that is too long: its beginning is marked, the rest of it is thrown away."""

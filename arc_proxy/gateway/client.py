@@ -85,10 +85,9 @@ class ClientConnection(asyncio.Protocol):
         except (HttpProcessingError, ValueError):
             self._unreadable()
             return
-        for each in messages:
-            self._queue.append(each)
         if upgraded:
             self._is_deaf = True  # a request to switch protocols is refused, and the connection closed
+        self._queue.extend(messages)
         if len(self._queue) >= PIPELINE_MAX:
             self._hold(HOLD_PIPELINE)  # the parser has stopped too
         if self.exchange is not None:

@@ -12,10 +12,10 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from arc_proxy.errors import ConfigError
@@ -27,7 +27,6 @@ PROXY_HEAD_BYTES_MAX = 16 * 1024
 
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 _IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-P = TypeVar("P", bound=asyncio.Protocol)
 
 # Where clouds answer with credentials to whoever asks. 169.254.0.0/16 and fe80::/10 are link-local anyway.
 _METADATA = frozenset(
@@ -122,11 +121,11 @@ class Dialer:
         self._no_proxy = no_proxy
         self._timeout_s = timeout_s
 
-    async def dial(self, upstream: Upstream, make_protocol: Callable[[], P]) -> P:
-        """Raises DialError."""
+    async def dial(self, upstream: Upstream, protocol: asyncio.Protocol) -> None:
+        """Connect the protocol. Raises DialError."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._dial(upstream, make_protocol)
+                await self._dial(upstream, protocol)
         except TimeoutError as error:
             message = f"{upstream.host} did not accept a connection within {self._timeout_s:g} s."
             raise DialError("upstream_timeout", message) from error
@@ -144,12 +143,12 @@ class Dialer:
                 "upstream_unreachable", f"No connection to {upstream.authority}: {reason}."
             ) from error
 
-    async def dial_socket(self, path: Path, make_protocol: Callable[[], P]) -> P:
-        """Connect to a Unix socket. Raises OSError, TimeoutError among them."""
+    async def dial_socket(self, path: Path, protocol: asyncio.Protocol) -> None:
+        """Connect the protocol to a Unix socket. Raises OSError, TimeoutError among them."""
         async with asyncio.timeout(self._timeout_s):
-            return (await self._loop.create_unix_connection(make_protocol, str(path)))[1]
+            await self._loop.create_unix_connection(lambda: protocol, str(path))
 
-    async def _dial(self, upstream: Upstream, make_protocol: Callable[[], P]) -> P:
+    async def _dial(self, upstream: Upstream, protocol: asyncio.Protocol) -> None:
         host, port = upstream.host, upstream.port
         if upstream.is_tls and self._proxy and not bypasses_proxy(host, port, self._no_proxy):
             if (literal := _ip_address(host)) is not None:
@@ -158,8 +157,8 @@ class Dialer:
         else:
             connection = await self._connect(host, port)
         try:
-            _, protocol = await self._loop.create_connection(
-                make_protocol,
+            await self._loop.create_connection(
+                lambda: protocol,
                 sock=connection,
                 ssl=self._tls if upstream.is_tls else None,
                 server_hostname=host if upstream.is_tls else None,
@@ -167,7 +166,6 @@ class Dialer:
         except BaseException:
             connection.close()
             raise
-        return protocol
 
     async def _connect(self, host: str, port: int, *, is_proxy: bool = False) -> socket.socket:
         addresses = await self._resolve(host, port)

@@ -11,7 +11,6 @@ the other side sees what it would have seen without us.
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 from typing import TYPE_CHECKING
 
@@ -82,12 +81,11 @@ class Exchange:
         self._message = message
         self._payload = payload
         decision = self._decision = self._gateway.desk.decide(message)
-        authority = (
-            message.headers.get("Host", "") if decision.route is None else decision.route.upstream.authority
-        )
-        self._fields = read_request_fields(
-            message.raw_headers, authority.encode(errors="surrogateescape"), self._gateway.fingerprints
-        )
+        if decision.route is None:
+            host = message.headers.get("Host", "").encode(errors="surrogateescape")
+        else:
+            host = decision.route.upstream.host_field
+        self._fields = read_request_fields(message.raw_headers, host, self._gateway.fingerprints)
         self._recording = self._gateway.record(decision, message, self._fields, client.number)
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None  # dialing, or passing on chunks
@@ -109,8 +107,7 @@ class Exchange:
     def begin(self) -> None:
         decision = self._decision
         if decision.route is not None and decision.refusal is None:
-            upstream = decision.route.upstream
-            self._reach((upstream.is_tls, upstream.host, upstream.port))
+            self._reach(decision.route.upstream.origin)
             return
         match decision.action:
             case Action.CONSOLE:
@@ -192,17 +189,20 @@ class Exchange:
             self._task = self._client.loop.create_task(self._dial(key))
 
     async def _dial(self, key: object) -> None:
-        make_connection = functools.partial(UpstreamConnection, self._client, key)
+        connection = UpstreamConnection(self._client, key)
         try:
             if self._decision.action is Action.CONSOLE:
-                connection = await self._gateway.dial_console(make_connection)
+                await self._gateway.dial_console(connection)
             else:
                 assert self._decision.route is not None
-                connection = await self._gateway.dialer.dial(self._decision.route.upstream, make_connection)
+                await self._gateway.dialer.dial(self._decision.route.upstream, connection)
         except DialError as error:
             self._task = None
             self._unreachable(error)
             return
+        except asyncio.CancelledError:
+            connection.hang_up()  # it may have been made this very moment
+            raise
         self._task = None
         self._client.keep_upstream(connection)
         self._speak(connection)
@@ -398,10 +398,10 @@ class Exchange:
 
     def _settle(self, last: bytes = b"") -> None:
         """End the exchange if both sides are through. `last`: bytes that the client still has to get."""
-        if not self._is_answered or not self._is_sent:
+        if self._is_answered and self._is_sent:
+            self._finish(last)
+        elif last:
             self._send(last)
-            return
-        self._finish(last)
 
     def _finish(self, last: bytes = b"") -> None:
         connection = self._connection

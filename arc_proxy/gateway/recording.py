@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVarTuple, Unpack
 
-from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query
+from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query, cut_whole
 from arc_proxy.gateway.config import Capture
 from arc_proxy.gateway.encoded import EncodedCutter, make_cutter
 from arc_proxy.gateway.framing import ResponseStart
@@ -27,6 +27,7 @@ Arguments = TypeVarTuple("Arguments")
 _REQUEST_HEAD, _REQUEST_BODY = RecordKind.REQUEST_HEAD, RecordKind.REQUEST_BODY
 _RESPONSE_HEAD, _RESPONSE_BODY, _END = RecordKind.RESPONSE_HEAD, RecordKind.RESPONSE_BODY, RecordKind.END
 _FULL, _NONE = Capture.FULL, Capture.NONE
+_JSON, _FORM, _OTHER = BodyForm.JSON, BodyForm.FORM, BodyForm.NONE
 
 _ENDS = {ended: End(ended=ended).encode() for ended in Ended}
 # Of a request that is not to be captured, what tells whose it is and of which kind.
@@ -61,11 +62,13 @@ def costs_no_traffic(
 class _Side:
     """The body of one direction on its way to the journal."""
 
-    __slots__ = ("bytes_left", "cutter", "dropped", "is_over")
+    __slots__ = ("bytes_left", "cutter", "dropped", "encoding", "form", "is_over")
 
-    def __init__(self, bytes_max: int) -> None:
-        self.cutter: Cutter | EncodedCutter | None = None
+    def __init__(self, bytes_max: int, form: BodyForm, encoding: bytes) -> None:
         self.bytes_left = bytes_max
+        self.form = form
+        self.encoding = encoding
+        self.cutter: Cutter | EncodedCutter | None = None  # once a first piece was not the last
         self.dropped = 0  # bytes that were not written, because of a ceiling
         self.is_over = False
 
@@ -77,10 +80,10 @@ class Recording:
         "_bytes_max",
         "_capture",
         "_fingerprints",
+        "_offer",
         "_request",
         "_response",
         "_secrets",
-        "_tape",
         "counts",
         "exchange_id",
         "is_over",
@@ -95,13 +98,13 @@ class Recording:
         capture: Capture,
         body_bytes_max: int,
     ) -> None:
-        self._tape = tape
+        self._offer = tape.offer_event
         self._fingerprints = fingerprints
         self._secrets = Secrets(fingerprints)
         self._capture = capture
         self._bytes_max = body_bytes_max if capture is _FULL else 0
-        self._request = _Side(self._bytes_max)
-        self._response = _Side(self._bytes_max)
+        self._request: _Side | None = None
+        self._response: _Side | None = None
         self.counts = counts
         self.exchange_id = tape.make_id()
         self.is_over = False
@@ -133,11 +136,10 @@ class Recording:
             line=b"%b %b %b" % (method.encode(), target.encode(errors="surrogateescape"), version),
             field_lines=b"".join(lines),
         )
-        self._offer(_REQUEST_HEAD, secrets.cut(content))
-        if self._bytes_max:
-            kind = fields.content_type
-            form = _form_of(kind) if kind else BodyForm.JSON
-            self._request.cutter = make_cutter(secrets, form, fields.content_encoding)
+        self._offer(_REQUEST_HEAD, self.exchange_id, secrets.cut(content))
+        kind = fields.content_type
+        form = _form_of(kind) if kind else _JSON
+        self._request = _Side(self._bytes_max, form, fields.content_encoding)
 
     @costs_no_traffic
     def request_body(self, piece: bytes, is_last: bool) -> None:
@@ -145,14 +147,12 @@ class Recording:
 
     @costs_no_traffic
     def interim_head(self, start: ResponseStart) -> None:
-        self._offer(RecordKind.INTERIM_HEAD, self._response_head(start, "upstream"))
+        self._offer(RecordKind.INTERIM_HEAD, self.exchange_id, self._response_head(start, "upstream"))
 
     @costs_no_traffic
     def response_head(self, start: ResponseStart, origin: str) -> None:
-        self._offer(_RESPONSE_HEAD, self._response_head(start, origin))
-        if self._bytes_max:
-            form = _form_of(start.content_type)
-            self._response.cutter = make_cutter(self._secrets, form, start.content_encoding)
+        self._offer(_RESPONSE_HEAD, self.exchange_id, self._response_head(start, origin))
+        self._response = _Side(self._bytes_max, _form_of(start.content_type), start.content_encoding)
 
     @costs_no_traffic
     def response_body(self, piece: bytes, is_last: bool) -> None:
@@ -161,26 +161,31 @@ class Recording:
     @costs_no_traffic
     def trailers(self, lines: bytes) -> None:
         if self._capture is not _NONE:
-            self._offer(RecordKind.TRAILERS, self._secrets.cut(lines))
+            self._offer(RecordKind.TRAILERS, self.exchange_id, self._secrets.cut(lines))
 
     @costs_no_traffic
     def end(self, ended: Ended, detail: str = "") -> None:
         self._end_side(_REQUEST_BODY, self._request, "request")
         self._end_side(_RESPONSE_BODY, self._response, "response")
         content = _ENDS[ended] if not detail else self._secrets.cut(End(ended=ended, detail=detail).encode())
-        self._offer(_END, content)
+        self._offer(_END, self.exchange_id, content)
         self.is_over = True
 
-    def _body(self, kind: RecordKind, side: _Side, piece: bytes, is_last: bool) -> None:
-        cutter = side.cutter
-        if cutter is None:
+    def _body(self, kind: RecordKind, side: _Side | None, piece: bytes, is_last: bool) -> None:
+        if side is None:
+            return
+        side.is_over = is_last
+        if not self._bytes_max:
             side.dropped += len(piece)
             return
-        if is_last:
-            side.is_over = True
-            kept = cutter.finish(piece)
+        cutter = side.cutter
+        if cutter is not None:
+            kept = cutter.finish(piece) if is_last else cutter.feed(piece)
+        elif is_last and not side.encoding:
+            kept = cut_whole(piece, self._secrets, side.form)
         else:
-            kept = cutter.feed(piece)
+            cutter = side.cutter = make_cutter(self._secrets, side.form, side.encoding)
+            kept = cutter.finish(piece) if is_last else cutter.feed(piece)
         size = len(kept)
         if size > side.bytes_left:
             side.dropped += size - side.bytes_left
@@ -188,15 +193,17 @@ class Recording:
             size = side.bytes_left
         if size:
             side.bytes_left -= size
-            self._offer(kind, kept)
+            self._offer(kind, self.exchange_id, kept)
 
-    def _end_side(self, kind: RecordKind, side: _Side, name: str) -> None:
+    def _end_side(self, kind: RecordKind, side: _Side | None, name: str) -> None:
+        if side is None:
+            return
         cutter = side.cutter
         if cutter is not None and not side.is_over:
             self._body(kind, side, b"", True)
         dropped = side.dropped if cutter is None else side.dropped + cutter.dropped
         if dropped:
-            self._offer(RecordKind.GAP, Gap(side=name, bytes_dropped=dropped).encode())
+            self._offer(RecordKind.GAP, self.exchange_id, Gap(side=name, bytes_dropped=dropped).encode())
 
     def _response_head(self, start: ResponseStart, origin: str) -> bytes:
         lines, secrets = kept_response_lines(start, self._fingerprints)
@@ -216,9 +223,6 @@ class Recording:
         self._secrets.add(secrets)
         return kept.partition("?")[0] if self._capture is _NONE else kept
 
-    def _offer(self, kind: RecordKind, content: bytes) -> None:
-        self._tape.offer_event(kind, self.exchange_id, content)
-
 
 def _is_bare(line: bytes) -> bool:
     return line.lower().startswith(_BARE_FIELDS)
@@ -226,7 +230,7 @@ def _is_bare(line: bytes) -> bool:
 
 def _form_of(content_type: bytes) -> BodyForm:
     if b"json" in content_type:
-        return BodyForm.JSON
+        return _JSON
     if content_type.startswith(b"application/x-www-form-urlencoded"):
-        return BodyForm.FORM
-    return BodyForm.NONE
+        return _FORM
+    return _OTHER

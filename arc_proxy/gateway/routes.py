@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from arc_proxy.errors import ConfigError
@@ -146,20 +146,22 @@ class Upstream:
     authority: str
     is_default: bool  # the provider's own host, not one that configuration chose
     shape: Shape = Shape.OPENAI
+    origin: str = field(init=False)
+    host_field: bytes = field(init=False)  # the authority, as a header's value
 
-    @property
-    def origin(self) -> str:
-        return f"http{'s' if self.is_tls else ''}://{self.authority}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", f"http{'s' if self.is_tls else ''}://{self.authority}")
+        object.__setattr__(self, "host_field", self.authority.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     upstream: Upstream
     path: str  # what the request line sent upstream says
+    url: str = field(init=False)
 
-    @property
-    def url(self) -> str:
-        return self.upstream.origin + self.path
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", self.upstream.origin + self.path)
 
 
 class Routes:

@@ -11,7 +11,6 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,12 +152,12 @@ class Gateway:
         self.outbox.nudge()
         return recording
 
-    async def dial_console(self, make_connection: Callable[[], UpstreamConnection]) -> UpstreamConnection:
+    async def dial_console(self, connection: UpstreamConnection) -> None:
         """Raises DialError while the console is not there."""
         if self.config.console_socket is None:
             raise DialError("console_down", "There is no console.")
         try:
-            return await self.dialer.dial_socket(self.config.console_socket, make_connection)
+            await self.dialer.dial_socket(self.config.console_socket, connection)
         except OSError as error:
             raise DialError("console_down", "The console is not running.") from error
 

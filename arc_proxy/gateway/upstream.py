@@ -68,6 +68,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH)
+        if self._is_dropped:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.speaker is not None:
