@@ -30,7 +30,6 @@ HEAD_BYTES_MAX = 256 * 1024
 TRAILER_BYTES_MAX = 64 * 1024
 CHUNK_LINE_BYTES_MAX = 4 * 1024
 
-_HEAD_END = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-5][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _NAME = re.compile(_TOKEN)
@@ -61,9 +60,13 @@ class ResponseStart:
 
 def find_head_end(buffer: bytes, start: int = 0) -> int:
     """The length of the head at the front of the buffer, -1 while it is not complete."""
-    found = _HEAD_END.search(buffer, max(0, start - 3))
-    if found is not None:
-        return found.end()
+    start = max(0, start - 3)
+    end = buffer.find(b"\n\r\n", start)
+    bare = buffer.find(b"\n\n", start) if end == -1 else buffer.find(b"\n\n", start, end + 1)
+    if bare != -1:
+        return bare + 2
+    if end != -1:
+        return end + 3
     if len(buffer) > HEAD_BYTES_MAX:
         raise FramingError(f"a head of more than {HEAD_BYTES_MAX} bytes")
     return -1
