@@ -6,6 +6,9 @@ UV := $(shell command -v uv 2>/dev/null)
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
+# Where it is set, every process that a test starts would compile all that it imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test corpus soak lint format bench prices clean
 
