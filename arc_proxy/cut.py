@@ -115,7 +115,7 @@ class BodyForm(Enum):
 
 
 # Looking a member up in its class costs more than the comparison it is for.
-_JSON, _FORM = BodyForm.JSON, BodyForm.FORM
+_JSON, _FORM, _OTHER = BodyForm.JSON, BodyForm.FORM, BodyForm.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,19 +338,22 @@ class Cutter:
     def feed(self, piece: bytes) -> bytes:
         """What may be written now."""
         text = self._held + piece if self._held else piece
+        if self._form is _OTHER:
+            text = self._cut_secrets(text)
+            keep = self._secrets.begins_at(text)
+            self._held = text[keep:]
+            return text[:keep] if self._held else text
         if self._in_value:
             text = self._leave_value(text)
         if self._form is _FORM:
             keep = text.rfind(b"&") + 1
             ready = self._cut_secrets(_FORM_FIELD.sub(self._mark_field, text[:keep]))
         else:
-            has_anchor = self._form is _JSON and _has_anchor(text)
+            has_anchor = _has_anchor(text)
             if has_anchor:
                 text = _JSON_FIELD.sub(self._mark_field, text)
             text = self._cut_secrets(text)
-            keep = self._secrets.begins_at(text)
-            if self._form is _JSON:
-                keep = min(keep, _name_begins_at(text))
+            keep = min(self._secrets.begins_at(text), _name_begins_at(text))
             if has_anchor and (opened := _JSON_OPEN.search(text)) is not None:
                 keep = min(keep, opened.start())
             ready = text[:keep]

@@ -35,6 +35,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _NAME = re.compile(_TOKEN)
 _FIELD = re.compile(rb"^(" + _TOKEN + rb"):[ \t]*([^\r\n]*)\r?\n", re.M)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_CHUNK_START = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.S)
 
 
@@ -200,6 +201,13 @@ class ChunkedBody:
 
     def feed(self, data: bytes) -> tuple[int, bytes]:
         at, size = 0, len(data)
+        if not (self._left or self._line or self._wants_line_end or self._in_trailers):
+            # The usual read of a stream is one whole chunk.
+            found = _CHUNK_START.match(data)
+            if found is not None and data.endswith(b"\r\n"):
+                start = found.end()
+                if 0 < int(found[1], 16) == size - start - 2:
+                    return size, data[start:-2]
         pieces: list[bytes] = []
         while at < size and not self.is_done:
             if self._left:
