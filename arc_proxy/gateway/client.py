@@ -28,7 +28,7 @@ WRITE_BUFFER_HIGH = 256 * 1024
 # One read of the event loop fits in, so that the parser need not stop in the middle of one.
 BODY_BUFFER_LOW = 256 * 1024
 FIELD_BYTES_MAX = 64 * 1024
-FIELDS_MAX = 1024
+FIELDS_MAX = 256
 # Requests that a client may send ahead of their turn.
 PIPELINE_MAX = 32
 UPSTREAMS_MAX = 4

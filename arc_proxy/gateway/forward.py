@@ -142,7 +142,7 @@ class Exchange:
         self._is_alone = True
         if self._is_answered:
             self._end(Ended.COMPLETE)
-        elif self._is_sent and self._gateway.config.on_client_close is OnClientClose.DRAIN:
+        elif self._is_sent and self._drains():
             assert self._connection is not None
             self._client.give_away(self._connection)
             self._connection.resume()
@@ -150,6 +150,10 @@ class Exchange:
         else:
             self._drop_upstream()
             self._end(Ended.CLIENT_CLOSED)
+
+    def _drains(self) -> bool:
+        """Whether the rest of a call is worth reading for its record alone."""
+        return self._recording is not None and self._gateway.config.on_client_close is OnClientClose.DRAIN
 
     def client_full(self) -> None:
         if self._connection is not None:

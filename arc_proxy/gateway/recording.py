@@ -17,6 +17,7 @@ from arc_proxy.gateway.config import Capture
 from arc_proxy.gateway.encoded import EncodedCutter, make_cutter
 from arc_proxy.gateway.framing import ResponseStart
 from arc_proxy.gateway.headers import RequestFields, kept_response_lines
+from arc_proxy.gateway.mistake import log_mistake
 from arc_proxy.journal.head import End, Gap, encode_request_head, encode_response_head
 from arc_proxy.journal.record import Ended, RecordKind
 from arc_proxy.journal.tape import Tape
@@ -52,9 +53,10 @@ def costs_no_traffic(
             return
         try:
             method(recording, *arguments)
-        except Exception:  # noqa: BLE001 - the promise is that no mistake in capture costs traffic
+        except Exception as error:  # noqa: BLE001 - no mistake in capture may cost traffic
             recording.is_over = True
             recording.counts.broken_recordings += 1
+            log_mistake(error)
 
     return guarded
 

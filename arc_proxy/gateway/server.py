@@ -10,7 +10,6 @@ import logging
 import os
 import socket
 import time
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from arc_proxy.gateway.decide import Decision, Desk
 from arc_proxy.gateway.dial import Dialer, DialError, make_tls_context, parse_proxy
 from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import RequestFields
+from arc_proxy.gateway.mistake import report_mistake
 from arc_proxy.gateway.outbox import Outbox
 from arc_proxy.gateway.recording import Recording, RecordingCounts
 from arc_proxy.gateway.upstream import UpstreamConnection
@@ -236,18 +236,6 @@ async def serve_gateway(config: GatewayConfig, sock: socket.socket, *, stop: asy
     finally:
         server.close()
         await gateway.close()
-
-
-def report_mistake(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """
-    Log a mistake of ours: its type and where it happened, never its text or its values.
-
-    An exception's text may quote a header, and a header may be a key.
-    """
-    error = context.get("exception")
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    log.error("gateway.mistake type=%s at=%s", type(error).__name__, where)
 
 
 def _secret_key(config: GatewayConfig) -> bytes:

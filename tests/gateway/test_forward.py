@@ -129,6 +129,16 @@ async def test_a_chunked_request_keeps_its_chunks(gateway: Gateway, provider: Fa
     assert call.request_body == b"onetwothree0123456789abcde"
 
 
+async def test_a_hundred_thousand_chunks_of_a_byte(gateway: Gateway, provider: FakeProvider) -> None:
+    wire = await gateway.get("/openai/v1/x", b"Transfer-Encoding: chunked", method=b"POST")
+    for _ in range(100):
+        await wire.send(chunk(b"x") * 1000)
+    await wire.send(LAST_CHUNK)
+    await asyncio.wait_for(wire.reader.readuntil(b"{}"), 60)
+    assert provider.requests[0].body == b"x" * 100_000
+    assert len(provider.requests[0].chunks) == 100_000
+
+
 async def test_a_chunk_goes_up_before_the_next_is_there(gateway: Gateway, provider: FakeProvider) -> None:
     provider.play(LEFT)
     wire = await gateway.get("/openai/v1/x", b"Transfer-Encoding: chunked", method=b"POST")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arc_proxy.journal.record import Ended
-from tests.fake_provider import BODY, LAST_CHUNK, FakeProvider, chunk, reply, stream_head
+from tests.fake_provider import BODY, LAST_CHUNK, LEFT, FakeProvider, chunk, reply, stream_head
 from tests.gateway.harness import WAIT_S, Gateway, StartGateway
 
 
@@ -111,6 +111,17 @@ async def test_a_page_that_streams(start_gateway: StartGateway, console: FakeCon
     await wire.until(chunk(b"one"))
     go_on.set()
     await wire.until(chunk(b"two") + LAST_CHUNK)
+
+
+async def test_a_page_that_nobody_looks_at_any_more_is_not_drained(
+    start_gateway: StartGateway, console: FakeConsole
+) -> None:
+    gateway = await start_gateway(console_socket=str(console.path), on_client_close="drain")
+    console.play_whole(stream_head() + chunk(b"one"), LEFT)
+    wire = await gateway.get("/_arc/live")
+    await wire.until(chunk(b"one"))
+    wire.writer.transport.abort()
+    await asyncio.wait_for(console.connections[0].is_closed.wait(), WAIT_S)
 
 
 async def test_a_console_that_is_down_is_a_503_for_its_pages_alone(
