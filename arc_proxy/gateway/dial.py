@@ -109,14 +109,20 @@ class Dialer:
         loop: asyncio.AbstractEventLoop,
         *,
         own_address: tuple[str, int] | None,
-        tls: ssl.SSLContext,
+        ca_bundle: Path | None,
         proxy: HttpProxy | None,
         no_proxy: Sequence[str],
         timeout_s: float,
     ) -> None:
+        """Raises ConfigError if the CA bundle is none."""
         self._loop = loop
         self._own_address = own_address
-        self._tls = tls
+        self._ca_bundle = ca_bundle
+        # To read the system's authorities takes long, so it is done once there is need, off the loop.
+        self._tls: asyncio.Future[ssl.SSLContext] | None = None
+        if ca_bundle is not None:
+            self._tls = loop.create_future()
+            self._tls.set_result(make_tls_context(ca_bundle))
         self._proxy = proxy
         self._no_proxy = no_proxy
         self._timeout_s = timeout_s
@@ -160,12 +166,17 @@ class Dialer:
             await self._loop.create_connection(
                 lambda: protocol,
                 sock=connection,
-                ssl=self._tls if upstream.is_tls else None,
+                ssl=await self._tls_context() if upstream.is_tls else None,
                 server_hostname=host if upstream.is_tls else None,
             )
         except BaseException:
             connection.close()
             raise
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = self._loop.run_in_executor(None, make_tls_context, self._ca_bundle)
+        return await asyncio.shield(self._tls)
 
     async def _connect(self, host: str, port: int, *, is_proxy: bool = False) -> socket.socket:
         addresses = await self._resolve(host, port)

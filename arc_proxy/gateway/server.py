@@ -21,7 +21,7 @@ from arc_proxy.errors import ConfigError
 from arc_proxy.gateway.client import ClientConnection
 from arc_proxy.gateway.config import GatewayConfig
 from arc_proxy.gateway.decide import Decision, Desk
-from arc_proxy.gateway.dial import Dialer, DialError, make_tls_context, parse_proxy
+from arc_proxy.gateway.dial import Dialer, DialError, parse_proxy
 from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import RequestFields
 from arc_proxy.gateway.mistake import report_mistake
@@ -67,7 +67,7 @@ class Gateway:
         self.dialer = Dialer(
             loop,
             own_address=own_address,
-            tls=make_tls_context(config.ca_bundle),
+            ca_bundle=config.ca_bundle,
             proxy=parse_proxy(config.https_proxy) if config.https_proxy else None,
             no_proxy=config.no_proxy,
             timeout_s=config.connect_timeout_s,

@@ -18,10 +18,15 @@ from arc_proxy.gateway.server import serve_gateway
 from tests.fake_provider import FakeProvider
 from tests.gateway.harness import Gateway, StartGateway
 
+BOTH_LOOPS = ("test_forward.py", "test_breaking.py", "test_dial.py")
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Every test of the event loop runs on both that a gateway may run on."""
-    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What touches sockets in its own way is tested on both loops that a gateway may run on."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
+    if item.path.name in BOTH_LOOPS:
+        factories["asyncio"] = asyncio.new_event_loop
+    return factories
 
 
 @pytest.fixture(autouse=True)
