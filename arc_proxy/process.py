@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 _PROC = Path("/proc")
 _PLAIN_ENV = {"LC_ALL": "C", "TZ": "UTC0", "PATH": "/bin:/usr/bin:/sbin:/usr/sbin"}
+_ANSWER_S = 5.0
 
 
 class Identity(NamedTuple):
@@ -83,9 +84,13 @@ def _start_time_macos(pid: int) -> int | None:
 
 
 def _ask(*command: str) -> str:
+    """What a program of the system prints. Raises OSError if it cannot be run or does not come to an end."""
     import subprocess  # here, because an application that is traced on Linux should not pay for it
 
-    done = subprocess.run(  # noqa: S603  fixed programs of the system, no shell
-        command, env=_PLAIN_ENV, capture_output=True, text=True, check=False, timeout=5
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  fixed programs of the system, no shell
+            command, env=_PLAIN_ENV, capture_output=True, text=True, check=False, timeout=_ANSWER_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{command[0]} did not end within {_ANSWER_S:g} s") from error
     return done.stdout

@@ -182,7 +182,7 @@ def file_system(path: Path) -> str:
         if sys.platform == "darwin":
             return _file_system_macos(path)
         mounts = Path("/proc/mounts").read_text(errors="replace").splitlines()
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return ""
     best, kind = "", ""
     for fields in map(str.split, mounts):
