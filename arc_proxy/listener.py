@@ -41,13 +41,13 @@ def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
     Raises PortTaken, or ConfigError where the address is none of this machine or needs more rights.
     """
     try:
-        first = _bind(host, port)
+        first = bind(host, port)
         if count == 1 or sys.platform == "darwin":
             listeners = [first, *(first.dup() for _ in range(count - 1))]
         else:
             port = first.getsockname()[1]
             first.close()
-            listeners = [_bind(host, port, is_shared=True) for _ in range(count)]
+            listeners = [bind(host, port, is_shared=True) for _ in range(count)]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(port, owner_of(port)) from error
@@ -55,6 +55,13 @@ def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
     for listener in listeners:
         listener.listen(BACKLOG)
     return listeners
+
+
+def shown_host(host: str) -> str:
+    """How a client on this machine writes the host of what is bound to `host`, in a URL."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def owner_of(port: int) -> str | None:
@@ -71,7 +78,8 @@ def owner_of(port: int) -> str | None:
     return None
 
 
-def _bind(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+def bind(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    """A socket with that address, not listening yet. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     bound = socket.socket(family, kind, protocol)
     try:

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple, Self
 
 from arc_proxy.claim import announced, claimed_folder
 from arc_proxy.errors import ConfigError
-from arc_proxy.listener import open_listeners
+from arc_proxy.listener import open_listeners, shown_host
 
 # A thousand streams are two thousand descriptors, and more than this costs some programs time.
 DESCRIPTORS = 65_536
@@ -312,7 +312,7 @@ def serve(config: SupervisorConfig) -> int:
         port = listeners[0].getsockname()[1]
         with announced(
             config.data_dir,
-            url=f"http://{_shown_host(config.host)}:{port}",
+            url=f"http://{shown_host(config.host)}:{port}",
             version=config.version,
             host=config.host,
             port=port,
@@ -336,12 +336,6 @@ def main(arguments: Sequence[str]) -> int:
 def _module(name: str) -> list[str]:
     # -P: a module of the user's in the working directory must not take the place of one of ours.
     return [sys.executable, "-P", "-m", name]
-
-
-def _shown_host(host: str) -> str:
-    if host in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
 
 
 def _now() -> str:

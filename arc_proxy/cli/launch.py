@@ -21,7 +21,7 @@ from arc_proxy.cli.port import free_port, is_free
 from arc_proxy.errors import ConfigError
 from arc_proxy.gateway.config import Capture, GatewayConfig, OnClientClose
 from arc_proxy.gateway.routes import Routes
-from arc_proxy.listener import PortTaken, owner_of
+from arc_proxy.listener import PortTaken, owner_of, shown_host
 from arc_proxy.settings import Settings
 
 SUPERVISOR = "arc_proxy.supervisor"
@@ -44,7 +44,7 @@ def prepare_launch(settings: Settings, folder: Folder, environ: Mapping[str, str
     _refuse_loops(settings, port)
     prepare(folder)
     runtime = runtime_dir(folder, environ)
-    url = f"http://{_shown_host(settings.host)}:{port}"
+    url = f"http://{shown_host(settings.host)}:{port}"
     path = runtime / "config.json"
     config = build_config(settings, folder, runtime, port)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -113,9 +113,3 @@ def _refuse_loops(settings: Settings, port: int) -> None:
             raise ConfigError(
                 f"the upstream {name}={url} is this proxy itself: it would call itself for ever."
             )
-
-
-def _shown_host(host: str) -> str:
-    if host in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

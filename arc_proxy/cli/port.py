@@ -6,6 +6,7 @@ import errno
 import socket
 
 from arc_proxy.errors import ConfigError
+from arc_proxy.listener import bind
 
 PROBE_S = 0.25
 
@@ -20,7 +21,7 @@ def is_listening(host: str, port: int) -> bool:
 
 
 def free_port(host: str) -> int:
-    with _bind(host, 0) as probe:
+    with bind(host, 0) as probe:
         port: int = probe.getsockname()[1]
         return port
 
@@ -28,21 +29,9 @@ def free_port(host: str) -> int:
 def is_free(host: str, port: int) -> bool:
     """Raises ConfigError where the address is none of this machine, or the port needs more rights."""
     try:
-        _bind(host, port).close()
+        bind(host, port).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return False
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}.") from error
     return True
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    probe = socket.socket(family, kind, protocol)
-    try:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-    except BaseException:
-        probe.close()
-        raise
-    return probe
