@@ -20,7 +20,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -79,19 +79,35 @@ _QUERY_NAMES = frozenset(
     )
 )
 
-_JSON_NAMES = (
-    b"authorization_token|authorization|proxy-authorization|client_secret|access_token|"
-    b"refresh_token|id_token|session_token|auth_token|bearer_token|api_key|apikey|api-key|x-api-key|"
-    b"x-goog-api-key|secret_access_key|secretaccesskey|sessiontoken|accesstoken|refreshtoken|idtoken|"
-    b"clientsecret|private_key"
+# After any first words: "x-litellm-api-key", "aws_secret_access_key", as MCP servers' `headers` have them.
+_JSON_ENDS = (
+    rb"authorization|api[_-]?key|access[_-]?token|refresh[_-]?token|id[_-]?token|session[_-]?token|"
+    rb"auth[_-]?token|bearer[_-]?token|security[_-]?token|client[_-]?secret|signing[_-]?secret|"
+    rb"webhook[_-]?secret|secret[_-]?access[_-]?key|subscription[_-]?key|private[_-]?key"
 )
-_NAMES = frozenset(_JSON_NAMES.split(b"|"))
+_JSON_NAME = (
+    rb"(?:(?:[a-z0-9_-]{0,32}[_-])?(?:" + _JSON_ENDS + rb")|"
+    rb"authorization_token|subject_token|actor_token|secretaccesskey|sessiontoken|cookie|set-cookie)"
+)
+# Objects that are a credential: Azure's {"authentication": {"type": "api_key", "key": "..."}}, a session's
+# {"client_secret": {"value": "..."}}.
+_GROUP_NAME = rb"(?:authentication|client_secret)"
+_GROUP_FIELD_NAME = rb"(?:key|value|secret|token|password|connection_string)"
+_NAME = re.compile(_JSON_NAME + rb"|" + _GROUP_NAME, re.I)
 _TEXT = rb'(?:[^"\\]|\\.)*+'  # the inside of a JSON string
-_JSON_FIELD = re.compile(rb'"(?:' + _JSON_NAMES + rb')"\s*:\s*"(?P<value>' + _TEXT + rb')"', re.I | re.S)
-_JSON_OPEN = re.compile(rb'"(?:' + _JSON_NAMES + rb')"\s*:\s*"' + _TEXT + rb"\\?\Z", re.I | re.S)
-_JSON_TAIL = re.compile(rb'"(?P<name>[A-Za-z_-]{0,24})(?P<rest>"\s*(?::\s*)?)?\Z')
+# The inside of an object as far as no other object stands in it.
+_MEMBERS = rb'(?:[^{}"]++|"' + _TEXT + rb'")*+'
+_JSON_FIELD = re.compile(rb'"' + _JSON_NAME + rb'"\s*:\s*"(?P<value>' + _TEXT + rb')"', re.I | re.S)
+_JSON_OPEN = re.compile(rb'"' + _JSON_NAME + rb'"\s*:\s*"' + _TEXT + rb"\\?\Z", re.I | re.S)
+_GROUP = re.compile(rb'"' + _GROUP_NAME + rb'"\s*:\s*\{' + _MEMBERS, re.I | re.S)
+_GROUP_FIELD = re.compile(rb'"' + _GROUP_FIELD_NAME + rb'"\s*:\s*"(?P<value>' + _TEXT + rb')"', re.I | re.S)
+_GROUP_OPEN = re.compile(
+    rb'"' + _GROUP_NAME + rb'"\s*:\s*\{' + _MEMBERS + rb'(?:"' + _TEXT + rb"\\?)?\Z", re.I | re.S
+)
+_GROUP_VALUE_OPEN = re.compile(rb'"' + _GROUP_FIELD_NAME + rb'"\s*:\s*"' + _TEXT + rb"\\?\Z", re.I | re.S)
+_JSON_TAIL = re.compile(rb'"(?P<name>[A-Za-z0-9_-]{0,56})(?P<rest>"\s*(?::\s*)?)?\Z')
 _JSON_VALUE_END = re.compile(_TEXT + rb'"', re.S)
-_TAIL_BYTES = 96
+_TAIL_BYTES = 128
 
 _FORM_NAMES = (
     b"client_secret|client_assertion|assertion|access_token|refresh_token|id_token|subject_token|"
@@ -299,10 +315,10 @@ def cut_whole(text: bytes, secrets: Secrets, form: BodyForm) -> bytes:
     """
     if form is _JSON:
         if _has_anchor(text):
-            text = _JSON_FIELD.sub(lambda found: secrets.cut_field(found, form), text)
-            opened = _JSON_OPEN.search(text)
+            text = _cut_json(text, lambda found: secrets.cut_field(found, form))
+            opened = _opened(text)
             if opened is not None:
-                text = text[: opened.start()] + _open_marked(text[opened.start() :], secrets)
+                text = text[: opened.start()] + _open_marked(opened[0], secrets)
     elif form is _FORM:
         text = _FORM_FIELD.sub(lambda found: secrets.cut_field(found, form), text)
     text = secrets.cut(text)
@@ -320,7 +336,7 @@ class Cutter:
     bytes do not wait for it: this is for what goes to the journal.
     """
 
-    __slots__ = ("_form", "_held", "_in_value", "_secrets", "cuts")
+    __slots__ = ("_form", "_held", "_secrets", "_value_end", "cuts")
 
     dropped = 0  # nothing is left out, unlike of a body that is encoded
 
@@ -328,12 +344,12 @@ class Cutter:
         self._secrets = secrets
         self._form = form
         self._held = b""
-        self._in_value = False  # inside a value that was cut without knowing its end
+        self._value_end = b""  # of a value that was cut without knowing where it ends, while inside it
         self.cuts = 0  # how often something was cut
 
     @property
     def is_holding(self) -> bool:
-        return bool(self._held) or self._in_value
+        return bool(self._held or self._value_end)
 
     def feed(self, piece: bytes) -> bytes:
         """What may be written now."""
@@ -343,7 +359,7 @@ class Cutter:
             keep = self._secrets.begins_at(text)
             self._held = text[keep:]
             return text[:keep] if self._held else text
-        if self._in_value:
+        if self._value_end:
             text = self._leave_value(text)
         if self._form is _FORM:
             keep = text.rfind(b"&") + 1
@@ -351,10 +367,10 @@ class Cutter:
         else:
             has_anchor = _has_anchor(text)
             if has_anchor:
-                text = _JSON_FIELD.sub(self._mark_field, text)
+                text = _cut_json(text, self._mark_field)
             text = self._cut_secrets(text)
             keep = min(self._secrets.begins_at(text), _name_begins_at(text))
-            if has_anchor and (opened := _JSON_OPEN.search(text)) is not None:
+            if has_anchor and (opened := _opened(text)) is not None:
                 keep = min(keep, opened.start())
             ready = text[:keep]
         self._held = text[keep:]
@@ -366,9 +382,9 @@ class Cutter:
         """The rest. The beginning of a credential that never ended is cut too."""
         text = self._held + piece if self._held else piece
         self._held = b""
-        if self._in_value:
+        if self._value_end:
             text = self._leave_value(text)
-            self._in_value = False
+            self._value_end = b""
         kept = cut_whole(text, self._secrets, self._form)
         if kept != text:
             self.cuts += 1
@@ -387,33 +403,55 @@ class Cutter:
     def _give_up(self) -> bytes:
         """A held value that is too long: its beginning is marked, the rest of it is thrown away."""
         held, self._held = self._held, b""
-        self._in_value = True
         self.cuts += 1
         if self._form is _JSON:
+            if _is_group(held):
+                self._value_end = b"}"
+                return held[: held.index(b"{")] + b'{"cut":"' + self._secrets.mark(held) + b'"'
+            self._value_end = b'"'
             return _open_marked(held, self._secrets)
+        self._value_end = b"&"
         name, equals, value = held.partition(b"=")
         return name + equals + self._secrets.mark(value)
 
     def _leave_value(self, text: bytes) -> bytes:
-        if self._form is _JSON:
+        if self._value_end == b'"':
             end = _JSON_VALUE_END.match(text)
             if end is None:
                 # A lone backslash at the end belongs to the byte that follows.
                 self._held = b"\\" if (len(text) - len(text.rstrip(b"\\"))) % 2 else b""
                 return b""
-            self._in_value = False
-            return text[end.end() - 1 :]
-        at = text.find(b"&")
-        if at == -1:
-            return b""
-        self._in_value = False
+            at = end.end() - 1
+        else:
+            at = text.find(self._value_end)
+            if at == -1:
+                return b""
+        self._value_end = b""
         return text[at:]
 
 
 def _has_anchor(text: bytes) -> bool:
     """Whether a JSON text may hold a secret field: the names end so, and a search for that is quick."""
     text = text.lower()
-    return b'token"' in text or b'secret"' in text or b'key"' in text or b'authorization"' in text
+    return (
+        b'token"' in text
+        or b'secret"' in text
+        or b'key"' in text
+        or b'authorization"' in text
+        or b'authentication"' in text
+        or b'cookie"' in text
+    )
+
+
+def _cut_json(text: bytes, mark: Callable[[re.Match[bytes]], bytes]) -> bytes:
+    """The text with the value of each whole field marked, those in groups too."""
+    text = _JSON_FIELD.sub(mark, text)
+    return _GROUP.sub(lambda group: _GROUP_FIELD.sub(mark, group[0]), text)
+
+
+def _opened(text: bytes) -> re.Match[bytes] | None:
+    """The field or group at the text's end that does not end in it."""
+    return _GROUP_OPEN.search(text) or _JSON_OPEN.search(text)
 
 
 def _name_begins_at(text: bytes) -> int:
@@ -430,12 +468,22 @@ def _name_begins_at(text: bytes) -> int:
 
 
 def _may_be_name(name: bytes, *, is_whole: bool) -> bool:
-    return name in _NAMES if is_whole else any(each.startswith(name) for each in _NAMES)
+    return not is_whole or _NAME.fullmatch(name) is not None
 
 
 def _open_marked(field: bytes, secrets: Secrets) -> bytes:
+    """An open field with what there is of its value marked; of a group, what is open in it."""
+    if _is_group(field):
+        value = _GROUP_VALUE_OPEN.search(field)
+        if value is None:
+            return field
+        return field[: value.start()] + _open_marked(value[0], secrets)
     start = field.index(b'"', field.index(b":")) + 1
     return field[:start] + secrets.mark(field[start:])
+
+
+def _is_group(field: bytes) -> bool:
+    return field[field.index(b":") + 1 :].lstrip().startswith(b"{")
 
 
 def _cut_subprotocols(value: bytes, fingerprints: Fingerprints) -> tuple[bytes, tuple[bytes, ...]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from urllib.parse import quote
@@ -159,6 +160,43 @@ BODIES = {
         BodyForm.JSON,
         b'{"refresh_token":"%b' % fingerprints.mark(b"abc"),
     ),
+    "a key of Azure's data source": (
+        b'{"parameters":{"authentication": {"type": "api_key", "key": "a\\"}b"},"x":"y"}}',
+        BodyForm.JSON,
+        b'{"parameters":{"authentication": {"type": "api_key", "key": "%b"},"x":"y"}}'
+        % fingerprints.mark(b'a\\"}b'),
+    ),
+    "a key before its type": (
+        b'{"authentication":{"key":"azk3y","type":"api_key"}}',
+        BodyForm.JSON,
+        b'{"authentication":{"key":"%b","type":"api_key"}}' % fingerprints.mark(b"azk3y"),
+    ),
+    "a group that never ends": (
+        b'{"authentication":{"type":"x","password":"abc',
+        BodyForm.JSON,
+        b'{"authentication":{"type":"x","password":"%b' % fingerprints.mark(b"abc"),
+    ),
+    "a secret with its expiry": (
+        b'{"client_secret":{"value":"ek_1","expires_at":1}}',
+        BodyForm.JSON,
+        b'{"client_secret":{"value":"%b","expires_at":1}}' % fingerprints.mark(b"ek_1"),
+    ),
+    "fields with words before": (
+        b'{"headers":{"X-Acme-Api-Key":"k1","aws_secret_access_key":"k2","Cookie":"k3"}}',
+        BodyForm.JSON,
+        b'{"headers":{"X-Acme-Api-Key":"%b","aws_secret_access_key":"%b","Cookie":"%b"}}'
+        % tuple(map(fingerprints.mark, (b"k1", b"k2", b"k3"))),
+    ),
+    "keys that open nothing": (
+        b'{"prompt_cache_key":"a","logprobs":[{"token":"b"}],"key":"c","authentication":"none"}',
+        BodyForm.JSON,
+        b'{"prompt_cache_key":"a","logprobs":[{"token":"b"}],"key":"c","authentication":"none"}',
+    ),
+    "a schema of a login": (
+        b'{"authentication":{"type":"object","properties":{"key":{"type":"string"}}}}',
+        BodyForm.JSON,
+        b'{"authentication":{"type":"object","properties":{"key":{"type":"string"}}}}',
+    ),
     "a schema that speaks of one": (
         b'{"properties":{"access_token":{"type":"string"}},"required":["access_token"]}',
         BodyForm.JSON,
@@ -244,6 +282,15 @@ def test_a_value_without_end_is_held_no_longer_than_allowed(start: bytes, end: b
     assert kept.startswith(start + b"cut-")
     assert kept.endswith(end)
     assert len(kept) < 100
+
+
+def test_a_group_without_end_is_held_no_longer_than_allowed() -> None:
+    cutter = Cutter(Secrets(fingerprints), BodyForm.JSON)
+    kept = cutter.feed(b'{"authentication":{"key":"')
+    for _ in range(10):
+        kept += cutter.feed(b"s3cr3t" * (HELD_BYTES_MAX // 30))
+    kept += cutter.finish(b'"},"x":"y"}')
+    assert re.fullmatch(rb'\{"authentication":\{"cut":"cut-[0-9a-f]{8}"\},"x":"y"\}', kept)
 
 
 def test_the_key_file_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
