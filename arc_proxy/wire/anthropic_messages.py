@@ -23,6 +23,7 @@ from arc_proxy.wire.document import (
     as_text,
     canonical,
     compact,
+    joined_texts,
     overlay,
     read_object,
     read_value,
@@ -192,14 +193,9 @@ def _index(body: JsonObject) -> int | None:
 
 def _reply(blocks: list[JsonObject], arguments: list[str], **said: Any) -> Reply:
     """A reply of these blocks; `arguments` are those of its tool_use blocks, in order."""
-    texts = [
-        block["text"]
-        for block in blocks
-        if block.get("type") == "text" and isinstance(block.get("text"), str)
-    ]
     tools = [block for block in blocks if block.get("type") == "tool_use"]
     return Reply(
-        output_text="".join(texts) if texts else None,
+        output_text=joined_texts(blocks, "text"),
         tool_calls=tuple(
             ToolCall(
                 id=as_text(block.get("id")), name=as_text(block.get("name")) or "", arguments=arguments_text

@@ -9,6 +9,7 @@ middle of an emoji).
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -74,6 +75,23 @@ def as_list(value: Any) -> list[Any]:
 def as_text(value: Any) -> str | None:
     """The value if it is a string with something in it, else None."""
     return value if isinstance(value, str) and value else None
+
+
+def joined_texts(parts: Iterable[Any], kind: str) -> str | None:
+    """The texts of the parts of this type, one after another; None if there is none."""
+    texts = [
+        part["text"]
+        for part in parts
+        if isinstance(part, dict) and part.get("type") == kind and isinstance(part.get("text"), str)
+    ]
+    return "".join(texts) if texts else None
+
+
+def arguments_text(arguments: Any) -> str:
+    """A tool call's arguments: text as on the wire, an object as compact JSON."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else compact(arguments)
 
 
 def overlay(counts: JsonObject | None, later: Any) -> JsonObject | None:

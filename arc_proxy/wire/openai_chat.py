@@ -20,11 +20,13 @@ from arc_proxy.wire.call_error import read_error
 from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import (
     JsonObject,
+    arguments_text,
     as_list,
     as_object,
     as_text,
     canonical,
     compact,
+    joined_texts,
     overlay,
     read_object,
 )
@@ -281,12 +283,7 @@ def _content_text(content: Any) -> str | None:
     """The answer in a message's content: a string, or the text parts of a list. None if there is no text."""
     if isinstance(content, str):
         return content
-    texts = [
-        part["text"]
-        for part in as_list(content)
-        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
-    ]
-    return "".join(texts) if texts else None
+    return joined_texts(as_list(content), "text")
 
 
 def _answer(content: Any, message: JsonObject) -> str | None:
@@ -314,10 +311,11 @@ def _tool_calls(calls: list[JsonObject], function_call: Any) -> tuple[ToolCall, 
 
 def _tool_call(call_id: Any, function: Any) -> ToolCall:
     function = as_object(function)
-    arguments = function.get("arguments", function.get("input"))
-    if not isinstance(arguments, str):
-        arguments = "" if arguments is None else compact(arguments)
-    return ToolCall(id=as_text(call_id), name=as_text(function.get("name")) or "", arguments=arguments)
+    return ToolCall(
+        id=as_text(call_id),
+        name=as_text(function.get("name")) or "",
+        arguments=arguments_text(function.get("arguments", function.get("input"))),
+    )
 
 
 def _server_tools(executed: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from arc_proxy.call import CallError, Prompt, Reply, ToolCall
@@ -19,11 +20,12 @@ from arc_proxy.wire.call_error import read_error, read_refusal
 from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import (
     JsonObject,
+    arguments_text,
     as_list,
     as_object,
     as_text,
     canonical,
-    compact,
+    joined_texts,
     overlay,
     read_object,
     read_value,
@@ -201,24 +203,15 @@ def _finish_reason(body: JsonObject) -> str | None:
 
 
 def _output_text(items: list[JsonObject]) -> str | None:
-    texts = [
-        part["text"]
-        for item in items
-        if item.get("type") == "message"
-        for part in as_list(item.get("content"))
-        if isinstance(part, dict) and part.get("type") == "output_text" and isinstance(part.get("text"), str)
-    ]
-    return "".join(texts) if texts else None
+    messages = (as_list(item.get("content")) for item in items if item.get("type") == "message")
+    return joined_texts(chain.from_iterable(messages), "output_text")
 
 
 def _tool_call(item: JsonObject) -> ToolCall:
-    arguments = item.get("arguments", item.get("input"))
-    if not isinstance(arguments, str):
-        arguments = "" if arguments is None else compact(arguments)
     return ToolCall(
         id=as_text(item.get("call_id")) or as_text(item.get("id")),
         name=as_text(item.get("name")) or "",
-        arguments=arguments,
+        arguments=arguments_text(item.get("arguments", item.get("input"))),
     )
 
 
