@@ -100,7 +100,7 @@ def _nearest(priced: Sequence[tuple[int, Rate]], before: int) -> tuple[int, Rate
 def _family(model: str) -> str:
     """`gpt` of gpt-5-nano, `claude` of us.anthropic.claude-haiku-4-5: the word that families are known by."""
     name = re.split(r"[/.](?=[a-z])", model.lower())[-1]
-    return re.match(r"[a-z]*", name)[0]  # type: ignore[index]  # matches the empty text too
+    return re.split(r"[^a-z]", name, maxsplit=1)[0]
 
 
 def _price(usage: Usage, rate: Rate) -> int | None:

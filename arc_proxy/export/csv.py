@@ -30,8 +30,9 @@ def write_csv(rows: Iterable[Mapping[str, Any]], fields: Sequence[str], out: Tex
     writer = csv.writer(out)
     writer.writerow(fields)
     count = 0
-    for count, row in enumerate(rows, 1):  # noqa: B007  the count is the result
+    for row in rows:
         writer.writerow([_cell(row.get(field)) for field in fields])
+        count += 1
     return count
 
 

@@ -17,9 +17,10 @@ import orjson
 def write_jsonl(rows: Iterable[Mapping[str, Any]], out: BinaryIO) -> int:
     """Returns how many lines were written. Raises OSError where `out` does."""
     lines = 0
-    for lines, row in enumerate(rows, 1):  # noqa: B007  the count is the result
+    for row in rows:
         out.write(to_json(row))
         out.write(b"\n")
+        lines += 1
     return lines
 
 

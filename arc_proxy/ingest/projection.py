@@ -101,9 +101,11 @@ def _as_fact(recorded: RecordedFact, batch: Batch) -> Fact | None:
 
 def _moment_ns(text: object) -> int | None:
     """An RFC 3339 time in nanoseconds since the epoch; None if it is none."""
+    if not isinstance(text, str):
+        return None
     try:
-        since = datetime.fromisoformat(text) - _EPOCH  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # no text, no time, or one without a zone
+        since = datetime.fromisoformat(text) - _EPOCH
+    except (TypeError, ValueError):  # one without a zone, or no time at all
         return None
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
 
