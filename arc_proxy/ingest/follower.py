@@ -50,12 +50,7 @@ class _Questions:
 
 
 class Follower:
-    """
-    The console's ingest: one thread runs `run_forever`, any thread may ask for `state` and `catch_up`.
-
-    It polls the journal. A database that is locked, full or unreachable is tried again with growing pauses;
-    one whose file was deleted or replaced is opened again and filled from the journal.
-    """
+    """Polls the journal: one thread runs `run_forever`, any thread may ask for `state` and `catch_up`."""
 
     def __init__(
         self,

@@ -100,9 +100,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         request_headers=request_headers,
         response_headers=response_headers,
         chunk_times=exchange.chunk_times,
-        request_id=next(
-            (value for name, value in response_headers if name.lower() in _REQUEST_ID_NAMES), None
-        ),
+        request_id=_request_id(response_headers),
     )
     return Normalised(call, malformed, reading.notes)
 
