@@ -11,12 +11,19 @@ the other side sees what it would have seen without us.
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from arc_proxy.gateway.answer import (
+    CONSOLE_DOWN,
+    PROBE,
+    WELCOME,
+    Answer,
+    health_answer,
+    refusal_answer,
+)
 from arc_proxy.gateway.config import OnClientClose
 from arc_proxy.gateway.decide import BAD_REQUEST, Action
 from arc_proxy.gateway.dial import DialError
@@ -44,8 +51,6 @@ if TYPE_CHECKING:
 CHUNK_HELD_MAX = 64 * 1024
 
 _COMPLETE = Ended.COMPLETE
-_JSON = (b"Content-Type", b"application/json; charset=utf-8")
-_TEXT = (b"Content-Type", b"text/plain; charset=utf-8")
 
 
 class Exchange:
@@ -116,12 +121,11 @@ class Exchange:
                 assert decision.refusal is not None
                 self._refuse(decision.refusal, Ended.REFUSED)
             case Action.PROBE:
-                self._answer(200, b"OK", (), b"", Ended.COMPLETE)
+                self._answer(PROBE, Ended.COMPLETE)
             case Action.HEALTH:
-                health = json.dumps(self._gateway.health()).encode()
-                self._answer(200, b"OK", (_JSON, (b"Cache-Control", b"no-store")), health, Ended.COMPLETE)
+                self._answer(health_answer(self._gateway.health()), Ended.COMPLETE)
             case Action.WELCOME:
-                self._answer(302, b"Found", ((b"Location", b"/_arc/"),), b"", Ended.COMPLETE)
+                self._answer(WELCOME, Ended.COMPLETE)
 
     def client_data(self) -> None:
         """More of the body may have come, or its end."""
@@ -213,9 +217,7 @@ class Exchange:
 
     def _unreachable(self, error: DialError) -> None:
         if self._decision.action is Action.CONSOLE:
-            fields = (_TEXT, (b"Retry-After", b"1"))
-            body = b"The console is not running. Traffic is not affected; try again in a moment.\n"
-            self._answer(503, b"Service Unavailable", fields, body, Ended.UPSTREAM_ERROR)
+            self._answer(CONSOLE_DOWN, Ended.UPSTREAM_ERROR)
         else:
             trouble = self._trouble(error.code, str(error), is_final=error.is_final)
             self._refuse(trouble, Ended.UPSTREAM_ERROR, str(error))
@@ -428,35 +430,21 @@ class Exchange:
     # Answers of our own.
 
     def _refuse(self, refusal: Refusal, ended: Ended, detail: str = "") -> None:
-        fields = (_JSON, *refusal.fields)
-        self._answer(refusal.status, refusal.reason(), fields, refusal.body(), ended, detail or refusal.code)
+        self._answer(refusal_answer(refusal), ended, detail or refusal.code)
 
-    def _answer(
-        self,
-        status: int,
-        reason: bytes,
-        fields: tuple[tuple[bytes, bytes], ...],
-        body: bytes,
-        ended: Ended,
-        detail: str = "",
-    ) -> None:
+    def _answer(self, answer: Answer, ended: Ended, detail: str = "") -> None:
         if self._recording is not None and not self._is_sent:
             arrived = b"" if self._message.chunked else self._payload.read_nowait()
             self._recording.request_body(arrived, True)
         has_rest = self.is_uploading
-        fields = (*fields, (b"Content-Length", b"%d" % len(body)))
-        if self._closes or has_rest or self._message.upgrade:
-            self._closes = True
-            options = b"Upgrade, close" if (b"Upgrade", b"websocket") in fields else b"close"
-            fields = (*fields, (b"Connection", options))
-        lines = b"".join([b"%b: %b\r\n" % pair for pair in fields])
-        raw = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, lines, self._added_fields())
-        body = b"" if self._message.method == "HEAD" else body
+        self._closes = self._closes or has_rest or self._message.upgrade
+        head = answer.head(self._added_fields(), closes=self._closes)
+        body = b"" if self._message.method == "HEAD" else answer.body
         if self._recording is not None:
-            self._recording.response_head(parse_start(raw), "proxy")
+            self._recording.response_head(parse_start(head), "proxy")
             self._recording.response_body(body, True)
         self._end(ended, detail)
-        self._send(raw + body)
+        self._send(head + body)
         if not self._is_alone:
             self._client.exchange_over(closes=self._closes, has_rest=has_rest)
 
