@@ -68,7 +68,12 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
     grouping, malformed = group_call(call_id, request.headers, prefix)
     reply = reading.reply
     ended = _ended(exchange, reading)
-    usage, usage_grade = normalise_usage(reply.usage, dialect=reading.dialect, provider=reading.provider)
+    usage, usage_grade = normalise_usage(
+        reply.usage,
+        dialect=reading.dialect,
+        provider=reading.provider,
+        server_tools=reading.billed_tools,
+    )
     if usage_grade is UsageGrade.REPORTED and _is_cut(exchange, ended, reply):
         usage_grade = UsageGrade.PARTIAL
     call = Call(

@@ -49,6 +49,21 @@ MESSAGE_START = (
     ).encode()
     + b"\n\n"
 )
+SEARCHED = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "model": "gpt-5",
+    "output": [
+        {"type": "web_search_call", "id": "ws_1", "action": {"type": "search", "query": "ferns"}},
+        {
+            "type": "web_search_call",
+            "id": "ws_2",
+            "action": {"type": "open_page", "url": "https://a.example"},
+        },
+    ],
+    "usage": {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100},
+}
 ERROR = json.dumps({"error": {"type": "rate_limit_error", "message": "slow down"}}).encode()
 SSE = ((b"content-type", b"text/event-stream"),)
 
@@ -266,6 +281,14 @@ COSTS: dict[str, tuple[dict[str, object], int | None, CostGrade]] = {
         },
         None,
         CostGrade.UNKNOWN,
+    ),
+    "a search of the provider's own is billed beside the tokens, opening a page is not": (
+        {
+            "request": request(url="https://api.openai.com/v1/responses"),
+            "response_body": json.dumps(SEARCHED).encode(),
+        },
+        12_250_000,
+        CostGrade.COMPUTED,
     ),
     "a plan's traffic is what it would have cost": (
         {"request": request(headers=((b"anthropic-beta", b"claude-code-20250219,oauth-2025-04-20"),))},
