@@ -153,7 +153,7 @@ def _price(exchange: Exchange, reading: Reading, usage: Usage, grade: UsageGrade
         book,
         usage,
         grade,
-        provider=reading.provider,
+        provider=reading.provider_detail or reading.provider,
         model=reply.model,
         model_requested=prompt.model,
         at=datetime.fromtimestamp((exchange.started_ns + (exchange.duration_ns or 0)) // SECOND_NS, UTC),

@@ -24,7 +24,7 @@ from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
 from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from arc_proxy.wire.openai_responses import OPENAI_RESPONSES, billed_tools
-from arc_proxy.wire.providers import recognise_provider
+from arc_proxy.wire.providers import recognise_detail, recognise_provider
 from arc_proxy.wire.sse import SseDecoder, SseEvent, read_events
 from arc_proxy.wire.unknown import UNKNOWN
 
@@ -59,6 +59,7 @@ class HttpExchange:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     provider: str
+    provider_detail: str | None = None  # of "other": who it is, in the price book's word
     dialect: str
     endpoint: str
     kind: Kind
@@ -80,6 +81,7 @@ def read_exchange(exchange: HttpExchange) -> Reading:
         reply = _read_response(exchange, exchange.status, dialect, notes)
     return Reading(
         provider=recognise_provider(upstream=exchange.upstream, host=host, endpoint=form.endpoint),
+        provider_detail=recognise_detail(upstream=exchange.upstream, host=host),
         dialect=dialect.name,
         endpoint=form.endpoint,
         kind=form.kind,

@@ -290,6 +290,14 @@ COSTS: dict[str, tuple[dict[str, object], int | None, CostGrade]] = {
         12_250_000,
         CostGrade.COMPUTED,
     ),
+    "one that the export has no word for is priced all the same": (
+        {
+            "request": request(upstream="cerebras", url="https://api.cerebras.ai/v1/chat/completions"),
+            "response_body": json.dumps(ANSWER | {"model": "gpt-oss-120b"}).encode(),
+        },
+        425_000,
+        CostGrade.COMPUTED,
+    ),
     "a plan's traffic is what it would have cost": (
         {"request": request(headers=((b"anthropic-beta", b"claude-code-20250219,oauth-2025-04-20"),))},
         210_000,

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_proxy.wire.providers import PROVIDERS, recognise_provider
+from arc_proxy.gateway.routes import PROVIDERS as ROUTED
+from arc_proxy.wire.providers import OTHER, PROVIDERS, recognise_detail, recognise_provider
+from pricing.book import load_book
+from pricing.names import shelf_names
 
 BY_HOST = {
     "api.openai.com": "openai",
@@ -64,6 +67,33 @@ CASES = {
 @pytest.mark.parametrize(("upstream", "host", "endpoint", "provider"), CASES.values(), ids=CASES)
 def test_who_answers(upstream, host, endpoint, provider) -> None:
     assert recognise_provider(upstream=upstream, host=host, endpoint=endpoint) == provider
+
+
+DETAILS = {
+    "by its host": (None, "api.cerebras.ai", "cerebras"),
+    "by a host of several regions": ("openai", "dashscope-intl.aliyuncs.com", "dashscope"),
+    "by its prefix, wherever that leads": ("kimi", "127.0.0.1:4010", "moonshot"),
+    "a prefix of one's own": ("lab-gpus", "gpu-3:8000", "lab-gpus"),
+    "nothing for one that has a name": ("openai", "api.openai.com", None),
+    "nothing where nothing is known": (None, "gpu-3:8000", None),
+}
+
+
+@pytest.mark.parametrize(("upstream", "host", "detail"), DETAILS.values(), ids=DETAILS)
+def test_who_the_others_are(upstream: str | None, host: str, detail: str | None) -> None:
+    assert recognise_detail(upstream=upstream, host=host) == detail
+
+
+@pytest.mark.parametrize("word", [word for each in ROUTED for word in (each.name, *each.aliases)])
+def test_every_prefix_says_who_answers(word: str) -> None:
+    provider = recognise_provider(upstream=word, host="127.0.0.1:4010", endpoint="chat.completions")
+    assert provider != OTHER or recognise_detail(upstream=word, host="127.0.0.1:4010")
+
+
+def test_the_price_book_knows_the_others_by_these_words() -> None:
+    shelves = load_book().providers
+    details = {each.detail for each in PROVIDERS if each.detail is not None}
+    assert {each for each in details if shelf_names(each)[0] not in shelves} == {"nvidia"}
 
 
 def test_no_prefix_stands_twice() -> None:
