@@ -133,6 +133,7 @@ async def test_an_upstream_that_closed_meanwhile_is_dialled_again(
             await wire.send(gateway.request(path))
             await wire.until(b"{}")
         await asyncio.wait_for(provider.connections[0].is_closed.wait(), WAIT_S)
+        await asyncio.sleep(0.1)  # for the gateway to see it too
         await wire.send(gateway.request("/openai/v1/x"))
         await wire.until(b"{}")
         assert len(provider.connections) == 2
