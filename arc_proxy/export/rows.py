@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from arc_proxy.call import CallError
+from arc_proxy.format import NANOUSD_PER_USD
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.store.views import CallRow, RunRow
 from pricing.usage import UsageGrade
-
-NANOUSD_PER_USD = 1_000_000_000
 
 Row = dict[str, Any]
 
@@ -54,8 +53,8 @@ def export_call(call: CallRow) -> Row:
         "stream": call.stream,
         "status": call.status,
         "started_at": rfc3339(call.started_ns),
-        "first_byte_ms": _ms(call.first_byte_ns),
-        "duration_ms": _ms(call.duration_ns),
+        "first_byte_ms": milliseconds(call.first_byte_ns),
+        "duration_ms": milliseconds(call.duration_ns),
         "model_requested": call.model_requested,
         "model": call.model,
         "finish_reason": call.finish_reason,
@@ -106,14 +105,15 @@ def export_run(run: RunRow) -> Row:
     }
 
 
-def usd(nanousd: int | None) -> str | None:
-    """A decimal with 9 places, exact."""
+def usd(nanousd: float | None) -> str | None:
+    """A decimal with 9 places: `0.013000000`."""
     if nanousd is None:
         return None
-    return f"{nanousd // NANOUSD_PER_USD}.{nanousd % NANOUSD_PER_USD:09d}"
+    whole, rest = divmod(abs(round(nanousd)), NANOUSD_PER_USD)
+    return f"{'-' if nanousd < 0 else ''}{whole}.{rest:09d}"
 
 
-def _ms(ns: int | None) -> float | None:
+def milliseconds(ns: int | None) -> float | None:
     return None if ns is None else ns / 1_000_000
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from analysis.trend import Trend
-from arc_proxy.export.rows import export_call, export_run
-from arc_proxy.format import NANOUSD_PER_USD, Spend
+from arc_proxy.export.rows import export_call, export_run, milliseconds, usd
+from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.model import AgentReport, Figures, Report, Runs
 from arc_proxy.report.summary import cost_per_run
@@ -96,26 +96,14 @@ def _line_json(line: CallLine) -> dict[str, Any]:
         "ended": str(line.ended),
         "finish_reason": line.finish_reason,
         "started_at": rfc3339(line.started_ns),
-        "first_byte_ms": _milliseconds(line.first_byte_ns),
-        "duration_ms": _milliseconds(line.duration_ns),
+        "first_byte_ms": milliseconds(line.first_byte_ns),
+        "duration_ms": milliseconds(line.duration_ns),
         "input_tokens": None if line.usage_grade == "none" else line.usage.input_tokens,
         "output_tokens": None if line.usage_grade == "none" else line.usage.output_tokens,
         "cost_usd": usd(line.cost_nanousd),
         "cost_grade": str(line.cost_grade),
         "error": line.error and {"type": line.error.type, "message": line.error.message},
     }
-
-
-def _milliseconds(ns: int | None) -> float | None:
-    return None if ns is None else ns / 1_000_000
-
-
-def usd(nanousd: float | None) -> str | None:
-    """`0.013000000`."""
-    if nanousd is None:
-        return None
-    whole, rest = divmod(abs(round(nanousd)), NANOUSD_PER_USD)
-    return f"{'-' if nanousd < 0 else ''}{whole}.{rest:09d}"
 
 
 def _agent_json(agent: AgentReport) -> dict[str, Any]:
