@@ -15,6 +15,7 @@ from arc_proxy.cli.prices import open_book
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError, ConfigError
 from arc_proxy.ingest.follower import Follower
+from arc_proxy.ingest.projection import describe_bug
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
 from arc_proxy.journal.retention import prune_journal
 from arc_proxy.journal.standing import read_standing
@@ -132,6 +133,9 @@ class ConsoleWork:
             except (ArcError, OSError) as error:
                 _log.warning("retention.failed", error=str(error))
                 self._retained = {"error": str(error)}
+            except Exception as error:  # noqa: BLE001  the thread's top: to die of a bug would fill the disk
+                _log.error("retention.failed", **describe_bug(error))
+                self._retained = {"error": type(error).__name__}
 
     def retain(self) -> None:
         """The follower of this process holds `ingest.lock`, so nobody else prunes or ingests meanwhile."""

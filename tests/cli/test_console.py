@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from arc_proxy.cli import console_work
 from arc_proxy.cli.console import read_config
 from arc_proxy.cli.console_work import ConsoleWork
 from arc_proxy.cli.folder import Folder, find_folder, prepare
@@ -119,6 +120,25 @@ def test_it_keeps_the_limits(config, folder):
         assert body["total"]["runs"] == 1
     finally:
         work.close()
+
+
+def test_a_mistake_of_ours_does_not_end_retention(config, monkeypatch):
+    monkeypatch.setattr(console_work, "RETENTION_FIRST_S", 0.001)
+    monkeypatch.setattr(console_work, "RETENTION_EVERY_S", 0.001)
+    tries = []
+
+    class Mistaken(ConsoleWork):
+        def retain(self) -> None:
+            tries.append(len(tries))
+            if len(tries) == 2:
+                self.stop()
+            raise ValueError("what somebody said")
+
+    work = Mistaken(read_config(config))
+    work.threads["retention"]()
+    assert tries == [0, 1]
+    assert work.status()["retention"] == {"error": "ValueError"}
+    work.close()
 
 
 def test_a_mistake_in_the_prices_file_does_not_end_ingest(config, folder):
