@@ -155,11 +155,7 @@ QUESTIONS: dict[str, tuple[type[FinanceAgent | SupportAgent | ResearchAgent], li
     "finance": (
         FinanceAgent,
         [
-            *(
-                f"How did {account} do in quarter {n}?"
-                for n in (1, 2, 3, 4)
-                for account in ("travel", "cloud")
-            ),
+            *(f"How did {account} do in quarter {n}?" for n in (1, 2, 3, 4) for account in ACCOUNTS),
             "Is payroll within its budget? [429]",
             "How much did marketing cost us?",
             "Give me the whole year in one sentence. [brief]",
@@ -177,7 +173,7 @@ QUESTIONS: dict[str, tuple[type[FinanceAgent | SupportAgent | ResearchAgent], li
     ),
     "research": (
         ResearchAgent,
-        [f"What is known about {topic}?" for topic in ("ferns", "tides", "amber", "moss")],
+        [f"What is known about {topic}?" for topic in TOPICS],
     ),
 }
 
