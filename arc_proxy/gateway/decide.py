@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.http_writer import HttpVersion11
+from aiohttp.http_writer import HttpVersion10, HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -167,7 +167,7 @@ class Desk:
 
 
 def _bad_form(message: RawRequestMessage) -> Refusal | None:
-    if message is UNREADABLE:
+    if message is UNREADABLE or message.version not in (HttpVersion11, HttpVersion10):
         return BAD_REQUEST
     if message.method == "CONNECT":
         return Refusal(
