@@ -9,7 +9,6 @@ posterior of two Beta distributions, since errors are few and a normal curve wou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 CERTAIN = 0.95
@@ -45,13 +44,6 @@ class Trend:
     @property
     def may_be_chance(self) -> bool:
         return self.probability <= CERTAIN
-
-
-def sample(values: Iterable[float]) -> Sample:
-    count, total, squares = 0, 0.0, 0.0
-    for value in values:
-        count, total, squares = count + 1, total + value, squares + value * value
-    return Sample(count, total, squares)
 
 
 def compare_means(before: Sample, now: Sample) -> Trend | None:

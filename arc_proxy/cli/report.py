@@ -155,11 +155,11 @@ def cards_since(store: Store, folder: Folder, started_ns: int, name: str) -> lis
     """
     from arc_proxy.report import card as cards
     from arc_proxy.report.summary import make_card
-    from arc_proxy.store.report import read_report
+    from arc_proxy.store.report import read_use
     from arc_proxy.store.totals import Period
 
     now_ns = time.time_ns()
-    active = [use.agent for use in read_report(store, Period(since_ns=started_ns, until_ns=now_ns)).agents]
+    active = [use.agent for use in read_use(store, Period(since_ns=started_ns, until_ns=now_ns)).agents]
     active.sort(key=lambda each: each != name)
     lines: list[str] = []
     for agent in active[:3]:

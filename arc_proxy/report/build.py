@@ -13,7 +13,7 @@ from arc_proxy.format import Spend
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
 from arc_proxy.store.engine import Store
-from arc_proxy.store.report import read_chart, read_doubts, read_report, read_run_costs, read_run_totals
+from arc_proxy.store.report import read_chart, read_doubts, read_run_costs, read_run_totals, read_use
 from arc_proxy.store.totals import (
     AgentUse,
     CallTotals,
@@ -51,7 +51,7 @@ def build_report(
     writers lost, see `losses`. Raises StoreError.
     """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
-    found = read_report(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
+    found = read_use(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
     this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
     weeks = read_run_totals(store, this_week, agent=agent)
     prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))

@@ -36,7 +36,6 @@ from arc_proxy.store.views import (
     CallLine,
     CallRow,
     Cursor,
-    FactRow,
     Match,
     RunDetail,
     RunRow,
@@ -138,20 +137,6 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
                 connection, FACTS.where(fact.run_key == key).order_by(fact.at_ns, fact.id).limit(calls_max)
             ),
         )
-
-
-def list_facts(
-    store: Store, *, fact_type: str | None = None, since_ns: int | None = None, limit: int = 1000
-) -> tuple[FactRow, ...]:
-    """The latest facts, newest first."""
-    fact = tables.fact.c
-    statement = FACTS.order_by(fact.at_ns.desc(), fact.id.desc()).limit(limit)
-    if fact_type is not None:
-        statement = statement.where(fact.type == fact_type)
-    if since_ns is not None:
-        statement = statement.where(fact.at_ns >= since_ns)
-    with reading(store) as connection:
-        return fact_rows(connection, statement)
 
 
 def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:

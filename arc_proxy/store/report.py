@@ -34,8 +34,8 @@ from arc_proxy.store.totals import (
     CallTotals,
     Doubt,
     Period,
+    PeriodUse,
     Point,
-    Report,
     RunTotals,
     Series,
     SeriesUse,
@@ -47,7 +47,7 @@ HOURS_MAX_NS = 2 * DAY_NS  # beyond it the days are read
 RUN_COSTS_MAX = 1000
 
 
-def read_report(store: Store, period: Period, *, agent: str | None = None) -> Report:
+def read_use(store: Store, period: Period, *, agent: str | None = None) -> PeriodUse:
     """Every agent with runs or calls in the period, or the one of that name ("" for the unnamed)."""
     period = period.widened()
     before = period.before()
@@ -70,7 +70,7 @@ def read_report(store: Store, period: Period, *, agent: str | None = None) -> Re
         if agent is None or (name or "") == agent
     ]
     found.sort(key=lambda use: (-use.runs.runs, use.agent or ""))
-    return Report(period=period, agents=tuple(found))
+    return PeriodUse(period=period, agents=tuple(found))
 
 
 def read_run_totals(
@@ -113,15 +113,6 @@ def read_chart(
             Point(start_ns=start * grain, totals=_totals(CallTotals, sums))
             for start, *sums in connection.execute(statement)
         )
-
-
-def read_agents(store: Store) -> tuple[str, ...]:
-    """Names of all agents that have runs, without the unnamed."""
-    agent, run = tables.agent.c, tables.run.c
-    has_runs = select(run.id).where(run.agent_id == agent.id).exists()
-    statement = select(agent.name).where(agent.name != "", has_runs).order_by(agent.name)
-    with reading(store) as connection:
-        return tuple(connection.execute(statement).scalars())
 
 
 def read_run_costs(

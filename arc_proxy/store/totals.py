@@ -178,7 +178,7 @@ class AgentUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class PeriodUse:
     period: Period  # as read
     agents: tuple[AgentUse, ...]  # by number of runs
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import pytest
 
-from analysis.trend import Sample, Trend, compare_means, compare_shares, sample
+from analysis.trend import Sample, Trend, compare_means, compare_shares
 
 MEANS = {
     "no week before": ([], [1, 2], None),
@@ -14,6 +15,11 @@ MEANS = {
     "the same constant": ([2, 2, 2], [2, 2, 2], Trend(0.0, 0.0)),
     "another constant": ([2, 2, 2], [3, 3, 3], Trend(0.5, 1.0)),
 }
+
+
+def sample(values: Iterable[float]) -> Sample:
+    known = list(values)
+    return Sample(len(known), sum(known), sum(value * value for value in known))
 
 
 @pytest.mark.parametrize(("before", "now", "trend"), MEANS.values(), ids=MEANS)

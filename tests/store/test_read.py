@@ -20,7 +20,6 @@ from arc_proxy.store.read import (
     iter_calls,
     iter_runs,
     list_calls,
-    list_facts,
     list_runs,
     read_call,
     read_run,
@@ -199,16 +198,6 @@ def test_what_an_id_or_its_beginning_stands_for(store: Store, calls: list[Call])
     found = {text: [(match.noun, match.id) for match in find(store, text)] for text in cases}
     assert found == cases
     assert len(find(store, first[:5], limit=2)) == 2
-
-
-def test_the_latest_facts_come_first(store: Store) -> None:
-    facts = [
-        Fact(fact_id=str(n), writer="w", at_ns=n, body={"fact": "launch", "exit_code": n}) for n in range(5)
-    ]
-    save(store, [], facts)
-    assert [row.body["exit_code"] for row in list_facts(store, fact_type="launch", limit=2)] == [4, 3]
-    assert list_facts(store, fact_type="outcome") == ()
-    assert len(list_facts(store, since_ns=3)) == 2
 
 
 @pytest.mark.parametrize(

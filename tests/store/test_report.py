@@ -16,12 +16,11 @@ from arc_proxy.journal.record import Ended
 from arc_proxy.store import names, rollup, tables
 from arc_proxy.store.engine import Store, writing
 from arc_proxy.store.report import (
-    read_agents,
     read_chart,
     read_doubts,
-    read_report,
     read_run_costs,
     read_run_totals,
+    read_use,
 )
 from arc_proxy.store.sums import DAY_NS, HOUR_NS, RUN_SUMS, SERIES_SUMS, latency_bucket, quantile_ms
 from arc_proxy.store.totals import CallTotals, Period, RunTotals, merge_latencies, sum_totals
@@ -71,7 +70,7 @@ def test_a_report_adds_up_by_agent_and_by_model(store: Store, make_call: MakeCal
             make_call(9, at_ms=at(60), grouping_run_id="long ago"),
         ],
     )
-    report = read_report(store, period(24))
+    report = read_use(store, period(24))
     assert [use.agent for use in report.agents] == ["finance", None, "travel"]
     finance = report.agents[0]
     assert (finance.runs.runs, finance.runs.failed_runs, finance.runs.calls, finance.runs.attempts) == (
@@ -92,9 +91,8 @@ def test_a_report_adds_up_by_agent_and_by_model(store: Store, make_call: MakeCal
     assert by_model["gpt-4o-mini-2024-07-18", "auxiliary"].totals.calls == 1
     assert report.agents[2].series[0].totals.client_closed == 1
     assert sum_totals([known, unpriced]).attempts == 4
-    [only] = read_report(store, period(24), agent="").agents
+    [only] = read_use(store, period(24), agent="").agents
     assert only.agent is None
-    assert read_agents(store) == ("finance", "travel")
 
 
 SPANS = [1, 2.5, 3, 4, 24, 24 * 7, 24 * 7.9, 24 * 8.1, 24 * 30, 24 * 89.3]
@@ -106,7 +104,7 @@ def test_a_period_of_any_length_has_the_calls_between_its_bounds(
 ) -> None:
     times = [at(0.001 + place * 13.37) for place in range(180)]
     save(store, [make_call(number, at_ms=ms) for number, ms in enumerate(times)])
-    report = read_report(store, period(hours))
+    report = read_use(store, period(hours))
     since, until = report.period.since_ns, report.period.until_ns
     assert since <= NOW_NS - hours * HOUR_NS
     assert until >= NOW_NS
@@ -169,7 +167,7 @@ def test_costs_of_runs_leave_out_what_is_not_known(store: Store, make_call: Make
 
 def test_runs_alone_are_the_runs_of_the_whole_report(store: Store, make_call: MakeCall) -> None:
     save(store, [make_call(n, at_ms=at(hours)) for n, hours in enumerate((1, 5, 30, 40, 80))])
-    whole = {use.agent: (use.runs, use.runs_before) for use in read_report(store, period(36)).agents}
+    whole = {use.agent: (use.runs, use.runs_before) for use in read_use(store, period(36)).agents}
     assert read_run_totals(store, period(36)) == whole
     assert read_run_totals(store, period(36), agent="finance") == whole
     assert read_run_totals(store, period(36), agent="nobody") == {}
@@ -196,7 +194,7 @@ def test_agents_and_models_beyond_the_caps_are_summed_as_other(
         save(store, [call])
     store.memory.forget()
     assert save(store, calls).same == 16
-    report = read_report(store, period(24))
+    report = read_use(store, period(24))
     found = {use.agent: sorted((s.series.model, s.totals.calls) for s in use.series) for use in report.agents}
     capped = [("m0", 1), ("m1", 1), ("other", 2)]
     assert found == {"a0": capped, "a1": capped, "other": [("m0", 2), ("m1", 2), ("other", 4)]}
@@ -218,7 +216,7 @@ def test_the_check_notices_what_is_wrong_and_a_rebuild_rights_it(store: Store, m
     assert found["run"].kept == {"errors": 5, "models": "[]"}
     rollup.rebuild(store)
     assert rollup.check(store) == ()
-    assert read_report(store, period(0.001).before()).agents == ()
+    assert read_use(store, period(0.001).before()).agents == ()
 
 
 # --- histograms
