@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from arc_proxy.api.token import SESSION_S, is_api_token, make_token, read_token
+from arc_proxy.api.token import COOKIE_S, is_api_token, make_token, read_token
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,9 +73,9 @@ class Gate:
                 text="This link was used, or is older than ten minutes. Make another: arc-proxy open\n",
             )
         response = web.Response(status=303, headers={"Location": "/_arc/"})
-        session = make_token(self._secret, "session", time.time() + SESSION_S)
+        value = make_token(self._secret, "cookie", time.time() + COOKIE_S)
         response.set_cookie(
-            self._cookie, session, max_age=SESSION_S, path="/_arc/", httponly=True, samesite="Strict"
+            self._cookie, value, max_age=COOKIE_S, path="/_arc/", httponly=True, samesite="Strict"
         )
         return response
 
@@ -83,8 +83,8 @@ class Gate:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and is_api_token(self._secret, token.strip()):
             return True
-        session = request.cookies.get(self._cookie, "")
-        return read_token(self._secret, "session", session, time.time()) is not None
+        value = request.cookies.get(self._cookie, "")
+        return read_token(self._secret, "cookie", value, time.time()) is not None
 
     def _use(self, nonce: str, token: str) -> bool:
         """Whether this is the first time; remembered until the link would have expired anyway."""

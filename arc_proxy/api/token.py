@@ -3,7 +3,7 @@ Tokens of the console, all made from the folder's secret. Standard library only,
 
     API token      for the commands of this user, who can read `secret.key`
     login token    expiry "." nonce "." mark    good once and for ten minutes; stands in a link
-    session        expiry "." nonce "." mark    good for thirty days; stands in a cookie
+    cookie         expiry "." nonce "." mark    good for thirty days; what a browser has in place of a login
 
 A mark is the HMAC-SHA256 of the purpose, the expiry and the nonce, so none can serve as another.
 """
@@ -15,7 +15,7 @@ import hmac
 import secrets
 
 LOGIN_S = 600
-SESSION_S = 30 * 86_400
+COOKIE_S = 30 * 86_400
 
 
 def api_token(secret: bytes) -> str:
@@ -27,7 +27,7 @@ def is_api_token(secret: bytes, token: str) -> bool:
 
 
 def make_token(secret: bytes, purpose: str, expires_s: float) -> str:
-    """`purpose` is "login" or "session"; `expires_s` in seconds since the epoch."""
+    """`purpose` is "login" or "cookie"; `expires_s` in seconds since the epoch."""
     body = f"{int(expires_s)}.{secrets.token_urlsafe(16)}"
     return f"{body}.{_mark(secret, purpose, body)}"
 

@@ -34,7 +34,7 @@ async def test_a_command_gets_in_by_the_folders_secret(console):
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", api_token(b"another folder"), make_token(SECRET, "session", 2**40), "é"]
+    "token", ["", "x", api_token(b"another folder"), make_token(SECRET, "cookie", 2**40), "é"]
 )
 async def test_no_other_token_does(console, token):
     async with console(
@@ -69,7 +69,7 @@ async def test_looking_at_a_link_does_not_use_it_up(console):
 
 STALE = {
     "expired": make_token(SECRET, "login", 1),
-    "a session's": make_token(SECRET, "session", 2**40),
+    "a cookie's": make_token(SECRET, "cookie", 2**40),
     "of another folder": make_token(b"other", "login", 2**40),
     "none": "",
     "nonsense": "a.b.c",
@@ -119,7 +119,7 @@ def test_tokens_are_for_one_purpose_and_one_folder():
     token = make_token(SECRET, "login", 100)
     assert read_token(SECRET, "login", token, 99)
     assert read_token(SECRET, "login", token, 100) is None
-    assert read_token(SECRET, "session", token, 99) is None
+    assert read_token(SECRET, "cookie", token, 99) is None
     assert read_token(b"other", "login", token, 99) is None
     assert read_token(SECRET, "login", "1" + token, 99) is None
     assert is_api_token(SECRET, api_token(SECRET))
