@@ -31,6 +31,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 SECRET_BYTES_MIN = 12
 # Marks and the like that are kept in memory.
 REMEMBERED_MAX = 1024
+# Keys are shorter; the marks of longer values are made anew each time, so that memory stays bounded.
+REMEMBERED_BYTES_MAX = 4096
 # A value that runs on longer than this is cut without knowing its end.
 HELD_BYTES_MAX = 64 * 1024
 
@@ -160,7 +162,7 @@ class Fingerprints:
         if mark is None:
             digest = hmac.new(self._secret_key, value, hashlib.sha256).hexdigest()
             mark = b"cut-" + digest[:8].encode()
-            _remember(self._marks, value, mark)
+            _remember(self._marks, value, mark, len(value))
         return mark
 
     def cut_header(self, name: bytes, value: bytes) -> tuple[bytes, tuple[bytes, ...]]:
@@ -168,7 +170,7 @@ class Fingerprints:
         known = self._headers.get((name, value))
         if known is None:
             known = cut_header(name, value, self)
-            _remember(self._headers, (name, value), known)
+            _remember(self._headers, (name, value), known, len(value))
         return known
 
     def needles(self, secret: bytes) -> tuple[Needle, ...]:
@@ -183,11 +185,13 @@ class Fingerprints:
                 Needle(form, mark, (form[:1], form[:2], form[:3]), form[:4], len(form) - 1)
                 for form in sorted(forms)
             )
-            _remember(self._needles, secret, known)
+            _remember(self._needles, secret, known, len(secret))
         return known
 
 
-def _remember(memory: dict[_K, _V], key: _K, value: _V) -> None:
+def _remember(memory: dict[_K, _V], key: _K, value: _V, size_bytes: int) -> None:
+    if size_bytes > REMEMBERED_BYTES_MAX:
+        return
     if len(memory) >= REMEMBERED_MAX:
         memory.clear()
     memory[key] = value

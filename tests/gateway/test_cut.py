@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import tracemalloc
 from pathlib import Path
 from urllib.parse import quote
 
@@ -291,6 +292,19 @@ def test_a_group_without_end_is_held_no_longer_than_allowed() -> None:
         kept += cutter.feed(b"s3cr3t" * (HELD_BYTES_MAX // 30))
     kept += cutter.finish(b'"},"x":"y"}')
     assert re.fullmatch(rb'\{"authentication":\{"cut":"cut-[0-9a-f]{8}"\},"x":"y"\}', kept)
+
+
+def test_long_credentials_do_not_add_up_in_memory() -> None:
+    ours = Fingerprints(b"k" * 32)
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            _, secrets = ours.cut_header(b"Cookie", b"sid=%d%b" % (number, b"s" * 60_000))
+            Secrets(ours).add(secrets)
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 1_000_000
 
 
 def test_the_key_file_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
