@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import Name, insert_rows, rows_in, slices
-from arc_proxy.store.memory import Memory
+from arc_proxy.store.memory import Memory, Recent
 
 AGENTS_MAX = 500  # agents with series of their own
 MODELS_MAX = 100  # models per agent with series of their own
@@ -29,14 +29,7 @@ def keys_of(
 ) -> dict[Name, int]:
     """The key of every name, new rows made for those that have none."""
     remembered = memory.names_of(table.name)
-    keys: dict[Name, int] = {}
-    unknown: set[Name] = set()
-    for name in wanted:
-        key = remembered.get(name)
-        if key is None:
-            unknown.add(name)
-        else:
-            keys[name] = key
+    keys, unknown = _remembered_keys(remembered, wanted)
     if not unknown:
         return keys
     found = {row[:-1]: row[-1] for row in rows_in(connection, table, columns, unknown, "id")}
@@ -49,6 +42,19 @@ def keys_of(
     for name, key in found.items():
         remembered[name] = key
     return keys | found
+
+
+def _remembered_keys(remembered: Recent[Name, int], wanted: set[Name]) -> tuple[dict[Name, int], set[Name]]:
+    """The keys that are remembered, and the names whose key has to be looked up."""
+    keys: dict[Name, int] = {}
+    unknown: set[Name] = set()
+    for name in wanted:
+        key = remembered.get(name)
+        if key is None:
+            unknown.add(name)
+        else:
+            keys[name] = key
+    return keys, unknown
 
 
 def agent_keys(connection: Connection, memory: Memory, names: set[str]) -> dict[str, int]:
@@ -86,14 +92,7 @@ def series_keys(connection: Connection, memory: Memory, wanted: set[Name]) -> di
     Provider, dialect and kind are our own words; agent and model are a client's.
     """
     remembered = memory.names_of(tables.series.name)
-    keys: dict[Name, int] = {}
-    unknown: set[Name] = set()
-    for name in wanted:
-        key = remembered.get(name)
-        if key is None:
-            unknown.add(name)
-        else:
-            keys[name] = key
+    keys, unknown = _remembered_keys(remembered, wanted)
     if not unknown:
         return keys
     capped = _cap(connection, unknown)

@@ -44,6 +44,8 @@ def check(store: Store) -> tuple[Mismatch, ...]:
                 found.append(
                     Mismatch("run", (kept["id"],), _only(kept, different), _only(raw_run, different))
                 )
+            if len(found) >= MISMATCHES_MAX:
+                return tuple(found)
         for day, raw in _raw_days(connection):
             for table, rows in zip(_HOURS, raw.rows(), strict=True):
                 found += _compare(connection, table, rows, (day * 24, day * 24 + 24))
