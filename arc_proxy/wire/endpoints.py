@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from arc_proxy.call import Kind
 
 PATH_CHARS_MAX = 4096
+_METHOD_CHARS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +115,19 @@ _BEDROCK = {
 _ASKING_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
-@lru_cache(maxsize=4096)
 def recognise_form(method: str, path: str) -> Form:
     """
     What a request to this path asks for.
 
     Whatever is no POST is auxiliary, with the dialect that a stored response would be read in.
     """
-    segments = [unquote(segment) for segment in path[:PATH_CHARS_MAX].split("/") if segment]
-    method = method.upper()
+    # Cut before it is remembered, so that the memory of paths is bounded in bytes, too.
+    return _recognise(method[:_METHOD_CHARS_MAX].upper(), path[:PATH_CHARS_MAX])
+
+
+@lru_cache(maxsize=4096)
+def _recognise(method: str, path: str) -> Form:
+    segments = [unquote(segment) for segment in path.split("/") if segment]
     if not segments:
         return _AUXILIARY
     form = _recognise_retrieval(segments) if method == "GET" else None
