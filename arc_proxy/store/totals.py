@@ -89,8 +89,7 @@ class CallTotals:
 
     @property
     def cost_grade(self) -> CostGrade:
-        sums = {name: getattr(self, name) for name in _GRADED} | {"cost_nanousd": self.known_nanousd}
-        return cost_grade(sums, self.attempts)
+        return _grade_of(self)
 
     @property
     def cost_nanousd(self) -> int | None:
@@ -127,8 +126,7 @@ class RunTotals:
 
     @property
     def cost_grade(self) -> CostGrade:
-        sums = {name: getattr(self, name) for name in _GRADED} | {"cost_nanousd": self.known_nanousd}
-        return cost_grade(sums, self.attempts)
+        return _grade_of(self)
 
     @property
     def cost_nanousd(self) -> int | None:
@@ -222,6 +220,11 @@ def latency_of(histogram: Mapping[int, int]) -> Latency:
         p95_ms=quantile_ms(histogram, 0.95),
         histogram=histogram,
     )
+
+
+def _grade_of(totals: CallTotals | RunTotals) -> CostGrade:
+    sums = {name: getattr(totals, name) for name in _GRADED} | {"cost_nanousd": totals.known_nanousd}
+    return cost_grade(sums, totals.attempts)
 
 
 def _shown_cost(grade: CostGrade, known_nanousd: int, api_nanousd: int) -> int | None:
