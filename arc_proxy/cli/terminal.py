@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ WIDTH_MAX = 120  # longer lines are hard to read, however wide the terminal is
 WIDTH_PIPED = 100
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE, as shells report it
 
+# The controls that have two spellings in UTF-8 and the marks that reorder a line. JSON has them in texts only.
+_ACTING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -64,13 +67,13 @@ def warn(text: str) -> None:
 
 def out_json(value: Any) -> None:
     """One object, readable for people too."""
-    out(json.dumps(value, indent=2, ensure_ascii=not is_utf8(sys.stdout)))
+    out(_inert(json.dumps(value, indent=2, ensure_ascii=not is_utf8(sys.stdout))))
 
 
 def out_json_lines(values: Iterable[Any]) -> None:
     """One object per line, for jq."""
     for value in values:
-        out(json.dumps(value, ensure_ascii=not is_utf8(sys.stdout), separators=(",", ":")))
+        out(_inert(json.dumps(value, ensure_ascii=not is_utf8(sys.stdout), separators=(",", ":"))))
 
 
 @contextmanager
@@ -82,6 +85,11 @@ def quiet_when_nobody_reads() -> Iterator[None]:
         # The interpreter would complain once again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(EXIT_PIPE_CLOSED) from None
+
+
+def _inert(document: str) -> str:
+    """The same JSON with what a terminal would act on escaped; JSON itself asks for that only below a blank."""
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def _write(stream: TextIO, text: str) -> None:

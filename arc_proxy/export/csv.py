@@ -19,6 +19,8 @@ _FORMULA_STARTS = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")
 # A cell of Excel holds no more; it would cut the line there and shift what follows.
 CELL_CHARACTERS_MAX = 32_000
 _CUT_MARK = " [cut]"
+# What would act on a terminal that shows the file; no spreadsheet shows it. Tabs and line ends are text.
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 
 
 def write_csv(rows: Iterable[Mapping[str, Any]], fields: Sequence[str], out: TextIO) -> int:
@@ -48,7 +50,7 @@ def _cell(value: Any) -> str | int | float:
             text = value
         case _:
             text = to_json(value).decode()
-    text = text.replace("\0", "")
+    text = text.translate(_CONTROLS)
     if len(text) > CELL_CHARACTERS_MAX:
         text = text[: CELL_CHARACTERS_MAX - len(_CUT_MARK)] + _CUT_MARK
     # Spaces in front do not stop a spreadsheet from seeing the formula.
