@@ -21,7 +21,7 @@ WIDTH_MAX = 120  # longer lines are hard to read, however wide the terminal is
 WIDTH_PIPED = 100
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE, as shells report it
 
-# The controls that have two spellings in UTF-8 and the marks that reorder a line. JSON has them in texts only.
+# The controls of two bytes in UTF-8, and the marks that reorder a line. JSON has them inside of texts only.
 _ACTING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -88,7 +88,7 @@ def quiet_when_nobody_reads() -> Iterator[None]:
 
 
 def _inert(document: str) -> str:
-    """The same JSON with what a terminal would act on escaped; JSON itself asks for that only below a blank."""
+    """The same JSON with what a terminal would act on escaped, more than JSON asks for."""
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
