@@ -17,7 +17,7 @@ LOG_BYTES_MAX = 10_000_000
 
 def log_to_stderr(level: str = "warning") -> None:
     """For commands: what goes wrong beside the answer, one line each."""
-    _configure(level, structlog.PrintLoggerFactory(sys.stderr), colours=sys.stderr.isatty())
+    _configure(level, _Stderr(), colours=sys.stderr.isatty())
 
 
 def log_to_file_too(path: Path, level: str) -> None:
@@ -39,8 +39,20 @@ def _configure(level: str, factory: Any, *, colours: bool) -> None:
     )
 
 
+class _Stderr:
+    """A logger factory and the logger at once. Writes to the stderr of the moment, which may be replaced."""
+
+    def __call__(self, *_names: object) -> _Stderr:
+        return self
+
+    def msg(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+    log = debug = info = warning = warn = error = exception = critical = fatal = msg
+
+
 class _Both:
-    """A logger factory and the logger at once."""
+    """The same, with a file beside it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
