@@ -51,8 +51,12 @@ class Spend:
 
     @property
     def is_unknown(self) -> bool:
-        """Nothing at all is priced though there was something to price."""
-        return self.unpriced_calls > 0 and self.priced_calls == 0
+        """
+        Nothing is known of what there was to price.
+
+        Calls that cost nothing beside the others, as refused ones do, make no sum: $0 would read as free.
+        """
+        return self.unpriced_calls > 0 and self.nanousd == 0
 
     @property
     def is_exact(self) -> bool:

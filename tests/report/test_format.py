@@ -40,6 +40,7 @@ SPENDS = {
     "exact": (Spend(1_940_000_000, 10), "$1.94", 0),
     "some unpriced": (Spend(1_940_000_000, 10, 3), "$1.94, + 3 unpriced calls", 1),
     "one unpriced": (Spend(1_940_000_000, 10, 1), "$1.94, + 1 unpriced call", 1),
+    "nothing known but what was not billed": (Spend(0, 1, 3), "unknown (3 unpriced calls)", 1),
     "all unpriced": (Spend(0, 0, 3), "unknown (3 unpriced calls)", 1),
     "estimated": (Spend(1_940_000_000, 10, 0, 2), "~$1.94", 1),
     "a lower bound": (Spend(1_940_000_000, 10, 0, 0, 2), "at least $1.94", 1),
