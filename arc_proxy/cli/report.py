@@ -46,7 +46,8 @@ def report(
     until: Until = None,
     agent: Agent = None,
     by: Annotated[
-        list[By] | None, given("--by", "Which tables; else agent and model. May be given again.")
+        list[By] | None,
+        given("--by", "Which tables; else agent and model. May be given again.", metavar="agent|model|day"),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="html is a page that needs nothing beside it.")
@@ -66,8 +67,8 @@ def report(
     """
     Show what each agent's runs cost and how many failed: the card, and tables per agent and model.
 
-    The numbers are as good as the marks beside them say: ~ for what was estimated, "at least" where part of
-    a price or of the usage is missing, and calls without any are named beside the sum.
+    The numbers are as good as the marks beside them say: ~ for what was estimated, "at least" or ≥ where
+    part of a price or of the usage is missing, and calls without any are named beside the sum.
     """
     from arc_proxy.report.threshold import parse_threshold
 
@@ -77,7 +78,7 @@ def report(
     form = Format.JSON if as_json else form
     words = f"{since} to {until}" if until else since
     found = _read(find_folder(data_dir, os.environ), period, agent, words, days=By.DAY in chosen)
-    _print(found, form, words, tuple(map(str, chosen)))
+    _print(found, form, words, agent, tuple(map(str, chosen)))
     _judge(found, thresholds)
 
 
@@ -118,7 +119,7 @@ def report_of(
     )
 
 
-def _print(found: Report, form: Format, words: str, by: tuple[str, ...]) -> None:
+def _print(found: Report, form: Format, words: str, agent: str | None, by: tuple[str, ...]) -> None:
     if form is Format.JSON:
         from arc_proxy.report.jsonable import report_json
 
@@ -127,7 +128,7 @@ def _print(found: Report, form: Format, words: str, by: tuple[str, ...]) -> None
     from arc_proxy.report.document import as_markdown, as_text
     from arc_proxy.report.layout import document_of
 
-    document: Document = document_of(found, words, by=by)
+    document: Document = document_of(found, words, agent=agent, by=by)
     if form is Format.HTML:
         from arc_proxy.dashboard.page import make_page, render_page
 

@@ -31,7 +31,9 @@ def runs(
         bool | None,
         typer.Option("--failed/--ok", show_default=False, help="Only those that failed, or did not."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
+    ] = 20,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -56,10 +58,14 @@ def runs(
         out_json_lines(map(export_run, found))
         return
     if not found:
+        from arc_proxy.format import clean
+        from arc_proxy.report.layout import period_words
+
         say(
-            f"No run since {since}"
-            + (f" of {agent}" if agent else "")
-            + ": --since all has those of all time."
+            "No run"
+            + (f" of {clean(agent, 60)}" if agent else "")
+            + f" in this period ({period_words(f'{since} to {until}' if until else since)})"
+            + ("." if since == "all" else "; `--since all` looks further back.")
         )
         return
     from arc_proxy.report.table import draw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from arc_proxy.format import clean, count, duration, moment, money, plural, spend, spend_causes, tokens
@@ -9,11 +10,13 @@ from arc_proxy.report.document import Document, Empty, Titled
 from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import Figures, Report
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run
-from arc_proxy.report.table import Column, Table
+from arc_proxy.report.table import NAME_CELLS, Column, Table
 
 CARDS_MAX = 8
 DOUBTS_MAX = 5
-_PERIODS = {"24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days", "all": "all time"}
+_ALL_TIME = "all time"
+_UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+_BACK = re.compile(r"(\d+)\s*([smhdw])", re.ASCII)
 _NEXT = """\
 arc-proxy demo                                 try it without a key
 arc-proxy run -- python my_agent.py            one program through the proxy
@@ -33,17 +36,22 @@ _TOKENS = (
 
 
 def document_of(
-    report: Report, period: str, *, by: Sequence[str] = ("agent", "model"), warnings: Iterable[str] = ()
+    report: Report,
+    period: str,
+    *,
+    agent: str | None = None,
+    by: Sequence[str] = ("agent", "model"),
+    warnings: Iterable[str] = (),
 ) -> Document:
-    """`period` is what was asked for: `30d`, or words for it."""
-    said = _PERIODS.get(period, period)
+    """`period` and `agent` are what was asked for: `30d`, or words for it."""
+    said = period_words(period)
     if report.is_empty:
         return Document(
             title="arc-proxy",
             period=said,
             updated=moment(report.made_ns),
             warnings=tuple(warnings),
-            empty=_empty(report, said),
+            empty=_empty(report, said, agent),
         )
     makers = {"agent": agents_table, "model": models_table, "day": days_table}
     return Document(
@@ -57,9 +65,20 @@ def document_of(
     )
 
 
+def period_words(since: str) -> str:
+    """`last 30 days` of `30d`, `since 2026-11-25`, `all time`; `2d to 1d` stays."""
+    back = _BACK.fullmatch(since.strip().lower())
+    if back:
+        number, unit = int(back[1]), _UNITS[back[2]]
+        return f"last {plural(number, unit)}" if number != 1 else f"last {unit}"
+    if since == "all":
+        return _ALL_TIME
+    return since if " to " in since else f"since {since}"
+
+
 def agents_table(report: Report) -> Titled:
     columns = (
-        Column("agent", is_number=False, flex=True),
+        Column("agent", is_number=False, flex=True, keep=NAME_CELLS),
         Column("runs"),
         *_USE,
         *_COST,
@@ -84,8 +103,8 @@ def agents_table(report: Report) -> Titled:
 
 def models_table(report: Report) -> Titled:
     columns = (
-        Column("model", is_number=False, flex=True),
-        Column("provider", is_number=False, rank=2),
+        Column("model", is_number=False, flex=True, keep=NAME_CELLS),
+        Column("provider", is_number=False, rank=1),
         *_USE,
         *_COST,
         *_TIMES,
@@ -167,8 +186,13 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"cards of the {CARDS_MAX} agents that cost most; --agent NAME shows another"
 
 
-def _empty(report: Report, period: str) -> Empty:
-    if report.is_first or period == _PERIODS["all"]:
+def _empty(report: Report, period: str, agent: str | None) -> Empty:
+    if agent is not None and not report.is_first:
+        return Empty(
+            f"No call of {clean(agent, 60)} in this period ({period}). These show what there is:",
+            "arc-proxy report --since all\narc-proxy runs --since all",
+        )
+    if report.is_first or period == _ALL_TIME:
         return Empty("No call has been seen yet. Start with one of these:", _NEXT)
     return Empty(
         f"No call in this period ({period}). Look further back, or start:",

@@ -9,6 +9,7 @@ from arc_proxy.format import cells, clean, cut
 
 GAP = "  "
 FLEX_CELLS_MIN = 12
+NAME_CELLS = 24  # what most names of agents and models need
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Column:
     heading: str
     is_number: bool = True  # right-aligned
     flex: bool = False  # may be cut where the line is too long
+    keep: int = FLEX_CELLS_MIN  # what of it is worth more than the columns that can be left out
     rank: int = 0  # where the terminal is narrow, the columns of the highest rank are left out first
 
 
@@ -33,7 +35,7 @@ def draw(table: Table, width: int) -> Iterable[str]:
     widths = _shrink(table.columns, wanted, shown, width)
     heading = _line(table.columns, _headings(table), shown, widths)
     yield heading
-    yield "─" * min(width, cells(heading))
+    yield "─" * cells(heading)
     for row in rows:
         yield _line(table.columns, row, shown, widths)
 
@@ -63,7 +65,9 @@ def _headings(table: Table) -> list[str]:
 
 
 def _total(wanted: Sequence[int], shown: Sequence[int], columns: Sequence[Column], *, least: bool) -> int:
-    taken = sum(min(wanted[at], FLEX_CELLS_MIN) if least and columns[at].flex else wanted[at] for at in shown)
+    taken = sum(
+        min(wanted[at], columns[at].keep) if least and columns[at].flex else wanted[at] for at in shown
+    )
     return taken + len(GAP) * (len(shown) - 1)
 
 

@@ -17,7 +17,7 @@ from arc_proxy.journal.writer import SegmentWriter
 from arc_proxy.report.build import build_report
 from arc_proxy.report.document import as_markdown, as_text
 from arc_proxy.report.jsonable import report_json
-from arc_proxy.report.layout import document_of
+from arc_proxy.report.layout import document_of, period_words
 from arc_proxy.report.model import Report, empty_report
 from arc_proxy.report.summary import cost_per_run, make_card
 from arc_proxy.report.threshold import breaches, parse_threshold
@@ -212,6 +212,27 @@ def test_a_quiet_period_points_further_back(report_of):
     text = "\n".join(as_text(document_of(report, "24h"), 100))
     assert text.startswith("No call in this period (last 24 hours).")
     assert "--since all" in text
+
+
+def test_an_agent_without_calls_is_named(report_of):
+    report = report_of([call("finance", "r1", days_ago=20)], since_days=1)
+    text = "\n".join(as_text(document_of(report, "1d", agent="finanec"), 100))
+    assert text.startswith("No call of finanec in this period (last day).")
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        ("30d", "last 30 days"),
+        ("24h", "last 24 hours"),
+        ("1w", "last week"),
+        ("all", "all time"),
+        ("2026-11-25", "since 2026-11-25"),
+        ("2d to 1d", "2d to 1d"),
+    ],
+)
+def test_a_period_is_named_in_words(since, words):
+    assert period_words(since) == words
 
 
 def test_hostile_names_do_nothing(report_of):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,18 @@ def test_a_table_fills_no_more_than_its_width():
         "a-rather-long-…    12    $1.94",
         "日本                2  unknown",
     ]
+
+
+def test_columns_go_before_a_name_is_cut_that_is_worth_more():
+    named = replace(TABLE.columns[0], keep=tables.NAME_CELLS)
+    table = replace(TABLE, columns=(named, *TABLE.columns[1:]))
+    assert next(iter(tables.draw(table, 50))) == "agent                         runs     cost  cache"
+    assert list(tables.draw(table, 30)) == list(tables.draw(TABLE, 30))
+
+
+def test_a_rule_is_as_long_as_what_stands_under_it():
+    heading, rule, *_ = tables.draw(TABLE, 20)
+    assert tables.cells(heading) == len(rule) > 20
 
 
 def test_captured_text_is_no_markup_in_markdown():
