@@ -44,6 +44,7 @@ def show(
     from arc_proxy.cli.rows import open_rows
 
     folder = find_folder(data_dir, os.environ)
+    which = which.removesuffix("…").removesuffix("...")  # as copied from a table that had to cut it
     with open_rows(folder, os.environ) as store:
         match = _one(store, which, agent)
         if as_json:

@@ -89,7 +89,8 @@ def test_runs(traffic):
     assert [json.loads(line)["run_id"] for line in only] == ["f-2"]
     Draft202012Validator(load_schema("run")).validate(json.loads(only[0]))
     assert len(traffic("runs", "-n", "1").out.splitlines()) == 3
-    assert "No run since 1m" in traffic("runs", "--since", "1m").err
+    assert "No run in this period (last minute)" in traffic("runs", "--since", "1m").err
+    assert "No run of nope in this period" in traffic("runs", "--agent", "nope").err
 
 
 def test_show_finds_runs_and_calls_by_the_beginning_of_their_id(traffic):
@@ -104,6 +105,7 @@ def test_show_finds_runs_and_calls_by_the_beginning_of_their_id(traffic):
     assert "$0.0022, computed" in one.out
     session = traffic("show", "s-1").out
     assert "session s-1" in session
+    assert traffic("show", "nobod…").out == traffic("show", "nobodys").out
     assert "f-2" in session
 
 
@@ -171,6 +173,13 @@ def test_outcome(traffic):
     assert "outcome     failure (cli)" in shown
     assert "wrong sum" in shown
     assert "2 of 2 runs" in traffic("report").out
+
+
+def test_an_outcome_for_the_beginning_of_an_id_says_so(traffic):
+    traffic("runs")
+    assert "repeat it with nobodys" in traffic("outcome", "nobod", "success").err
+    for unambiguous in ("nobodys", "f-", "not-yet"):
+        assert "repeat it" not in traffic("outcome", unambiguous, "success").err
 
 
 def test_db_rebuild_changes_nothing(traffic):
