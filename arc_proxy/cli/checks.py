@@ -69,7 +69,7 @@ def check_folder(folder: Folder) -> Iterator[Check]:
     """Is the data folder there, ours alone, on a local disk, with room left?"""
     path = folder.path
     if not path.exists():
-        yield Check("data folder", State.NOTE, f"{path} (from {folder.origin}) does not exist yet")
+        yield Check("data folder", State.NOTE, f"{path} ({folder.origin_words}) does not exist yet")
         return
     found = path.stat()
     if found.st_uid != os.getuid():
@@ -86,7 +86,7 @@ def check_folder(folder: Folder) -> Iterator[Check]:
     elif not os.access(path, os.W_OK):
         yield Check("data folder", State.BAD, f"{path} cannot be written to", f"chmod u+w {path}")
     else:
-        yield Check("data folder", State.OK, f"{path} (from {folder.origin}), yours alone")
+        yield Check("data folder", State.OK, f"{path} ({folder.origin_words}), yours alone")
     kind = file_system(path)
     if kind in _NETWORK:
         yield Check(

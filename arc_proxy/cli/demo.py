@@ -130,15 +130,17 @@ def _say_what_next(folder: Folder, failed: str | None, *, has_database: bool) ->
     out(f"  export ARC_DATA_DIR={shlex.quote(str(folder.path))}")
     if has_database:
         out("  unset ARC_DATABASE_URL")
-    for words, what in (
+    lines = (
         ("runs --agent finance", "each task of an agent"),
         (f"show {failed[:8] if failed else 'ID'}", "one task: why it failed, and its calls"),
         ("report --agent support", "one agent's card and tables"),
         ("doctor", "whether everything is as it should be"),
         ("export calls --format jsonl", "all of it, for other programs"),
         ("serve", "the dashboard"),
-    ):
-        out(f"  {f'{command} {words}':<44} {style(f'# {what}', 'dim')}")
+    )
+    longest = max(len(words) for words, _ in lines)
+    for words, what in lines:
+        out(f"  {command} {words:<{longest}}  {style(f'# {what}', 'dim')}")
     out()
     out(style("Your own agent, with your own data folder", "bold"))
     out("  unset ARC_DATA_DIR")

@@ -71,7 +71,7 @@ def doctor(
     if as_json:
         out_json(_as_json(folder, loaded, checks))
     else:
-        _print(loaded, checks)
+        _print(loaded, checks, instance)
     if any(check.state is State.BAD for check in checks):
         raise typer.Exit(1)
 
@@ -162,7 +162,7 @@ def _check_prices(folder: Folder) -> Iterator[Check]:
         yield Check("prices", State.BAD, str(error), "mend it; until then your own prices do not count")
 
 
-def _print(loaded: Loaded | None, checks: list[Check]) -> None:
+def _print(loaded: Loaded | None, checks: list[Check], instance: Instance | None) -> None:
     names = max(len(check.name) for check in checks)
     for check in checks:
         sign, colour = _SIGNS[check.state]
@@ -172,6 +172,8 @@ def _print(loaded: Loaded | None, checks: list[Check]) -> None:
     if loaded is None:
         return
     out()
+    kept = "; the proxy that runs keeps what it was started with" if instance else ""
+    out(f"Settings, and where each comes from{kept}")
     values = {key: clean(shown(loaded.settings, key), width() // 2) for key in loaded.origins}
     keys, cells = max(map(len, values)), max(map(len, values.values()))
     for key, origin in loaded.origins.items():

@@ -27,6 +27,10 @@ class Folder:
     origin: str  # "--data-dir", "ARC_DATA_DIR", "XDG_DATA_HOME" or "default"
 
     @property
+    def origin_words(self) -> str:
+        return "the default" if self.origin == "default" else f"from {self.origin}"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal"
 
@@ -59,7 +63,7 @@ def prepare(folder: Folder) -> None:
         read_secret(folder)
     except OSError as error:
         raise ConfigError(
-            f"the data folder {folder.path} (from {folder.origin}) cannot be used: {error.strerror}. "
+            f"the data folder {folder.path} ({folder.origin_words}) cannot be used: {error.strerror}. "
             "Choose another with --data-dir or ARC_DATA_DIR."
         ) from error
 

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from arc_proxy.cli.panels import Row, panel
@@ -15,6 +16,17 @@ from arc_proxy.format import ascii_only
 
 
 class HelpCommand(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            # The words of the library that checks values, which mean nothing to who typed one.
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [_without_braces(piece) for piece in super().collect_usage_pieces(ctx)]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(_render(self, ctx, []))
 
@@ -24,6 +36,14 @@ class HelpGroup(TyperGroup):
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         rows = [(name, command.get_short_help_str(200)) for name, command in commands if command]
         formatter.write(_render(self, ctx, rows))
+
+
+def _without_braces(piece: str) -> str:
+    """`ID` for `{ID}`; braces stay around a choice."""
+    inner, brace, rest = piece.removeprefix("{").rpartition("}")
+    if not (piece.startswith("{") and brace) or "|" in inner:
+        return piece
+    return inner if inner.endswith(rest) else inner + rest
 
 
 def _render(command: Any, ctx: Any, commands: list[Row]) -> str:

@@ -42,7 +42,9 @@ def prices() -> None:
 
 @app.command("list", cls=HelpCommand)
 def list_prices(
-    provider: Annotated[str | None, typer.Argument(help="Whose models; without it, the providers.")] = None,
+    provider: Annotated[
+        str | None, typer.Argument(metavar="PROVIDER", help="Whose models; without it, the providers.")
+    ] = None,
     match: Annotated[str | None, given("--match", "Only names with this in them.", metavar="TEXT")] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -74,7 +76,9 @@ def list_prices(
 
 @app.command(cls=HelpCommand)
 def show(
-    model: Annotated[str, typer.Argument(help="A model, under any name that a call may give it.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model, under any name that a call may give it.")
+    ],
     provider: Annotated[
         str | None, given("--provider", "Who sells it; else its maker.", metavar="NAME")
     ] = None,
@@ -112,10 +116,11 @@ def cost(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """
     Price usage. Reads one question per line from stdin, or an array of them, and prints what each costs.
 
-        {"id": "a", "provider": "openai", "api": "chat", "model": "gpt-5", "at": "2026-11-22T12:00:00Z",
-         "response": {"usage": {"prompt_tokens": 1000, "completion_tokens": 50}}}
+        [{"provider": "openai", "model": "gpt-5",
+          "response": {"usage": {"prompt_tokens": 1000, "completion_tokens": 50}}}]
 
-    Without --json every line of the sum comes with the price row behind it.
+    "id", "api", "at" (a time) and "context" may be given too. Without --json every line of the sum comes
+    with the price row behind it.
     """
     book = open_book(find_folder(data_dir, os.environ))
     now = datetime.now(UTC)
@@ -143,8 +148,10 @@ def open_book(folder: Folder) -> PriceBook:
 def quote_lines(book: PriceBook, answer: Quote) -> Iterator[str]:
     nanousd = answer.cost.nanousd
     amount = UNKNOWN if nanousd is None else f"${usd_text(nanousd * 1000)}"
+    # What is unknown has that for its grade too: once is enough.
+    said = [amount] if amount == answer.cost.grade else [amount, str(answer.cost.grade)]
     reason = f": {clean(answer.cost.reason)}" if answer.cost.reason else ""
-    yield f"{style(clean(answer.id) or '-', 'bold')}  {amount}  {answer.cost.grade}{reason}"
+    yield f"{style(clean(answer.id) or '-', 'bold')}  {'  '.join(said)}{reason}"
     lines = explain(book, answer.cost)
     sums = [_factor(line) for line in lines]
     wide = max(map(len, sums), default=0)

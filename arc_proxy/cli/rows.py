@@ -14,6 +14,7 @@ from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.instance import ConsoleUnreachable, Instance, await_console, find_instance
 from arc_proxy.cli.terminal import say, warn
 from arc_proxy.errors import ArcError
+from arc_proxy.format import plural
 
 if TYPE_CHECKING:
     from arc_proxy.ingest.worker import Caught
@@ -71,7 +72,8 @@ def ingest(folder: Folder, store: Store) -> None:
         warn(f"{error}; what follows may be a little behind")
         return
     if caught.damaged_segments:
-        warn(f"{caught.damaged_segments} journal segment(s) are damaged; `arc-proxy doctor` says which")
+        damaged = plural(caught.damaged_segments, "damaged journal segment")
+        warn(f"{damaged}; `arc-proxy doctor` says more")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import ConsoleUnreachable, ask_console, find_instance
 from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, style
-from arc_proxy.format import clean, size
+from arc_proxy.format import clean, plural, size
 
 app = typer.Typer(add_completion=False)
 
@@ -41,7 +41,7 @@ def status(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         return
     out(f"{style('running', 'green')}    {instance.url}   since {instance.started_at}")
     out(f"version    {instance.version}" + _other_version(instance.version))
-    out(f"process    {instance.pid}, {instance.workers} gateway worker(s)")
+    out(f"process    {instance.pid}, {plural(instance.workers, 'gateway worker')}")
     out(f"data       {folder.path}")
     out(f"console    {_console_line(console)}")
 

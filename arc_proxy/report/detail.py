@@ -77,7 +77,7 @@ def call_lines(detail: CallDetail, width: int, *, full: bool) -> Iterator[str]:
 
 def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
     total = run_spend(run)
-    yield "run", run.run_id + ("" if run.grouping_rule != "none" else " (a call that nobody named)")
+    yield "run", run.run_id + ("" if run.grouping_rule != "none" else " (one call, which named no run)")
     yield "agent", (run.agent or "-") + (f", version {run.version}" if run.version else "")
     yield from _given(("session", run.session_id), ("parent run", run.parent_run_id), ("user", run.user))
     yield "started", f"{moment(run.started_ns)}, took {ns_duration(run.ended_ns - run.started_ns)}"

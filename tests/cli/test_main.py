@@ -72,7 +72,7 @@ MISUSES = {
     "an unknown command": (["nope"], "No such command 'nope'"),
     "an unknown option": (["status", "--nope"], "No such option"),
     "an argument that is missing": (["outcome", "r"], "Missing argument"),
-    "a choice that is none": (["outcome", "r", "maybe"], "maybe"),
+    "a choice that is none": (["outcome", "r", "maybe"], ": 'maybe' is not one of"),
     "run without its dashes": (["run", "true"], "put -- before the program"),
     "run without a program": (["run", "--"], "Missing argument"),
     "a name that is none": (["run", "--agent", "x" * 201, "--", "true"], "1 to 200 printable characters"),
