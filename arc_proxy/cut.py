@@ -48,8 +48,11 @@ _HEADER_NAMES = frozenset(
         b"x-bf-vk",
         b"apikey",
         b"api_key",
-        b"x-csrf-token",
-        b"x-xsrf-token",
+        b"token",
+        b"key",
+        b"x-key",
+        b"secret",
+        b"password",
     }
 )
 _HEADER_ENDS = (
@@ -62,13 +65,12 @@ _HEADER_ENDS = (
     b"subscription-key",
     b"function-key",
     b"-auth",
-    b"auth-token",
-    b"access-token",
-    b"security-token",
-    b"session-token",
-    b"bearer-token",
+    b"-token",
     b"-secret",
     b"-password",
+)
+_URLS = frozenset(
+    {b"location", b"content-location", b"operation-location", b"azure-asyncoperation", b"referer"}
 )
 _SUBPROTOCOL = b"sec-websocket-protocol"
 _QUERY_NAMES = frozenset(
@@ -119,6 +121,9 @@ _FORM_FIELD = re.compile(rb"(?:\A|(?<=&))(?P<name>" + _FORM_NAMES + rb")=(?P<val
 
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9-]{1,24}) +(?=\S)")
 
+
+_HEX = re.compile(rb"%[0-9A-F]{2}")
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
@@ -177,16 +182,33 @@ class Fingerprints:
         """The forms in which a secret may come back; none if it is too short to be one."""
         known = self._needles.get(secret)
         if known is None:
-            forms = {secret, quote_from_bytes(secret, safe="").encode()}
+            quoted = quote_from_bytes(secret, safe="").encode()
+            forms = {secret, secret.replace(b"/", b"\\/"), quoted, _HEX.sub(_lower, quoted)}
             if len(secret) < SECRET_BYTES_MIN:
                 forms.clear()
             mark = self.mark(secret)
-            known = tuple(
-                Needle(form, mark, (form[:1], form[:2], form[:3]), form[:4], len(form) - 1)
-                for form in sorted(forms)
-            )
+            known = tuple(_needle(form, mark) for form in sorted(forms))
             _remember(self._needles, secret, known, len(secret))
         return known
+
+
+def _needle(form: bytes, mark: bytes) -> Needle:
+    return Needle(form, mark, (form[:1], form[:2], form[:3]), form[:4], len(form) - 1)
+
+
+def _lower(found: re.Match[bytes]) -> bytes:
+    return found[0].lower()
+
+
+def _base64_forms(secret: bytes) -> set[bytes]:
+    """The letters that base64 makes of a secret alone, wherever in a longer text it stands."""
+    forms = set()
+    for before in range(3):
+        start = -(-before * 8 // 6)
+        end = (before + len(secret)) * 8 // 6
+        whole = base64.b64encode(bytes(before) + secret)[start:end]
+        forms |= {whole, whole.translate(_URLSAFE)}
+    return forms
 
 
 def _remember(memory: dict[_K, _V], key: _K, value: _V, size_bytes: int) -> None:
@@ -218,9 +240,9 @@ def load_secret_key(path: Path) -> bytes:
 
 
 def is_secret_header(name: bytes) -> bool:
-    """Whether a header field of this name (any case) carries a credential."""
+    """Whether a header field of this name (any case) carries a credential, or a URL that may."""
     name = name.lower()
-    return name in _HEADER_NAMES or name == _SUBPROTOCOL or name.endswith(_HEADER_ENDS)
+    return name in _HEADER_NAMES or name in _URLS or name == _SUBPROTOCOL or name.endswith(_HEADER_ENDS)
 
 
 def cut_header(name: bytes, value: bytes, fingerprints: Fingerprints) -> tuple[bytes, tuple[bytes, ...]]:
@@ -228,6 +250,9 @@ def cut_header(name: bytes, value: bytes, fingerprints: Fingerprints) -> tuple[b
     name = name.lower()
     if name == _SUBPROTOCOL:
         return _cut_subprotocols(value, fingerprints)
+    if name in _URLS:
+        url, found = cut_query(value.decode(errors="surrogateescape"), fingerprints)
+        return url.encode(errors="surrogateescape"), found
     if name in (b"cookie", b"set-cookie", b"set-cookie2"):
         return fingerprints.mark(value), _cookie_secrets(value)
     scheme = _SCHEME.match(value)
@@ -261,17 +286,26 @@ def cut_query(target: str, fingerprints: Fingerprints) -> tuple[str, tuple[bytes
 class Secrets:
     """The credentials of one exchange: found in its heads and its request, looked for in all of it."""
 
-    __slots__ = ("_fingerprints", "_needles")
+    __slots__ = ("_fingerprints", "_needles", "_plain")
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         self._fingerprints = fingerprints
         self._needles: list[Needle] = []
+        self._plain: list[bytes] = []
 
     def add(self, secrets: Iterable[bytes]) -> None:
         for secret in secrets:
+            self._plain.append(secret)
             for needle in self._fingerprints.needles(secret):
                 if needle not in self._needles:
                     self._needles.append(needle)
+
+    def expect_base64(self) -> None:
+        """Look for what is known so far in base64 too, as some errors quote it. Takes longer."""
+        for secret in dict.fromkeys(self._plain):
+            if len(secret) >= SECRET_BYTES_MIN:
+                mark = self._fingerprints.mark(secret)
+                self._needles += [_needle(form, mark) for form in sorted(_base64_forms(secret))]
 
     def mark(self, value: bytes) -> bytes:
         return self._fingerprints.mark(value)

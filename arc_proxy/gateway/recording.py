@@ -140,8 +140,7 @@ class Recording:
         )
         self._offer(_REQUEST_HEAD, self.exchange_id, secrets.cut(content))
         kind = fields.content_type
-        form = _form_of(kind) if kind else _JSON
-        self._request = _Side(self._bytes_max, form, fields.content_encoding)
+        self._request = _Side(self._bytes_max, _form_of(kind), fields.content_encoding)
 
     @costs_no_traffic
     def request_body(self, piece: bytes, is_last: bool) -> None:
@@ -153,6 +152,8 @@ class Recording:
 
     @costs_no_traffic
     def response_head(self, start: ResponseStart, origin: str) -> None:
+        if start.status >= 400:
+            self._secrets.expect_base64()
         self._offer(_RESPONSE_HEAD, self.exchange_id, self._response_head(start, origin))
         self._response = _Side(self._bytes_max, _form_of(start.content_type), start.content_encoding)
 
@@ -231,7 +232,8 @@ def _is_bare(line: bytes) -> bool:
 
 
 def _form_of(content_type: bytes) -> BodyForm:
-    if b"json" in content_type:
+    """What says nothing or "text" is often JSON all the same."""
+    if b"json" in content_type or not content_type or content_type.startswith(b"text/plain"):
         return _JSON
     if content_type.startswith(b"application/x-www-form-urlencoded"):
         return _FORM

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
 import os
 import re
 import stat
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -43,6 +45,12 @@ SECRET_NAMES = (
     b"x-litellm-api-key",
     b"Ocp-Apim-Subscription-Key",
     b"Sec-WebSocket-Protocol",
+    b"PRIVATE-TOKEN",
+    b"X-Vault-Token",
+    b"token",
+    b"X-Key",
+    b"Referer",
+    b"Location",
 )
 PLAIN_NAMES = (
     b"Content-Type",
@@ -89,6 +97,13 @@ HEADERS = {
         fingerprints.mark(b"a=1; session=" + KEY),
         {KEY},
     ),
+    "the query of a URL": (
+        b"Location",
+        b"https://u/x?access_token=" + quote(KEY, safe="").encode() + b"&alt=sse",
+        b"https://u/x?access_token=" + MARK + b"&alt=sse",
+        {KEY, quote(KEY, safe="").encode()},
+    ),
+    "a URL without any": (b"Referer", b"https://u/\xff", b"https://u/\xff", set()),
     "a subprotocol": (
         b"Sec-WebSocket-Protocol",
         b"realtime, openai-insecure-api-key." + KEY + b", openai-beta.realtime-v1",
@@ -134,6 +149,12 @@ BODIES = {
     "echoed": (b"Incorrect API key: " + KEY + b".", BodyForm.NONE, b"Incorrect API key: " + MARK + b"."),
     "echoed twice": (KEY + KEY, BodyForm.NONE, MARK + MARK),
     "echoed in a query": (quote(KEY, safe="").encode(), BodyForm.NONE, MARK),
+    "echoed in a query, in lower case": (quote(KEY, safe="").lower().encode(), BodyForm.NONE, MARK),
+    "echoed by a JSON writer that escapes slashes": (
+        KEY.replace(b"/", b"\\/"),
+        BodyForm.NONE,
+        MARK,
+    ),
     "cut short": (b"your key " + KEY[:20], BodyForm.NONE, b"your key " + fingerprints.mark(KEY[:20])),
     "a few first bytes are no key": (b"ask", BodyForm.NONE, b"ask"),
     "a field": (
@@ -260,6 +281,20 @@ def test_a_field_is_cut_whatever_its_value(value: str, cuts: list[int]) -> None:
     assert kept.startswith(b'{"id_token":"')
     assert kept.endswith(b'","x":"y"}')
     assert b"cut-" in kept or not value
+
+
+@pytest.mark.parametrize("before", [b"", b"a", b"user:", b"Bearer "])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@given(cuts=st.lists(st.integers(0, 80), max_size=6))
+def test_cuts_what_an_error_quotes_in_base64(
+    before: bytes, encode: Callable[[bytes], bytes], cuts: list[int]
+) -> None:
+    secrets = Secrets(fingerprints)
+    secrets.add([KEY])
+    secrets.expect_base64()
+    kept = cut_in_pieces(in_pieces(b"got " + encode(before + KEY + b"?"), cuts), BodyForm.NONE, secrets)
+    assert MARK in kept
+    assert len(kept) < len(b"got " + MARK) + 2 * len(before) + 8, "all of the key but its outermost bits"
 
 
 def test_what_a_request_carried_is_looked_for_in_the_response() -> None:
