@@ -28,16 +28,20 @@ _Decode = Callable[[bytes, int], bytes]
 
 
 class EncodedCutter:
-    """Like `cut.Cutter`, for a side with a content-encoding. `dropped` counts bytes that stay out."""
+    """
+    Like `cut.Cutter`, for a side with a content-encoding. `dropped` counts bytes that stay out.
+
+    Without `decode` nobody can look into it, and all of it stays out.
+    """
 
     __slots__ = ("_cutter", "_decode", "_decoded_bytes", "_held", "_is_over", "dropped")
 
-    def __init__(self, secrets: Secrets, form: BodyForm, decode: _Decode) -> None:
+    def __init__(self, secrets: Secrets, form: BodyForm, decode: _Decode | None) -> None:
         self._cutter = Cutter(secrets, form)
-        self._decode: _Decode | None = decode
+        self._decode = decode
         self._decoded_bytes = 0
         self._held = b""
-        self._is_over = False
+        self._is_over = decode is None
         self.dropped = 0
 
     def feed(self, piece: bytes) -> bytes:
@@ -77,17 +81,23 @@ class EncodedCutter:
 
 
 def make_cutter(secrets: Secrets, form: BodyForm, content_encoding: bytes) -> Cutter | EncodedCutter:
-    """The cutter for a side with this Content-Encoding. One that we cannot decode is searched as it is."""
-    if not content_encoding:
-        return Cutter(secrets, form)
-    match content_encoding.strip().lower():
-        case b"gzip" | b"x-gzip":
+    """
+    The cutter for a side with this Content-Encoding. One that we do not know is searched as it is.
+
+    Of several codings on top of each other nothing is kept: ingest can undo them, and we do not look there.
+    """
+    codings = [coding for each in content_encoding.split(b",") if (coding := each.strip().lower())]
+    codings = [coding for coding in codings if coding != b"identity"]
+    if len(codings) > 1:
+        return EncodedCutter(secrets, form, None)
+    match codings:
+        case [b"gzip" | b"x-gzip"]:
             return EncodedCutter(secrets, form, ZLibDecompressor(encoding="gzip").decompress_sync)
-        case b"deflate":
+        case [b"deflate"]:
             return EncodedCutter(secrets, form, ZLibDecompressor(encoding="deflate").decompress_sync)
-        case b"br" if HAS_BROTLI:
+        case [b"br"] if HAS_BROTLI:
             return EncodedCutter(secrets, form, BrotliDecompressor().decompress_sync)
-        case b"zstd" if HAS_ZSTD:
+        case [b"zstd"] if HAS_ZSTD:
             return EncodedCutter(secrets, form, ZSTDDecompressor().decompress_sync)
         case _:
             return Cutter(secrets, form)

@@ -95,7 +95,7 @@ def _note(start: ResponseStart, kind: int, value: bytes) -> None:
     if kind == CONTENT_TYPE:
         start.content_type = value.lower()
     elif kind == CONTENT_ENCODING:
-        start.content_encoding = value
+        start.content_encoding += b"," + value if start.content_encoding else value
     elif kind in (CONTENT_LENGTH, TRANSFER_ENCODING):
         start.framing.append((kind, value))
     else:

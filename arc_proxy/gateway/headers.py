@@ -77,7 +77,7 @@ def read_request_fields(
         elif kind == CONTENT_TYPE:
             read.content_type = value.lower()
         elif kind == CONTENT_ENCODING:
-            read.content_encoding = value
+            read.content_encoding += b"," + value if read.content_encoding else value
         kept.append(line)
     if connection:
         named = _named(connection)

@@ -147,6 +147,26 @@ async def test_echoed_in_an_encoded_body(gateway: Gateway, provider: FakeProvide
         assert [gap.bytes_dropped for gap in call.gaps] == ([] if is_kept else [len(body)])
 
 
+STACKED = {
+    "with one that is none": (["gzip, identity"], gzip.compress(ERROR)),
+    "in two fields": (["gzip", "identity"], gzip.compress(ERROR)),
+    "twice": (["gzip,gzip"], gzip.compress(gzip.compress(ERROR))),
+    "twice, in two fields": (["br", "gzip"], gzip.compress(brotli.compress(ERROR))),
+}
+
+
+@pytest.mark.parametrize(("codings", "body"), STACKED.values(), ids=STACKED)
+async def test_echoed_in_a_body_that_is_encoded(
+    gateway: Gateway, provider: FakeProvider, codings: list[str], body: bytes
+) -> None:
+    provider.play_whole(reply(body, *(("Content-Encoding", coding) for coding in codings)))
+    wire = await gateway.get("/openai/v1/x", b"Authorization: Bearer " + KEY, b"Connection: close")
+    assert (await wire.until(body)).endswith(body)
+    [call] = await gateway.ended()
+    assert call.response_body == b""
+    assert [gap.bytes_dropped for gap in call.gaps] == [len(body)]
+
+
 async def test_a_bomb_is_relayed_and_not_unpacked(gateway: Gateway, provider: FakeProvider) -> None:
     bomb = gzip.compress(bytes(200_000_000), compresslevel=9)
     provider.play_whole(reply(bomb, ("Content-Encoding", "gzip")))
