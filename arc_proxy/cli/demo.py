@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from arc_proxy.cli.folder import Folder, find_folder
+from arc_proxy.cli.folder import Folder, find_folder, unusable
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
 from arc_proxy.cli.options import given
@@ -56,7 +56,10 @@ def demo(
     os.environ.clear()
     os.environ.update(environ)
     with _stopped_by_signals():
-        _clear(folder)
+        try:
+            _clear(folder)
+        except OSError as error:
+            raise unusable(folder, error) from error
         with provider_in_a_thread() as provider_url:
             say(f"A provider without a key is on {provider_url}, the proxy's data in {folder.path}")
             led = {**environ, "ARC_UPSTREAMS": f"*={provider_url}"}

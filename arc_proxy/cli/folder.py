@@ -7,6 +7,7 @@ must not be longer than about 100 bytes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -45,7 +46,29 @@ class Folder:
 
 
 def find_folder(flag: Path | None, environ: Mapping[str, str]) -> Folder:
-    """Where the data folder is, whether it exists or not."""
+    """Where the data folder is, whether it exists or not. Raises ConfigError where it can be none of ours."""
+    folder = _named(flag, environ)
+    try:
+        mode = folder.path.stat().st_mode
+    except FileNotFoundError:
+        return folder
+    except OSError as error:
+        raise unusable(folder, error) from error
+    if not stat.S_ISDIR(mode):
+        raise unusable(folder, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(folder.path, os.X_OK):
+        raise unusable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    return folder
+
+
+def unusable(folder: Folder, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"the data folder {folder.path} ({folder.origin_words}) cannot be used: {error.strerror}. "
+        "Choose another with --data-dir or ARC_DATA_DIR."
+    )
+
+
+def _named(flag: Path | None, environ: Mapping[str, str]) -> Folder:
     if flag is not None:
         return Folder(_absolute(flag), "--data-dir")
     if environ.get("ARC_DATA_DIR"):
@@ -62,10 +85,7 @@ def prepare(folder: Folder) -> None:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         read_secret(folder)
     except OSError as error:
-        raise ConfigError(
-            f"the data folder {folder.path} ({folder.origin_words}) cannot be used: {error.strerror}. "
-            "Choose another with --data-dir or ARC_DATA_DIR."
-        ) from error
+        raise unusable(folder, error) from error
 
 
 def read_secret(folder: Folder) -> bytes:

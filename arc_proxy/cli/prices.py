@@ -124,6 +124,8 @@ def cost(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """
     book = open_book(find_folder(data_dir, os.environ))
     now = datetime.now(UTC)
+    if sys.stdin.isatty():
+        say("Reading questions from this terminal; Ctrl-D ends them.")
     for at, question in _questions(sys.stdin):
         try:
             answer = quote(book, question, now=now)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -119,6 +120,28 @@ def test_a_failure_is_one_sentence_and_exit_code_1(arc, arguments, says):
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("Error: ")
     assert says in done.err
+
+
+@pytest.mark.parametrize("command", ["report", "doctor", "status", "demo"])
+def test_a_data_folder_that_is_none_is_one_sentence(arc, tmp_path, command):
+    (tmp_path / "file").touch()
+    for path, why in (
+        (tmp_path / "file", "Not a directory"),
+        (tmp_path / "file" / "in-it", "Not a directory"),
+    ):
+        done = arc(command, "--data-dir", path)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"Error: the data folder {path} (from --data-dir) cannot be used: {why}.")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+@pytest.mark.parametrize("command", ["report", "doctor", "demo"])
+def test_a_data_folder_of_somebody_else_is_one_sentence(arc, tmp_path, command):
+    (tmp_path / "closed").mkdir(mode=0o000)
+    for path in (tmp_path / "closed", tmp_path / "closed" / "in-it"):
+        done = arc(command, "--data-dir", path)
+        assert (done.code, done.out) == (2, "")
+        assert "cannot be used: Permission denied." in done.err
 
 
 def test_a_mistake_in_the_settings_file_is_named(arc, tmp_path):
