@@ -103,6 +103,8 @@ def price_call(
     tier = served_tier(raw_usage, service_tier=service_tier, batch=batch or endpoint == "batch")
     said_region = mapping(raw_usage).get("inference_geo")
     summing = _Sum(book=book, provider=provider, at=at, tier=tier)
+    if name != names[0]:
+        summing.notes.append(f"priced as {name}, which was asked for: no price for {names[0]} of {provider}")
     for part in billed_parts(raw_usage, usage):
         summing.add(part, name, found, region or (said_region if isinstance(said_region, str) else None))
     return summing.cost(usage_grade, subscription=subscription)

@@ -438,3 +438,16 @@ def test_never_raises(
         )
         assert (cost.nanousd is None) == (cost.grade is CostGrade.UNKNOWN)
         assert cost.nanousd is None or 0 <= cost.nanousd < 2**63
+
+
+def test_a_model_priced_by_the_name_that_was_asked_for_says_so(book: PriceBook) -> None:
+    cost = price_call(
+        book,
+        Usage(input_text=1000),
+        UsageGrade.REPORTED,
+        provider="openai",
+        model="weird-internal-name",
+        model_requested="gpt-5",
+        at=datetime(2026, 11, 22, tzinfo=UTC),
+    )
+    assert cost.notes[0] == "priced as gpt-5, which was asked for: no price for weird-internal-name of openai"
