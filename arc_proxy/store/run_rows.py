@@ -102,6 +102,7 @@ class RunState:
     tags: dict[str, str] = field(default_factory=dict)
     announced: bool = False
     exceptions: int = 0
+    last_call: tuple[int, bool] = (0, False)  # (started_ns, failed) of the last one that is not auxiliary
     outcome: tuple[int, str, str] | None = None  # (at, outcome, source), the latest one
 
     @classmethod
@@ -119,6 +120,7 @@ class RunState:
             tags=orjson.loads(row["tags"]) if row["tags"] else {},
             announced=row["announced"],
             exceptions=row["exceptions"],
+            last_call=(row["last_call_ns"], bool(row["last_call_failed"])),
             outcome=None
             if row["outcome_ns"] is None
             else (row["outcome_ns"], row["outcome"] or "", row["outcome_source"] or ""),
@@ -137,8 +139,10 @@ class RunState:
         rule = (row["grouping_confidence"], row["grouping_rule"])
         self.rule = max(self.rule, rule)
         model = row["model"] or row["model_requested"]
-        if model and row["kind"] != Kind.AUXILIARY:
-            self.models.add(model)
+        if row["kind"] != Kind.AUXILIARY:
+            self.last_call = max(self.last_call, (row["started_ns"], bool(row["failed"])))
+            if model:
+                self.models.add(model)
         if row["tags"] is not None:
             self._tag(orjson.loads(row["tags"]))
 
@@ -182,23 +186,24 @@ class RunState:
             "tags": json_text(dict(sorted(self.tags.items())[:TAGS_MAX])),
             "announced": self.announced,
             "exceptions": self.exceptions,
+            "last_call_ns": self.last_call[0],
+            "last_call_failed": self.last_call[1],
             "outcome_ns": outcome[0],
             "outcome": outcome[1],
             "outcome_source": outcome[2],
-            "failed": self._is_failed(sums),
+            "failed": self._is_failed(),
         }
 
-    def _is_failed(self, sums: Mapping[str, int]) -> bool:
+    def _is_failed(self) -> bool:
         """
         A reported outcome beats what the traffic says, an exception beats silence.
 
-        From traffic alone a run failed if one of its calls did and no retry made up for it: every retry
-        follows one failed attempt, so failed attempts less retries are the calls that stayed failed.
+        From traffic alone a run failed if its last call did: after an error that a retry or another step
+        made up for, the run went on.
         """
         if self.outcome is not None:
             return self.outcome[1] == "failure"
-        retries = sums["attempts"] - sums["calls"]
-        return self.exceptions > 0 or sums["errors"] > retries
+        return self.exceptions > 0 or self.last_call[1]
 
     def _spread(self, started: int, ended: int) -> None:
         self.started_ns = started if self.started_ns is None else min(self.started_ns, started)
@@ -221,7 +226,8 @@ def covers(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     """
     return (
         new["run_key"] == old["run_key"]
-        and new["started_ns"] <= old["started_ns"]
+        and new["started_ns"] == old["started_ns"]
+        and new["failed"] >= old["failed"]
         and ended_ns(new) >= ended_ns(old)
         and new["tags"] == old["tags"]
         and (new["grouping_confidence"], new["grouping_rule"])

@@ -172,6 +172,8 @@ class RunTable(SQLModel, table=True):
     tags: str | None = _text()  # JSON object
     announced: bool  # a run_start fact exists
     exceptions: int = _int()
+    last_call_ns: int = _int()  # when the last call that is not auxiliary started; 0 if there is none
+    last_call_failed: bool
     outcome: str | None = _text()
     outcome_source: str | None = _text()
     outcome_ns: int | None = _int()

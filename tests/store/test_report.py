@@ -62,7 +62,7 @@ def test_a_report_adds_up_by_agent_and_by_model(store: Store, make_call: MakeCal
             make_call(
                 3, at_ms=at(3), grouping_run_id="b", cost=estimated, status=500, captured=Captured.HEAD
             ),
-            make_call(4, at_ms=at(3), grouping_run_id="b", attempt_of="x", unsecured=True),
+            make_call(4, at_ms=at(3) + 1, grouping_run_id="b", attempt_of="x", unsecured=True),
             make_call(5, at_ms=at(2), kind=Kind.AUXILIARY, grouping_run_id="b"),
             make_call(6, at_ms=at(2), grouping_agent="travel", ended=Ended.CLIENT_CLOSED),
             make_call(7, at_ms=at(2), grouping_agent=None),

@@ -424,6 +424,7 @@ def test_a_fact_is_kept_once(store: Store, make_call: MakeCall) -> None:
 ONE_SIDED: dict[str, tuple[list[dict[str, Any]], list[Fact], bool]] = {
     "no failure": ([{}], [], False),
     "a failed call": ([{"status": 500}], [], True),
+    "an error that the next step made up for": ([{"status": 500}, {}], [], False),
     "a failure that a retry made up for": ([{"status": 500}, {"attempt_of": "a", "attempt": 2}], [], False),
     "a retry that failed, too": ([{"status": 500}, {"attempt_of": "a", "status": 500}], [], True),
     "a stream that was cut": ([{"ended": Ended.TRUNCATED}], [], True),

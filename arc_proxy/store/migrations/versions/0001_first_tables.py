@@ -162,6 +162,8 @@ def _runs() -> None:
         _text("tags", nullable=True),
         sa.Column("announced", sa.Boolean, nullable=False),
         _int("exceptions"),
+        _int("last_call_ns"),
+        sa.Column("last_call_failed", sa.Boolean, nullable=False),
         _text("outcome", nullable=True),
         _text("outcome_source", nullable=True),
         _int("outcome_ns", nullable=True),
