@@ -76,6 +76,8 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
     )
     if usage_grade is UsageGrade.REPORTED and _is_cut(exchange, ended, reply):
         usage_grade = UsageGrade.PARTIAL
+    if not usage.input_tokens and not usage.output_tokens and (reply.output_text or reply.tool_calls):
+        usage_grade = UsageGrade.NONE  # some servers fill their counts with zeros
     call = Call(
         call_id=call_id,
         writer=exchange.writer,
@@ -171,7 +173,7 @@ def _is_billed(exchange: Exchange, reading: Reading) -> bool:
     if reading.kind is Kind.AUXILIARY or exchange.end.ended is Ended.REFUSED:
         return False
     if response is None:
-        return exchange.end.ended is not Ended.UPSTREAM_ERROR
+        return True  # it was sent: what the provider did with it before the connection broke is not known
     return response.origin != "proxy" and (response.status < 400 or reading.reply.usage is not None)
 
 

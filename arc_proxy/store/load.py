@@ -124,8 +124,9 @@ def call_line(row: Mapping[str, Any]) -> CallLine:
 
 
 def run_row(row: Mapping[str, Any]) -> RunRow:
-    """A row of RUNS."""
-    grade = cost_grade(row, row["attempts"] + row["auxiliary_calls"])
+    """A row of RUNS. One that was announced and of which no call was seen may have gone past us: no $0."""
+    calls = row["attempts"] + row["auxiliary_calls"]
+    grade = cost_grade(row, calls) if calls else CostGrade.UNKNOWN
     cost = row["api_nanousd"] if grade is CostGrade.API_EQUIVALENT else row["cost_nanousd"]
     return RunRow(
         key=row["id"],

@@ -251,10 +251,19 @@ COSTS: dict[str, tuple[dict[str, object], int | None, CostGrade]] = {
         210_000,
         CostGrade.COMPUTED,
     ),
-    "an upstream that was not there is not billed": (
+    "an upstream that broke off before it answered may bill": (
         {"response": None, "response_body": b"", "end": End(ended=Ended.UPSTREAM_ERROR)},
-        0,
-        CostGrade.COMPUTED,
+        None,
+        CostGrade.UNKNOWN,
+    ),
+    "an answer with all counts zero is not free": (
+        {
+            "response_body": json.dumps(
+                ANSWER | {"usage": {"prompt_tokens": 0, "completion_tokens": 0}}
+            ).encode()
+        },
+        None,
+        CostGrade.UNKNOWN,
     ),
     "our own answer is not billed": (
         {"response": response(502, "proxy"), "response_body": ERROR, "end": End(ended=Ended.UPSTREAM_ERROR)},

@@ -381,7 +381,7 @@ def test_a_run_is_announced_before_its_first_call(store: Store, make_call: MakeC
         "2",
         "ada",
     )
-    assert (run.calls, run.announced, run.tags, run.cost_nanousd) == (0, True, {"case": "1"}, 0)
+    assert (run.calls, run.announced, run.tags, run.cost_nanousd) == (0, True, {"case": "1"}, None)
     save(store, [make_call(1, grouping_run_id="task")])
     [run] = list_runs(store)
     assert (run.calls, run.started_ns) == (1, start.at_ns)
