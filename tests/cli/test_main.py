@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -134,7 +133,7 @@ def test_a_data_folder_that_is_none_is_one_sentence(arc, tmp_path, command):
         assert done.err.startswith(f"Error: the data folder {path} (from --data-dir) cannot be used: {why}.")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+@pytest.mark.unprivileged
 @pytest.mark.parametrize("command", ["report", "doctor", "demo"])
 def test_a_data_folder_of_somebody_else_is_one_sentence(arc, tmp_path, command):
     (tmp_path / "closed").mkdir(mode=0o000)
