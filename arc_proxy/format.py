@@ -222,13 +222,16 @@ def cells(text: str) -> int:
 def cut(text: str, max_cells: int) -> str:
     if cells(text) <= max_cells:
         return text
-    kept, room = [], max_cells - 1
-    for character in text:
-        room -= _cells_of(character)
-        if room < 0:
-            break
-        kept.append(character)
-    return "".join(kept).rstrip() + "…"
+    return text[: fitting(text, max_cells - 1)].rstrip() + "…"
+
+
+def fitting(text: str, max_cells: int) -> int:
+    """How many characters of the text take at most so many columns."""
+    for at, character in enumerate(text):
+        max_cells -= _cells_of(character)
+        if max_cells < 0:
+            return at
+    return len(text)
 
 
 def pad(text: str, width: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from arc_proxy.format import cells, clean, cut, pad
+from arc_proxy.format import cells, clean, cut, fitting, pad
 
 LABEL_CELLS = 13
 VALUE_CELLS = 8
@@ -54,7 +54,7 @@ def _wrap(text: str, room: int) -> Sequence[str]:
     """Parts of at most `room` columns, the later ones under the value."""
     parts: list[str] = []
     while cells(text) > room:
-        at = text.rfind(" ", LABEL_CELLS, room + 1)
+        at = text.rfind(" ", LABEL_CELLS, fitting(text, room) + 1)
         if at <= LABEL_CELLS or not text[LABEL_CELLS:at].strip():
             head = cut(text, room)
             return [*parts, head]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arc_proxy.format import cells
@@ -48,6 +48,7 @@ def test_the_card(width, text):
 
 
 @given(st.text(), st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=4), st.integers(40, 120))
+@example("", [("", "000000000\u2e80\u2f00\n0"), ("000000000", "0")], 40)
 def test_whatever_stands_in_a_card_it_stays_a_box(agent, lines, width):
     card = Card(agent, tuple(Line("Label", value, note) for value, note in lines))
     drawn = list(cards.draw(card, width))
