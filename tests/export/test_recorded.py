@@ -58,11 +58,16 @@ def _is_text_error(exchange: Exchange, wrong: Wrong) -> bool:
     return exchange["provider"] == "xai" and wrong.keys() == {"error_type"}
 
 
+def _is_all_zero(exchange: Exchange, wrong: Wrong) -> bool:
+    return set(wrong) == set(TOKENS) and all(pair == (None, 0) for pair in wrong.values())
+
+
 EXCEPTIONS: dict[str, Callable[[Exchange, Wrong], bool]] = {
     "more reasoning than output was reported: ours is a part of the output": _is_capped,
     "reasoning and audio together are more than the output: a made-up response": _is_made_up,
     "Titan's token count stands beside its vectors, where no dialect of ours looks": _is_titan,
     "the error is a text with its code beside it, and the code is its type": _is_text_error,
+    "every count is zero beside an answer: it counts nothing, and is not free": _is_all_zero,
 }
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
