@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Properties are judged by what they find, never by how long a busy machine took.
-settings.register_profile("without deadlines", deadline=None)
+# Properties are judged by what they find, never by how long a busy machine took. In CI they try the same
+# examples each time, so that a change is judged by itself; everywhere else they go on looking.
+settings.register_profile("without deadlines", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("without deadlines")
 
 
