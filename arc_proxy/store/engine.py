@@ -11,6 +11,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from arc_proxy.errors import NewerDatabase, RowRefused, StoreError
 from arc_proxy.store.memory import Memory
 
 BUSY_S = 10.0  # how long a statement waits for another process's lock
+WAL_RETRY_S = 0.01
 PAGE_BYTES = 8192  # a compressed message of 2-4 KB wastes half of SQLite's usual page
 WRITER_LOCK = 0x6172635F70726F78  # PostgreSQL advisory lock: one saving transaction at a time
 
@@ -196,7 +198,6 @@ def _sqlite_engine(path: Path, busy_s: float) -> Engine:
         for pragma in (
             f"page_size = {PAGE_BYTES}",  # this and the next hold only while the file is empty
             "auto_vacuum = INCREMENTAL",
-            "journal_mode = WAL",
             "synchronous = NORMAL",
             "foreign_keys = ON",
             "cache_size = -16000",
@@ -204,6 +205,7 @@ def _sqlite_engine(path: Path, busy_s: float) -> Engine:
             "journal_size_limit = 67108864",
         ):
             dbapi_connection.execute(f"PRAGMA {pragma}")
+        _turn_wal_on(dbapi_connection, busy_s)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -214,6 +216,19 @@ def _sqlite_engine(path: Path, busy_s: float) -> Engine:
             connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _turn_wal_on(connection: sqlite3.Connection, busy_s: float) -> None:
+    """SQLite does not wait for another connection that turns it on too, whatever its timeout says."""
+    give_up = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(WAL_RETRY_S)
 
 
 def known_revisions() -> list[str]:
