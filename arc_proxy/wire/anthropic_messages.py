@@ -28,6 +28,7 @@ from arc_proxy.wire.document import (
     read_object,
     read_value,
 )
+from arc_proxy.wire.prompt import prompt_of
 from arc_proxy.wire.sse import SseEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools", "system"})
@@ -44,15 +45,7 @@ def read_prompt(body: JsonObject) -> Prompt:
     messages = [canonical({"tools": body["tools"]})] if body.get("tools") else []
     if body.get("system"):
         messages.append(canonical({"role": "system", "content": body["system"]}))
-    spoken = body.get("messages")
-    if spoken:
-        messages += map(canonical, spoken if isinstance(spoken, list) else [spoken])
-    return Prompt(
-        model=as_text(body.get("model")),
-        stream=body.get("stream") is True,
-        messages=tuple(messages),
-        parameters={field: value for field, value in body.items() if field not in _PROMPT_FIELDS},
-    )
+    return prompt_of(body, messages, body.get("messages"), _PROMPT_FIELDS)
 
 
 def read_reply(body: JsonObject) -> Reply:

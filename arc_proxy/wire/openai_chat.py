@@ -30,6 +30,7 @@ from arc_proxy.wire.document import (
     overlay,
     read_object,
 )
+from arc_proxy.wire.prompt import prompt_of
 from arc_proxy.wire.sse import SseEvent
 
 _DONE = b"[DONE]"
@@ -41,15 +42,7 @@ _QUOTED_FIELDS = ("refusal", "function_call", "reasoning_content", "reasoning", 
 
 def read_prompt(body: JsonObject) -> Prompt:
     messages = [canonical({field: body[field]}) for field in ("tools", "functions") if body.get(field)]
-    spoken = body.get("messages")
-    if spoken:
-        messages += map(canonical, spoken if isinstance(spoken, list) else [spoken])
-    return Prompt(
-        model=as_text(body.get("model")),
-        stream=body.get("stream") is True,
-        messages=tuple(messages),
-        parameters={field: value for field, value in body.items() if field not in _PROMPT_FIELDS},
-    )
+    return prompt_of(body, messages, body.get("messages"), _PROMPT_FIELDS)
 
 
 def read_reply(body: JsonObject) -> Reply:

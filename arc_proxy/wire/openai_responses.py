@@ -30,6 +30,7 @@ from arc_proxy.wire.document import (
     read_object,
     read_value,
 )
+from arc_proxy.wire.prompt import prompt_of
 from arc_proxy.wire.sse import SseEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "input", "tools", "instructions"})
@@ -56,14 +57,7 @@ def read_prompt(body: JsonObject) -> Prompt:
     spoken = body.get("input")
     if isinstance(spoken, str):
         spoken = [{"role": "user", "content": spoken}]
-    if spoken:
-        messages += map(canonical, spoken if isinstance(spoken, list) else [spoken])
-    return Prompt(
-        model=as_text(body.get("model")),
-        stream=body.get("stream") is True,
-        messages=tuple(messages),
-        parameters={field: value for field, value in body.items() if field not in _PROMPT_FIELDS},
-    )
+    return prompt_of(body, messages, spoken, _PROMPT_FIELDS)
 
 
 def read_reply(body: JsonObject) -> Reply:
