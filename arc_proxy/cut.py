@@ -1,5 +1,5 @@
 """
-Credentials are cut out before anything is written. Standard library only, no I/O but the key file.
+Credentials are cut out before anything is written. No I/O but the key file.
 
 A value becomes `cut-` and 8 hex digits of its HMAC under this data folder's secret key, so that two calls
 with one key can be told to belong together and nobody can go back from there. Cut are:
@@ -26,6 +26,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from ahocorasick_rs import BytesAhoCorasick
 
 # Shorter values are no secrets ("none", "ollama"), and looking for them would spoil what people wrote.
 SECRET_BYTES_MIN = 12
@@ -97,6 +99,10 @@ _JSON_NAME = (
 # {"client_secret": {"value": "..."}}.
 _GROUP_NAME = rb"(?:authentication|client_secret)"
 _GROUP_FIELD_NAME = rb"(?:key|value|secret|token|password|connection_string)"
+# How every such name ends. Looked for in one pass, several times as fast as one search after another.
+_ANCHORS = BytesAhoCorasick(
+    [b'token"', b'secret"', b'key"', b'authorization"', b'authentication"', b'cookie"']
+)
 _NAME = re.compile(_JSON_NAME + rb"|" + _GROUP_NAME, re.I)
 _TEXT = rb'(?:[^"\\]|\\.)*+'  # the inside of a JSON string
 # The inside of an object as far as no other object stands in it.
@@ -469,16 +475,8 @@ class Cutter:
 
 
 def _has_anchor(text: bytes) -> bool:
-    """Whether a JSON text may hold a secret field: the names end so, and a search for that is quick."""
-    text = text.lower()
-    return (
-        b'token"' in text
-        or b'secret"' in text
-        or b'key"' in text
-        or b'authorization"' in text
-        or b'authentication"' in text
-        or b'cookie"' in text
-    )
+    """Whether a JSON text may hold a secret field: only then is the slow search worth it."""
+    return bool(_ANCHORS.find_matches_as_indexes(text.lower()))
 
 
 def _cut_json(text: bytes, mark: Callable[[re.Match[bytes]], bytes]) -> bytes:
