@@ -22,6 +22,7 @@ ID_TEXT_LEN = 26
 NO_EXCHANGE = bytes(ID_BYTES)
 
 RECORD_HEADER = struct.Struct("<B16sQ")  # kind, exchange id, mono_ns: what stands before the content
+RECORD_HEADER_BYTES = RECORD_HEADER.size
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # 10 bits each
 _PAIR_SHIFTS = tuple(range(120, -10, -10))

@@ -31,7 +31,14 @@ from zlib import crc32
 from arc_proxy.journal.frame import FRAME_HEADER, FRAME_HEADER_BYTES, frame
 from arc_proxy.journal.head import Gap
 from arc_proxy.journal.keeper import Keeper, Pace
-from arc_proxy.journal.record import NO_EXCHANGE, RECORD_HEADER, Record, RecordKind, make_exchange_id
+from arc_proxy.journal.record import (
+    NO_EXCHANGE,
+    RECORD_HEADER,
+    RECORD_HEADER_BYTES,
+    Record,
+    RecordKind,
+    make_exchange_id,
+)
 from arc_proxy.journal.segment import (
     PIECE_BYTES_MAX,
     PIECE_KINDS,
@@ -150,9 +157,13 @@ class Tape:
         """
         now = self._mono_clock()
         if self._is_plain and len(content) <= PIECE_BYTES_MAX:
-            payload = RECORD_HEADER.pack(kind, exchange_id, now) + content
-            size = len(payload)
-            self._waiting.append(FRAME_HEADER.pack(size, crc32(payload)) + payload)
+            header = RECORD_HEADER.pack(kind, exchange_id, now)
+            size = RECORD_HEADER_BYTES + len(content)
+            # Three pieces, joined once with all others of the tick: a body is not copied before that.
+            waiting = self._waiting
+            waiting.append(FRAME_HEADER.pack(size, crc32(content, crc32(header))))
+            waiting.append(header)
+            waiting.append(content)
             self._waiting_bytes += FRAME_HEADER_BYTES + size
             if self._waiting_bytes > _WRITE_BYTES:
                 self.flush()
@@ -170,7 +181,7 @@ class Tape:
             self._waiting_bytes = 0
             self._write_now(frames)
         else:
-            keeper.backlog.put(self._waiting)
+            keeper.backlog.put([b"".join(self._waiting)])
             self._waiting.clear()
             self._waiting_bytes = 0
 
