@@ -37,20 +37,20 @@ _KINDS = {
     b"upgrade": HOP_BY_HOP,
 }
 _SEEN_MAX = 1024
-_SEEN: dict[bytes, int] = {}
-
-# Look here first: names repeat, and this is what the hot path does for each field.
-seen_kind = _SEEN.get
 
 
-def kind_of(name: bytes) -> int:
-    """The kind of a field, whatever the case of its name. The answer is remembered, up to a bound."""
-    kind = _SEEN.get(name)
-    if kind is None:
-        if len(_SEEN) >= _SEEN_MAX:
-            _SEEN.clear()
-        kind = _SEEN[name] = _classify(name.lower())
-    return kind
+class _Kinds(dict[bytes, int]):
+    """Names repeat, and the hot path asks for each field: what was found is remembered, up to a bound."""
+
+    def __missing__(self, name: bytes) -> int:
+        if len(self) >= _SEEN_MAX:
+            self.clear()
+        kind = self[name] = _classify(name.lower())
+        return kind
+
+
+# The kind of a field, whatever the case of its name.
+KIND_OF = _Kinds()
 
 
 def _classify(name: bytes) -> int:

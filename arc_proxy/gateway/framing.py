@@ -17,12 +17,10 @@ from arc_proxy.gateway.fields import (
     CONTENT_ENCODING,
     CONTENT_LENGTH,
     CONTENT_TYPE,
-    PLAIN,
+    KIND_OF,
     SECRET,
     SECRET_HOP,
     TRANSFER_ENCODING,
-    kind_of,
-    seen_kind,
     tokens_of,
 )
 
@@ -56,7 +54,8 @@ class ResponseStart:
     content_type: bytes = b""
     content_encoding: bytes = b""
     has_secret: bool = False
-    passes: bool = True  # no field is of this connection only, or ours
+    changes: int = 0  # fields that do not pass as they are: of this connection only, or ours
+    keep_alives: int = 0  # those of them that say what goes without saying, `Connection: keep-alive`
 
 
 def find_head_end(buffer: bytes, start: int = 0) -> int:
@@ -83,10 +82,8 @@ def parse_start(raw: bytes) -> ResponseStart:
         fields = _parse_lines(raw[found.end() :])
     start = ResponseStart(raw, found[1], int(found[2]), found[3] or b"", fields, [])
     for name, value in fields:
-        kind = seen_kind(name)
-        if kind is None:
-            kind = kind_of(name)
-        if kind != PLAIN:
+        kind = KIND_OF[name]
+        if kind:
             _note(start, kind, value.rstrip(b" \t"))
     return start
 
@@ -101,8 +98,10 @@ def _note(start: ResponseStart, kind: int, value: bytes) -> None:
     else:
         if kind == CONNECTION:
             start.framing.append((kind, value))
-        start.has_secret = start.has_secret or kind in (SECRET, SECRET_HOP)
-        start.passes = start.passes and kind < CHANGES_FROM
+            start.keep_alives += value.lower() == b"keep-alive" and start.version != b"HTTP/1.0"
+        elif kind in (SECRET, SECRET_HOP):
+            start.has_secret = True
+        start.changes += kind >= CHANGES_FROM
 
 
 def split_lines(raw: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ is relayed too. Of `Connection` itself, `close` stays, because the two connectio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,17 +19,16 @@ from arc_proxy.gateway.fields import (
     CONTENT_ENCODING,
     CONTENT_TYPE,
     HOST,
-    PLAIN,
+    KIND_OF,
     SECRET,
     SECRET_HOP,
-    kind_of,
-    seen_kind,
     tokens_of,
 )
 from arc_proxy.gateway.framing import ResponseStart, split_lines
 
 # `Connection` may not name these away: the message's framing and its destination hang on them.
 _NEVER_NAMED = frozenset({b"connection", b"content-length", b"transfer-encoding", b"host", b"te", b"expect"})
+_KEEP_ALIVE = re.compile(rb"^connection:[ \t]*keep-alive[ \t]*\r?\n", re.I | re.M)
 
 
 @dataclass(slots=True)
@@ -54,11 +54,9 @@ def read_request_fields(
     read = RequestFields(sent, kept, [])
     connection: list[bytes] = []
     for name, value in fields:
-        kind = seen_kind(name)
-        if kind is None:
-            kind = kind_of(name)
+        kind = KIND_OF[name]
         line = b"%b: %b\r\n" % (name, value)
-        if kind == PLAIN:
+        if not kind:  # as nearly all are
             sent.append(line)
             kept.append(line)
             continue
@@ -92,14 +90,15 @@ def response_head(start: ResponseStart, added: bytes, *, drop_length: bool) -> b
 
     `drop_length`: a Content-Length stands beside a Transfer-Encoding, which overrides it.
     """
-    if start.passes and not drop_length:
-        end = -2 if start.raw.endswith(b"\r\n") else -1
-        return b"%b%b\r\n" % (start.raw[:end], added)
+    if start.changes == start.keep_alives and not drop_length:
+        raw = _KEEP_ALIVE.sub(b"", start.raw) if start.changes else start.raw
+        end = -2 if raw.endswith(b"\r\n") else -1
+        return b"%b%b\r\n" % (raw[:end], added)
     named = _named(value for kind, value in start.framing if kind == CONNECTION)
     status_line, *field_lines = split_lines(start.raw)
     lines = [status_line]
     for (name, value), line in zip(start.fields, field_lines, strict=True):
-        kind = kind_of(name)
+        kind = KIND_OF[name]
         if kind == CONNECTION:
             lines += _kept_connection(name, value, line, start.version)
         elif kind < CHANGES_FROM:
@@ -116,7 +115,7 @@ def kept_response_lines(start: ResponseStart, fingerprints: Fingerprints) -> tup
     lines: list[bytes] = []
     secrets: list[bytes] = []
     for name, value in start.fields:
-        if kind_of(name) in (SECRET, SECRET_HOP):
+        if KIND_OF[name] in (SECRET, SECRET_HOP):
             value, found = fingerprints.cut_header(name, value)
             secrets += found
         lines.append(b"%b: %b\r\n" % (name, value))

@@ -69,6 +69,14 @@ RESPONSES = {
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: 5\r\nX-Hop: 1\r\nA:b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA:b\r\nx-arc-call-id: c\r\n\r\n",
     ),
+    "what goes without saying goes": (
+        b"HTTP/1.1 200 OK\r\nA:b\r\nConnection:  Keep-Alive \r\nB: Connection: keep-alive\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA:b\r\nB: Connection: keep-alive\r\nx-arc-call-id: c\r\n\r\n",
+    ),
+    "what goes without saying goes, folds stay": (
+        b"HTTP/1.1 200 OK\r\nA: b\r\n Connection: keep-alive\r\nConnection: keep-alive\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n Connection: keep-alive\r\nx-arc-call-id: c\r\n\r\n",
+    ),
     "close stays as it is": (
         b"HTTP/1.1 200 OK\r\nconnection:close\r\nA: b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nconnection:close\r\nA: b\r\nx-arc-call-id: c\r\n\r\n",
