@@ -103,6 +103,7 @@ class Grouping:
     tags: Mapping[str, str] = field(default_factory=dict)
     rule: str = "none"  # "header", "prefix", or "none": a call nobody named is a run of its own
     confidence: float = 0.0  # 0..1, of the run level
+    separated_by: int | None = None  # key of the claim that keeps calls with another value out of the run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,3 +147,8 @@ class Call:
     response_headers: tuple[tuple[str, str], ...] = ()
     chunk_times: tuple[ChunkTime, ...] = ()
     request_id: str | None = None  # the provider's own x-request-id / request-id
+    framework: str | None = None  # what made the request, as far as it shows
+    auxiliary: str | None = None  # what an auxiliary call was for: "title", "probe" ...
+    clues: tuple[
+        int, ...
+    ] = ()  # keys that later calls find this one by; the store takes them and gives none back

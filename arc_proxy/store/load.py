@@ -83,6 +83,8 @@ _PLAIN_OF_CALL = (
     "cost_nanousd",
     "request_bytes",
     "response_bytes",
+    "framework",
+    "auxiliary",
 )
 _PLAIN_OF_RUN = (
     "run_id",
@@ -222,6 +224,8 @@ def whole_call(connection: Connection, row: Mapping[str, Any]) -> Call:
         response_headers=payload.headers(envelope, "response"),
         chunk_times=payload.chunk_times(envelope),
         request_id=line.request_id,
+        framework=line.framework,
+        auxiliary=line.auxiliary,
     )
 
 
@@ -271,6 +275,7 @@ def _grouping(line: CallLine, row: Mapping[str, Any]) -> Grouping:
         tags=line.tags,
         rule=line.grouping_rule,
         confidence=line.grouping_confidence,
+        separated_by=row["separated_by"],
     )
 
 

@@ -4,10 +4,10 @@ Small tables of names (agents, sessions, writers, rates, series) and their keys.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import Name, insert_rows, rows_in, slices
@@ -18,10 +18,33 @@ MODELS_MAX = 100  # models per agent with series of their own
 OTHER_AGENT = 0
 OTHER = "other"
 
+_LAST_CALL_ID = "last_call_id"  # in meta
+
 
 def next_id(connection: Connection, table: Table) -> int:
     """The first free key. Ours for this transaction, since one transaction writes at a time."""
     return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
+
+
+def next_call_id(connection: Connection) -> int:
+    """
+    The first key that no call has, nor had.
+
+    What is left of a call that is gone, as its clues, must not speak of another.
+    """
+    meta = tables.meta
+    last = connection.execute(select(meta.c.value).where(meta.c.name == _LAST_CALL_ID)).scalar()
+    return max(next_id(connection, tables.call), int(last or 0) + 1)
+
+
+def reserve_call_ids(connection: Connection, gone: Iterable[int]) -> None:
+    """Calls of these keys were removed: see to it that `next_call_id` never gives one of them."""
+    meta = tables.meta
+    last = max(gone, default=0)
+    if last < next_id(connection, tables.call):
+        return
+    connection.execute(delete(meta).where(meta.c.name == _LAST_CALL_ID))
+    connection.execute(insert(meta).values(name=_LAST_CALL_ID, value=str(last)))
 
 
 def keys_of(

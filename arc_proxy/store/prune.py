@@ -19,7 +19,9 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 from arc_proxy.errors import StoreError
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts, slices
+from arc_proxy.store.clue_table import sweep_clues
 from arc_proxy.store.engine import Store, maintaining, reading, writing
+from arc_proxy.store.names import reserve_call_ids
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_table import RunsInHand
 from arc_proxy.store.sums import Difference
@@ -61,6 +63,7 @@ def prune(store: Store, first_kept: int) -> Pruned:
     messages = _remove_month(store, tables.message, first_kept)
     nodes = _remove_month(store, tables.node, first_kept)
     if calls or runs or messages or nodes:
+        sweep_clues(store)
         with writing(store) as connection:
             _remove_leftovers(connection)
             next_epoch(connection)
@@ -78,7 +81,7 @@ def give_space_back(store: Store) -> None:
     """SQLite: return free pages to the file system, some at a time. PostgreSQL: have VACUUM find them."""
     with maintaining(store) as connection:
         if not store.is_sqlite:
-            for name in ("call", "payload", "message", "node"):
+            for name in ("call", "payload", "message", "node", "clue"):
                 connection.exec_driver_sql(f'VACUUM "{name}"')
             return
         free = int(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
@@ -119,7 +122,8 @@ def _remove_calls(store: Store, condition: ColumnElement[bool]) -> int:
 
 def remove_calls(connection: Connection, rows: Iterable[Row], *, derive_runs: bool = True) -> None:
     """
-    Remove calls and what hangs on them; sums follow. Messages stay until their month goes.
+    Remove calls and what hangs on them; sums follow. Messages stay until their month goes, clues until they
+    are swept.
 
     Without `derive_runs`, runs lose the calls' sums only; it is for the caller to have them derived.
     """
@@ -135,6 +139,7 @@ def remove_calls(connection: Connection, rows: Iterable[Row], *, derive_runs: bo
     for some in slices(keys):
         connection.execute(delete(tables.failure).where(tables.failure.c.call_key.in_(some)))
         connection.execute(delete(tables.call).where(tables.call.c.id.in_(some)))
+    reserve_call_ids(connection, keys)
     runs.finish(difference)
     difference.store(connection)
 

@@ -130,6 +130,9 @@ def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
         "cost_reason": word(cost.reason, TEXT_MAX) or None,
         "request_bytes": call.request_bytes,
         "response_bytes": call.response_bytes,
+        "framework": call.framework,
+        "auxiliary": call.auxiliary,
+        "separated_by": grouping.separated_by,
     }
     _keep_within_bounds(row)
     return row
@@ -151,6 +154,8 @@ _WORDS = (
     "request_id",
     "finish_reason",
     "error_type",
+    "framework",
+    "auxiliary",
 )
 _NUMBERS = (
     "started_ns",

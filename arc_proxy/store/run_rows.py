@@ -134,7 +134,7 @@ class RunState:
     def add_call(self, row: Mapping[str, Any]) -> None:
         self.sums = [old + new for old, new in zip(self.sums, call_sums(row), strict=True)]
         self._spread(row["started_ns"], ended_ns(row))
-        for name in ("session_key", "parent_run_id", "user", "version"):
+        for name in _NAMES:
             self._name(name, row[name])
         rule = (row["grouping_confidence"], row["grouping_rule"])
         self.rule = max(self.rule, rule)
@@ -232,10 +232,7 @@ def covers(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
         and new["tags"] == old["tags"]
         and (new["grouping_confidence"], new["grouping_rule"])
         >= (old["grouping_confidence"], old["grouping_rule"])
-        and all(
-            old[name] is None or new[name] == old[name]
-            for name in ("session_key", "parent_run_id", "user", "version")
-        )
+        and all(old[name] is None or new[name] == old[name] for name in _NAMES)
         and (old["model"] or old["model_requested"]) in (None, new["model"] or new["model_requested"])
         and (new["kind"] == Kind.AUXILIARY) <= (old["kind"] == Kind.AUXILIARY)
     )

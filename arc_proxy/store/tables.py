@@ -26,6 +26,8 @@ ID_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 # The condition of an index; a query that says it in the same words is served by it.
 DOUBTFUL = "cost_grade NOT IN ('computed', 'provider_reported')"
 
+_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}  # the rows lie in the order of their key
+
 metadata = SQLModel.metadata
 metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -67,7 +69,13 @@ def _partial(name: str, column: str, *, where: str) -> Index:
 
 
 class MetaTable(SQLModel, table=True):
-    """The store's own keys: `message_key` (hex), `epoch` (rises when rows are removed)."""
+    """
+    The store's own words.
+
+    `message_key`    hex, of the messages' hashes
+    `epoch`          rises when rows are removed
+    `last_call_id`   no call that comes gets this key of a row or a lower one: see `names.next_call_id`
+    """
 
     __tablename__ = "meta"
     name: str = _part(Text)
@@ -257,6 +265,9 @@ class CallTable(SQLModel, table=True):
     rate_key: int | None = _ref("rate")
     request_bytes: int = _int()
     response_bytes: int = _int()
+    framework: str | None = _text()  # as far as this call shows it
+    auxiliary: str | None = _text()  # of an auxiliary call: what it was for
+    separated_by: int | None = _int()  # key of the claim that keeps other calls out of its run: see `runs`
 
 
 class PayloadTable(SQLModel, table=True):
@@ -297,6 +308,15 @@ class ToolCallTable(SQLModel, table=True):
     position: int = _part(Integer)
     tool_call_id: str | None = _text()
     name: str = _text()
+
+
+class ClueTable(SQLModel, table=True):
+    """What later calls find a call by: see `clue_table`. Of calls that are gone some may be left."""
+
+    __tablename__ = "clue"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+    key: int = _part(BigInteger)
+    call_key: int = _part()
 
 
 class TagTable(SQLModel, table=True):
@@ -437,9 +457,6 @@ class _Latency(SQLModel):
     calls: int = _int()
 
 
-_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}  # the rows lie in the order of their key
-
-
 class RollupHourTable(_Rollup, table=True):
     __tablename__ = "rollup_hour"
     __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
@@ -478,6 +495,7 @@ meta, segment, agent, session = _table("meta"), _table("segment"), _table("agent
 rate, series, run, run_alias = _table("rate"), _table("series"), _table("run"), _table("run_alias")
 call, payload, message, node = _table("call"), _table("payload"), _table("message"), _table("node")
 tool_call, tag, issue = _table("tool_call"), _table("tag"), _table("issue")
+clue = _table("clue")
 failure, fact = _table("failure"), _table("fact")
 rollup_hour, rollup_day = _table("rollup_hour"), _table("rollup_day")
 run_rollup_hour, run_rollup_day = _table("run_rollup_hour"), _table("run_rollup_day")

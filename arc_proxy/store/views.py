@@ -68,6 +68,8 @@ class CallLine:
     table_version: str | None
     request_bytes: int
     response_bytes: int
+    framework: str | None
+    auxiliary: str | None  # what an auxiliary call was for
 
     @property
     def cursor(self) -> Cursor:

@@ -21,12 +21,13 @@ from arc_proxy.store import tables
 from arc_proxy.store.bounds import dump_json, json_text, load_json, some_word, whole
 from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices
 from arc_proxy.store.chain import Talk, month_of, store_talks
+from arc_proxy.store.clue_table import add_clues
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.fact_table import Fact, FactsInHand, prepare_facts
 from arc_proxy.store.memory import Memory
 from arc_proxy.store.names import (
     agent_keys,
-    next_id,
+    next_call_id,
     rate_keys,
     series_keys,
     session_keys,
@@ -217,7 +218,7 @@ def _prepare(
         Talk(month_of(whole(call.started_ns)), call.prompt.messages, call.reply.message) for call in calls
     ]
     places = store_talks(connection, memory, talks)
-    first_id = next_id(connection, tables.call)
+    first_id = next_call_id(connection)
     changes: list[_Change] = []
     for call, place in zip(calls, places, strict=True):
         session_id, rate = call.grouping.session_id, rate_name(call)
@@ -298,6 +299,7 @@ def _write(
     )
     for table, rows in beside:
         insert_rows(connection, table, rows)
+    add_clues(connection, [(key, change.row["id"]) for change in changed for key in change.call.clues])
     facts.write(connection)
 
 
