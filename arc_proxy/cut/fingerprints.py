@@ -1,0 +1,103 @@
+"""Marks that stand for credentials, and the forms in which these come back. No I/O."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote_from_bytes
+
+from arc_proxy.cut.heads import SECRET_BYTES_MIN, cut_header
+
+# Marks and the like that are kept in memory.
+REMEMBERED_MAX = 1024
+# Keys are shorter; the marks of longer values are made anew each time, so that memory stays bounded.
+REMEMBERED_BYTES_MAX = 4096
+
+_HEX = re.compile(rb"%[0-9A-F]{2}")
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """A secret in one of its forms, and what stands for it."""
+
+    text: bytes
+    mark: bytes
+    starts: tuple[bytes, ...]  # its first one, two and three bytes
+    head: bytes  # its first four
+    reach: int  # how far from the end of a text it may begin and not be whole
+
+
+class Fingerprints:
+    """Makes the marks that stand for credentials. Keys come again and again, so what it made is kept."""
+
+    def __init__(self, secret_key: bytes) -> None:
+        self._secret_key = secret_key
+        self._marks: dict[bytes, bytes] = {}
+        self._needles: dict[bytes, tuple[Needle, ...]] = {}
+        self._headers: dict[tuple[bytes, bytes], tuple[bytes, tuple[bytes, ...]]] = {}
+
+    def mark(self, value: bytes) -> bytes:
+        """`cut-` and 8 hex digits."""
+        mark = self._marks.get(value)
+        if mark is None:
+            digest = hmac.new(self._secret_key, value, hashlib.sha256).hexdigest()
+            mark = b"cut-" + digest[:8].encode()
+            _remember(self._marks, value, mark, len(value))
+        return mark
+
+    def cut_header(self, name: bytes, value: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+        """See the function of this name."""
+        known = self._headers.get((name, value))
+        if known is None:
+            known = cut_header(name, value, self)
+            _remember(self._headers, (name, value), known, len(value))
+        return known
+
+    def needles(self, secret: bytes) -> tuple[Needle, ...]:
+        """The forms in which a secret may come back; none if it is too short to be one."""
+        known = self._needles.get(secret)
+        if known is None:
+            quoted = quote_from_bytes(secret, safe="").encode()
+            forms = {secret, secret.replace(b"/", b"\\/"), quoted, _HEX.sub(_lower, quoted)}
+            if len(secret) < SECRET_BYTES_MIN:
+                forms.clear()
+            mark = self.mark(secret)
+            known = tuple(make_needle(form, mark) for form in sorted(forms))
+            _remember(self._needles, secret, known, len(secret))
+        return known
+
+
+def make_needle(form: bytes, mark: bytes) -> Needle:
+    return Needle(form, mark, (form[:1], form[:2], form[:3]), form[:4], len(form) - 1)
+
+
+def _lower(found: re.Match[bytes]) -> bytes:
+    return found[0].lower()
+
+
+def base64_forms(secret: bytes) -> set[bytes]:
+    """The letters that base64 makes of a secret alone, wherever in a longer text it stands."""
+    forms = set()
+    for before in range(3):
+        start = -(-before * 8 // 6)
+        end = (before + len(secret)) * 8 // 6
+        whole = base64.b64encode(bytes(before) + secret)[start:end]
+        forms |= {whole, whole.translate(_URLSAFE)}
+    return forms
+
+
+def _remember(memory: dict[_K, _V], key: _K, value: _V, size_bytes: int) -> None:
+    if size_bytes > REMEMBERED_BYTES_MAX:
+        return
+    if len(memory) >= REMEMBERED_MAX:
+        memory.clear()
+    memory[key] = value
