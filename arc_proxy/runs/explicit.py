@@ -3,6 +3,8 @@ What the caller said in so many words: `x-arc-*` headers and URL prefixes. No I/
 
     x-arc-run-id, x-arc-session-id, x-arc-agent, x-arc-parent-run-id, x-arc-user, x-arc-version
     x-arc-tags        comma-separated; `key=value`, or a bare word, which means `word=true`
+    x-arc-metadata    the same as a JSON object of scalars
+    x-arc-step        the tag "step"
     /run/{id}, /session/{id}, /agent/{name}     in front of the path, see `arc_proxy.prefix`
 
 A header beats a prefix, level by level. A value has 1 to 200 printable characters and is kept byte for byte
@@ -12,8 +14,6 @@ header sent twice the first good value counts.
 A run id is unique within its agent, so the run of a call is the pair (agent, run id). A run id without an
 agent names the run of that id of *no* agent: it is not guessed into an agent that happens to use the same
 id, because two agents may count their runs 1, 2, 3.
-
-A call that names no run is a run of its own, `r-<call id>`, by the rule "none".
 """
 
 from __future__ import annotations
@@ -22,59 +22,81 @@ from collections.abc import Iterable
 
 from arc_proxy.call import Grouping
 from arc_proxy.prefix import Prefix, is_name
+from arc_proxy.runs.claim import Claim, Level
+from arc_proxy.runs.tags import Tags, add_tag, read_list, read_object
 
-TAGS_MAX = 64
+HEADER = "header"
+PREFIX = "prefix"
 
-_BARE_TAG = "true"
 _LEVELS = {
-    b"x-arc-run-id": "run_id",
-    b"x-arc-session-id": "session_id",
-    b"x-arc-agent": "agent",
-    b"x-arc-parent-run-id": "parent_run_id",
-    b"x-arc-user": "user",
-    b"x-arc-version": "version",
+    b"x-arc-run-id": Level.RUN,
+    b"x-arc-session-id": Level.SESSION,
+    b"x-arc-agent": Level.AGENT,
+    b"x-arc-parent-run-id": Level.PARENT_RUN,
+    b"x-arc-user": Level.USER,
+    b"x-arc-version": Level.VERSION,
 }
-_TAGS = b"x-arc-tags"
+# Two calls of one agent, user or version need have nothing to do with each other.
+_JOINING = frozenset({Level.RUN, Level.SESSION})
+# A run belongs to one agent and one session; what is said of its user or version describes it only.
+_SEPARATING = frozenset({Level.RUN, Level.SESSION, Level.AGENT})
 
 
-def group_call(
-    call_id: str, headers: Iterable[tuple[bytes, bytes]], prefix: Prefix
-) -> tuple[Grouping, tuple[str, ...]]:
-    """The grouping of one call, and the names of the headers and prefixes that were malformed."""
-    said: dict[str, str] = {}
-    tags: dict[str, str] = {}
+def explicit_claims(
+    headers: Iterable[tuple[bytes, bytes]], prefix: Prefix
+) -> tuple[list[Claim], Tags, list[str]]:
+    """
+    One claim per level, those of headers first; tags; the names of what was malformed.
+
+    `headers` may hold others too.
+    """
+    said: dict[Level, Claim] = {}
+    tags: Tags = {}
     malformed: list[str] = []
     for name, value in headers:
         # One comparison rules out almost every header of almost every call.
         if name[:6].lower() != b"x-arc-":
             continue
         header = name.lower()
-        if header == _TAGS:
-            if not _read_tags(value, tags):
-                malformed.append("x-arc-tags")
-        elif level := _LEVELS.get(header):
+        if level := _LEVELS.get(header):
             text = readable(value)
-            if text is None:
-                malformed.append(header.decode())
-            else:
-                said.setdefault(level, text)
-    run_rule = "header" if "run_id" in said else "prefix"
-    in_front = {"run_id": prefix.run_id, "session_id": prefix.session_id, "agent": prefix.agent}
+            good = text is not None
+            if text is not None and level not in said:
+                said[level] = _claim(level, text, HEADER)
+        else:
+            good = _read_tags(header, value, tags)
+        if not good:
+            malformed.append(header.decode())
+    in_front = {Level.RUN: prefix.run_id, Level.SESSION: prefix.session_id, Level.AGENT: prefix.agent}
     for level, text in in_front.items():
-        if text is not None:
-            said.setdefault(level, text)
+        if text is not None and level not in said:
+            said[level] = _claim(level, text, PREFIX)
     malformed += ["prefix"] * prefix.malformed
-    named = "run_id" in said
+    return list(said.values()), tags, malformed
+
+
+def group_call(
+    call_id: str, headers: Iterable[tuple[bytes, bytes]], prefix: Prefix
+) -> tuple[Grouping, tuple[str, ...]]:
+    """
+    The grouping of one call by this alone, and the names of the headers and prefixes that were malformed.
+
+    A call that names no run is a run of its own, `r-<call id>`, by the rule "none".
+    """
+    claims, tags, malformed = explicit_claims(headers, prefix)
+    said = {claim.level: claim for claim in claims}
+    values = {level: claim.value for level, claim in said.items()}
+    run = said.get(Level.RUN)
     grouping = Grouping(
-        run_id=said.get("run_id") or f"r-{call_id}",
-        agent=said.get("agent"),
-        session_id=said.get("session_id"),
-        parent_run_id=said.get("parent_run_id"),
-        user=said.get("user"),
-        version=said.get("version"),
+        run_id=run.value if run else f"r-{call_id}",
+        agent=values.get(Level.AGENT),
+        session_id=values.get(Level.SESSION),
+        parent_run_id=values.get(Level.PARENT_RUN),
+        user=values.get(Level.USER),
+        version=values.get(Level.VERSION),
         tags=tags,
-        rule=run_rule if named else "none",
-        confidence=1.0 if named else 0.0,
+        rule=run.rule if run else "none",
+        confidence=run.confidence if run else 0.0,
     )
     return grouping, tuple(malformed)
 
@@ -88,19 +110,25 @@ def readable(value: bytes) -> str | None:
     return text if is_name(text) else None
 
 
-def _read_tags(value: bytes, tags: dict[str, str]) -> bool:
-    """Add the good tags of one header to `tags`; False if any of them was not good."""
-    try:
-        parts = value.decode().split(",")
-    except UnicodeDecodeError:
-        return False
-    all_good = True
-    for part in filter(None, map(str.strip, parts)):
-        key, equals, text = (piece.strip() for piece in part.partition("="))
-        text = text if equals else _BARE_TAG
-        good = is_name(key) and (not text or is_name(text))
-        if good and (key in tags or len(tags) < TAGS_MAX):
-            tags.setdefault(key, text)
-        else:
-            all_good = False
-    return all_good
+def _claim(level: Level, text: str, rule: str) -> Claim:
+    return Claim(
+        level=level,
+        value=text,
+        rule=rule,
+        joins=level in _JOINING,
+        separates=level in _SEPARATING,
+        is_name=True,
+    )
+
+
+def _read_tags(header: bytes, value: bytes, tags: Tags) -> bool:
+    """Whether all of it was good. Headers of ours that are not about grouping are."""
+    match header:
+        case b"x-arc-tags":
+            return read_list(value, tags)
+        case b"x-arc-metadata":
+            return read_object(value, tags)
+        case b"x-arc-step":
+            step = readable(value)
+            return step is not None and add_tag(tags, "step", step)
+    return True

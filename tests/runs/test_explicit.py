@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from arc_proxy.call import Grouping
 from arc_proxy.prefix import NO_PREFIX, Prefix, split_prefix
-from arc_proxy.runs.explicit import TAGS_MAX, group_call
+from arc_proxy.runs.explicit import group_call
+from arc_proxy.runs.tags import TAGS_MAX
 
 CALL_ID = "0" * 26
 ALONE = Grouping(run_id=f"r-{CALL_ID}")
