@@ -2,9 +2,9 @@
 A run's row, from the rows of its calls and facts. No SQL.
 
 Adding is commutative: sums add up, times take the earliest and latest, of names the one that sorts first (of
-sessions the one with the lowest key). So one more call costs the same in a run of ten and of a million, and
-the row does not depend on the order of its calls. What cannot be taken back by subtraction is derived again
-from all of the run's rows.
+sessions the one with the lowest key, of frameworks the most specific). So one more call costs the same in a
+run of ten and of a million, and the row does not depend on the order of its calls. What cannot be taken back
+by subtraction is derived again from all of the run's rows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import orjson
 
 from arc_proxy.call import Kind
 from arc_proxy.journal.fact import FactType
+from arc_proxy.runs.framework import more_specific
 from arc_proxy.store.bounds import json_text, some_word, word
 from arc_proxy.store.rows import Row, is_step
 from pricing.cost import CostGrade
@@ -210,7 +211,12 @@ class RunState:
         self.ended_ns = max(self.ended_ns, ended)
 
     def _name(self, name: str, value: Any) -> None:
-        if value is not None and (name not in self.names or value < self.names[name]):
+        if value is None:
+            return
+        known = self.names.get(name)
+        if name == "framework":
+            self.names[name] = more_specific(known, value)
+        elif known is None or value < known:
             self.names[name] = value
 
     def _tag(self, tags: Mapping[str, str]) -> None:

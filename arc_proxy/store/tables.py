@@ -135,8 +135,8 @@ class RunTable(SQLModel, table=True):
     """
     One run, derived from its calls and facts and equal at any time to a full recomputation.
 
-    Where calls of one run disagree (user, version, parent run ...), the value that sorts first holds, so
-    that the order of arrival does not matter.
+    Where calls of one run disagree (user, version, parent run ...), the value that sorts first holds, of
+    frameworks the most specific one, so that the order of arrival does not matter.
     """
 
     __tablename__ = "run"

@@ -48,6 +48,7 @@ fields = st.fixed_dictionaries(
         ),
         "reply_model": st.sampled_from([None, "m1", "m2"]),
         "kind": st.sampled_from([Kind.GENERATION, Kind.EMBEDDING, Kind.AUXILIARY]),
+        "framework": st.sampled_from([None, "curl", "langchain", "langgraph"]),
         "status": st.sampled_from([None, 200, 429, 500]),
         "ended": st.sampled_from(list(Ended)),
         "captured": st.sampled_from(list(Captured)),
@@ -73,6 +74,7 @@ facts = st.builds(
             "agent": words,
             "session_id": words,
             "outcome": st.sampled_from(["success", "failure"]),
+            "framework": st.sampled_from([None, "langchain", "their-own"]),
             "tags": st.just({"x": "0"}),
         }
     ),

@@ -531,6 +531,8 @@ def test_where_calls_disagree_the_order_of_arrival_does_not_matter(
         make_call(2, grouping_run_id="task", grouping_user="ada", grouping_session_id="s", reply_model="m2"),
         make_call(3, grouping_run_id="task", grouping_version="9", grouping_tags={"a": "1", "b": "1"}),
     ]
+    frameworks = ("anthropic-python", "langgraph", "langchain")
+    calls = [dataclasses.replace(call, framework=name) for call, name in zip(calls, frameworks, strict=True)]
     found = []
     for order in (calls, calls[::-1], [calls[1], calls[0], calls[2]]):
         clear(store)
@@ -541,6 +543,7 @@ def test_where_calls_disagree_the_order_of_arrival_does_not_matter(
     [run] = found[0]
     assert (run.user, run.version, run.tags, run.session_id) == ("ada", "9", {"a": "1", "b": "1"}, "s")
     assert run.models == ("gpt-4o-mini-2024-07-18", "m2")
+    assert run.framework == "langgraph"
 
 
 def test_one_run_id_of_two_agents_is_two_runs(store: Store, make_call: MakeCall) -> None:
