@@ -7,7 +7,8 @@ ones may still do, because many clients send a fresh id with each request.
 
 Every field is forwarded as it came, but for two kinds that are meant for a product's own gateway, to which
 the provider is none: credentials, and features that arc-proxy does not have. Those stop here where the
-upstream is a provider's own host, and pass where configuration chose the upstream: it may be that gateway.
+upstream is a provider's own host. They pass where it is a gateway, or where configuration chose it and it
+may be one.
 
 Sources: https://docs.helicone.ai/helicone-headers/header-directory
 https://portkey.ai/docs/api-reference/inference-api/headers
@@ -208,6 +209,9 @@ _FAMILIES = (
     b"x-merge-",
     b"x-tapes-",
 )
+
+# Providers by our own table that are gateways. What is meant for one is meant for them.
+GATEWAYS = frozenset({"litellm"})
 
 RANKS = {field: rank for rank, field in enumerate(FIELDS)}
 _EXACT = {field.name.encode(): field for field in FIELDS if not field.name.endswith("*")}

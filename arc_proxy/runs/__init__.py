@@ -32,9 +32,9 @@ Rows without the two words join and do not separate. It is runs and sessions tha
 rules agents too) that separate; parents, users and versions say of a run what they say and place no call.
 
 A claim's value is the id or name itself for agents, sessions, users and versions, and for runs and parents of
-the first two rules. Other runs have an inferred id, and the value is a key, unique within its rule: calls with
-one (rule, value) are one run. A parent's value is the key of the parent's run claim by the same rule; of
-AgentWeave, whose sessions have parents, that of its session claim.
+the first two rules. Other runs have an inferred id, and the value is a key, unique within its rule. The value
+of a parent is the key of its run claim by the same rule; of AgentWeave, whose sessions have parents, that of
+its session claim.
 
 How much of it is forwarded is in `arc_proxy.foreign`.
 """
