@@ -169,7 +169,7 @@ def _spent(series: Sequence[SeriesUse]) -> list[ModelSpend]:
 def _model_reports(agents: Sequence[AgentUse]) -> list[ModelReport]:
     uses: dict[tuple[str, str], list[SeriesUse]] = {}
     for use in (series for agent in agents for series in agent.series):
-        if use.series.kind != Kind.AUXILIARY:
+        if use.series.kind != Kind.AUXILIARY or _has_cost(use.totals):
             uses.setdefault((use.series.provider, use.series.model), []).append(use)
     reports = [
         ModelReport(provider=provider, model=model, figures=_figures(parts))
@@ -179,47 +179,58 @@ def _model_reports(agents: Sequence[AgentUse]) -> list[ModelReport]:
 
 
 def _day_reports(store: Store, period: Period, agent: str | None) -> list[DayReport]:
+    steps = {
+        point.start_ns: point.totals
+        for point in read_chart(store, period, by_hour=False, agent=agent, auxiliary=False)
+    }
     return [
         DayReport(
             day=f"{datetime.fromtimestamp(point.start_ns / 1e9, UTC):%Y-%m-%d}",
-            figures=_totals_figures(point.totals),
+            figures=_totals_figures(steps.get(point.start_ns, CallTotals()), point.totals),
         )
-        for point in read_chart(store, period, by_hour=False, agent=agent, auxiliary=False)
+        for point in read_chart(store, period, by_hour=False, agent=agent)
+        if point.start_ns in steps or _has_cost(point.totals)
     ]
 
 
+def _has_cost(total: CallTotals) -> bool:
+    return bool(total.known_nanousd or total.api_nanousd or total.unpriced_calls)
+
+
 def _figures(series: Sequence[SeriesUse]) -> Figures:
-    """Auxiliary calls cost nothing as a rule; where one did, the money counts, and nothing else of it."""
+    """
+    Auxiliary calls are no steps, and most of them cost nothing. But a title or a summary that a coding agent
+    asks for is billed like any generation: of all calls the tokens and the money count.
+    """
     steps = [use for use in series if use.series.kind != Kind.AUXILIARY]
-    total = sum_totals([use.totals for use in steps])
-    every = sum_totals([use.totals for use in series])
     latency = merge_latencies([use.duration for use in steps])
     first_byte = merge_latencies([use.first_byte for use in steps])
     return _totals_figures(
-        total,
-        spend=_spend(every),
+        sum_totals([use.totals for use in steps]),
+        sum_totals([use.totals for use in series]),
         latency=(latency.p50_ms, latency.p95_ms),
         first_byte_ms_p50=first_byte.p50_ms,
     )
 
 
 def _totals_figures(
-    total: CallTotals,
+    steps: CallTotals,
+    every: CallTotals,
     *,
-    spend: Spend | None = None,
     latency: tuple[float | None, float | None] = (None, None),
     first_byte_ms_p50: float | None = None,
 ) -> Figures:
+    """`every` has the auxiliary calls, too."""
     return Figures(
-        calls=total.calls,
-        attempts=total.attempts,
-        errors=total.errors,
-        client_closed=total.client_closed,
-        interrupted=total.interrupted,
-        cut_captures=total.cut_captures,
-        unsecured=total.unsecured,
-        usage=_usage(total),
-        spend=spend or _spend(total),
+        calls=steps.calls,
+        attempts=steps.attempts,
+        errors=steps.errors,
+        client_closed=steps.client_closed,
+        interrupted=steps.interrupted,
+        cut_captures=steps.cut_captures,
+        unsecured=steps.unsecured,
+        usage=_usage(every),
+        spend=_spend(every),
         latency_ms_p50=latency[0],
         latency_ms_p95=latency[1],
         first_byte_ms_p50=first_byte_ms_p50,
@@ -259,7 +270,7 @@ def _sum_runs(totals: Sequence[RunTotals]) -> Runs:
         with_outcome=sum(each.reported_outcomes for each in totals),
         spend=Spend(
             nanousd=sum(each.known_nanousd for each in totals),
-            priced_calls=sum(each.attempts - each.unpriced_calls - each.api_calls for each in totals),
+            priced_calls=sum(max(each.attempts - each.unpriced_calls - each.api_calls, 0) for each in totals),
             unpriced_calls=sum(each.unpriced_calls for each in totals),
             estimated_calls=sum(each.estimated_calls for each in totals),
             partial_calls=sum(each.partial_calls for each in totals),

@@ -79,7 +79,12 @@ def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
     total = run_spend(run)
     yield "run", run.run_id + ("" if run.grouping_rule != "none" else " (one call, which named no run)")
     yield "agent", (run.agent or "-") + (f", version {run.version}" if run.version else "")
-    yield from _given(("session", run.session_id), ("parent run", run.parent_run_id), ("user", run.user))
+    yield from _given(
+        ("framework", run.framework),
+        ("session", run.session_id),
+        ("parent run", run.parent_run_id),
+        ("user", run.user),
+    )
     yield "started", f"{moment(run.started_ns)}, took {ns_duration(run.ended_ns - run.started_ns)}"
     retries = run.attempts - run.calls
     yield (
@@ -160,7 +165,7 @@ def _calls_table(calls: Sequence[CallLine]) -> Table:
     rows = tuple(
         (
             ("  ↳ " if call.attempt_of else "") + call.call_id,
-            call_model(call) if call.kind != "auxiliary" else f"{call.endpoint}, auxiliary",
+            call_model(call) if call.kind != "auxiliary" else f"{call.auxiliary or call.endpoint}, auxiliary",
             call_state(call),
             call.finish_reason or "-",
             ns_duration(call.first_byte_ns),

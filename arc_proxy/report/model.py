@@ -13,7 +13,7 @@ from pricing.usage import Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Sums over calls, auxiliary ones left out of `calls`, `errors` and the latencies."""
+    """Sums over calls; of auxiliary ones only `usage` and `spend`, since some of them are billed."""
 
     calls: int = 0  # repeated attempts left out
     attempts: int = 0

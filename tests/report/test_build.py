@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from arc_proxy.call import Kind
 from arc_proxy.export.har_import import import_har
 from arc_proxy.format import Spend
 from arc_proxy.ingest.worker import catch_up
@@ -22,8 +23,11 @@ from arc_proxy.report.model import Report, empty_report
 from arc_proxy.report.summary import cost_per_run, make_card
 from arc_proxy.report.threshold import breaches, parse_threshold
 from arc_proxy.store.engine import open_store
+from arc_proxy.store.write import save
 from pricing.book import load_book
+from pricing.usage import Usage
 from tests.report.traffic import NOW_NS, call, write_har
+from tests.store.conftest import build_call
 
 BOOK = load_book()
 DAY_NS = 86_400 * 1_000_000_000
@@ -167,6 +171,41 @@ def test_days_sum_to_the_total(report_of):
     text = "\n".join(as_text(document_of(report, "30d", by=("day",)), 100))
     assert "2026-11-23" in text
     assert "Agents" not in text
+
+
+def test_money_of_auxiliary_calls_counts_everywhere_and_nothing_else_of_them(tmp_path):
+    step = build_call(1, at_ms=NOW_NS // 1_000_000 - 1000)
+    title = build_call(
+        2,
+        at_ms=NOW_NS // 1_000_000 - 500,
+        kind=Kind.AUXILIARY,
+        auxiliary="title",
+        reply_model="gpt-5-nano",
+        grouping_run_id=step.grouping.run_id,
+    )
+    models = build_call(
+        3,
+        at_ms=NOW_NS // 1_000_000 - 400,
+        kind=Kind.AUXILIARY,
+        auxiliary="models",
+        reply_model=None,
+        prompt_model=None,
+        usage=Usage(),
+        cost_nanousd=0,
+    )
+    with opened(tmp_path) as store:
+        save(store, [step, title, models])
+        report = build_report(store, BOOK, since_ns=0, until_ns=None, now_ns=NOW_NS, days=True)
+    costs = [step.cost.nanousd, title.cost.nanousd]
+    assert [(each.model, each.figures.spend.nanousd) for each in report.models] == [
+        ("gpt-4o-mini-2024-07-18", costs[0]),
+        ("gpt-5-nano", costs[1]),
+    ]
+    [day], [agent] = report.days, report.agents
+    for figures in (report.total, day.figures, agent.figures):
+        assert (figures.calls, figures.attempts) == (1, 1)
+        assert figures.spend.nanousd == sum(costs)
+        assert figures.usage.input_tokens == 20
 
 
 THRESHOLDS = {
