@@ -1,0 +1,110 @@
+"""What other products' headers become on their way up, over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fake_provider import FakeProvider
+from tests.foreign_rows import FORWARDED, ROWS
+from tests.gateway.harness import StartGateway
+
+# Servers of models, by our own table, with the ports of this machine that are theirs.
+SERVERS = {"sglang": 30000, "lmstudio": 1234, "llamacpp": 8080, "vllm": 8000}
+CODING_AGENTS = {
+    "x-claude-code-session-id": "s",
+    "x-claude-code-agent-id": "a",
+    "x-claude-code-parent-agent-id": "p",
+    "session-id": "s",
+    "thread-id": "s",
+    "session_id": "s",
+    "conversation_id": "s",
+    "x-codex-turn-metadata": '{"session_id":"s"}',
+    "x-codex-window-id": "s:0",
+    "x-codex-parent-thread-id": "s",
+    "x-session-affinity": "ses_1",
+    "x-parent-session-id": "ses_1",
+    "x-opencode-session": "ses_1",
+    "x-opencode-request": "msg_1",
+    "X-Hermes-Session-Key": "telegram:42",
+    "X-Hermes-Code-Session-Id": "h",
+    "x-dynamo-session-id": "d",
+    "x-dynamo-parent-session-id": "d",
+    "x-dynamo-session-final": "true",
+}
+
+
+async def _listen(ports: dict[str, int]) -> tuple[FakeProvider, str]:
+    """A provider at the first of these ports that is free, and its prefix."""
+    for name, port in ports.items():
+        provider = FakeProvider()
+        provider.port = port
+        with contextlib.suppress(OSError):
+            await provider.start()
+            return provider, name
+    pytest.skip(f"none of the ports {list(ports.values())} is free")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[FakeProvider, str]]:
+    """A provider's own host, and its prefix."""
+    provider, name = await _listen(SERVERS)
+    yield provider, name
+    await provider.stop()
+
+
+async def sent_up(
+    start: StartGateway, provider: FakeProvider, prefix: str
+) -> dict[str, list[tuple[bytes, bytes]]]:
+    """By row, the fields that arrived when its header was sent."""
+    gateway = await start()
+    wire = await gateway.connect()
+    arrived = {}
+    for row in ROWS:
+        line = f"{row.name}: {row.value}".encode()
+        await wire.send(gateway.request(f"/{prefix}/v1/x", line, b"Authorization: Bearer sk-0123456789ab"))
+        await wire.until(b"{}")
+        arrived[f"{row.name}: {row.value}"] = provider.requests[-1].fields
+    return arrived
+
+
+async def test_a_provider_gets_what_is_not_meant_for_a_gateway(
+    start_gateway: StartGateway, server: tuple[FakeProvider, str]
+) -> None:
+    arrived = await sent_up(start_gateway, *server)
+    for row in ROWS:
+        fields = arrived[f"{row.name}: {row.value}"]
+        assert (b"Authorization", b"Bearer sk-0123456789ab") in fields
+        if row.fate is FORWARDED:
+            assert (row.name.encode(), row.value.encode()) in fields, row
+
+
+async def test_an_upstream_of_ones_own_may_be_that_gateway_and_gets_all(
+    start_gateway: StartGateway, provider: FakeProvider
+) -> None:
+    arrived = await sent_up(start_gateway, provider, "openai")
+    for row in ROWS:
+        assert (row.name.encode(), row.value.encode()) in arrived[f"{row.name}: {row.value}"]
+
+
+async def test_a_gateway_by_our_own_table_gets_its_keys(start_gateway: StartGateway) -> None:
+    provider, _ = await _listen({"litellm": 4000})
+    gateway = await start_gateway()
+    wire = await gateway.get("/litellm/v1/x", b"x-litellm-api-key: Bearer sk-0123456789ab")
+    await wire.until(b"{}")
+    assert provider.requests[0].get(b"x-litellm-api-key") == b"Bearer sk-0123456789ab"
+    await provider.stop()
+
+
+async def test_coding_agents_headers_pass(
+    start_gateway: StartGateway, server: tuple[FakeProvider, str]
+) -> None:
+    provider, prefix = server
+    gateway = await start_gateway()
+    lines = [f"{name}: {value}".encode() for name, value in CODING_AGENTS.items()]
+    wire = await gateway.get(f"/{prefix}/v1/x", *lines)
+    await wire.until(b"{}")
+    fields = provider.requests[0].fields
+    assert [line for line in lines if tuple(line.split(b": ", 1)) not in fields] == []
