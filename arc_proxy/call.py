@@ -24,7 +24,7 @@ class Kind(StrEnum):
     EMBEDDING = "embedding"
     MEDIA = "media"  # images, audio, video
     BATCH = "batch"
-    AUXILIARY = "auxiliary"  # probes, model lists, token counts, retrievals: never billed as a step
+    AUXILIARY = "auxiliary"  # no step: probes, model lists, retrievals, and titles, which are billed
     OTHER = "other"
 
 

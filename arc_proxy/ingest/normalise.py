@@ -7,7 +7,8 @@ connection afterwards; a stream that did not, and carries no error either, was t
 its framing ended cleanly.
 
 What is not billed costs nothing, with the grade "computed": answers of arc-proxy itself, requests that never
-reached the provider, error answers without usage, and auxiliary calls. It is never "unpriced".
+reached the provider, error answers without usage, and what method and path say is no generation (model lists,
+token counts, retrievals). It is never "unpriced". What a client generates on the side, a title, is billed.
 """
 
 from __future__ import annotations

@@ -63,10 +63,17 @@ _CALENDAR = re.compile(
 )
 
 
-def propose_agent(framework: str | None, opening: Opening) -> str | None:
-    """None: the call shows nothing to call it by."""
+def propose_agent(framework: str | None, opening: Opening, auxiliary: str | None) -> str | None:
+    """
+    None: the call shows nothing to call it by.
+
+    `auxiliary` as of the call, None for a step: the prompt of a call on the side says nothing of the agent. The
+    name of its program does, and a title may well be the first call of a run.
+    """
     if framework is not None and not is_client(framework):
         return framework
+    if auxiliary is not None:
+        return None
     if not opening.system and not opening.tools:
         return framework
     names = sorted(set(_TOOL_NAME.findall(opening.tools)))

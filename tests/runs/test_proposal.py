@@ -32,8 +32,8 @@ def prompt(
     )
 
 
-def agent(asked: Prompt, framework: str | None = "openai-python") -> str | None:
-    return propose_agent(framework, read_opening(asked))
+def agent(asked: Prompt, framework: str | None = "openai-python", auxiliary: str | None = None) -> str | None:
+    return propose_agent(framework, read_opening(asked), auxiliary)
 
 
 def version(asked: Prompt, framework: str | None = "openai-python", user_agent: bytes = b"x") -> str | None:
@@ -57,6 +57,11 @@ def test_an_sdk_gives_a_name_made_of_the_prompt_and_the_same_for_any_sdk() -> No
 def test_a_call_without_system_prompt_and_tools_is_called_by_what_made_it() -> None:
     assert agent(prompt()) == "openai-python"
     assert agent(prompt(), None) is None
+
+
+def test_a_call_on_the_side_is_called_by_its_program_or_not_at_all() -> None:
+    assert agent(prompt("You are a title generator."), "opencode", "title") == "opencode"
+    assert agent(prompt("You are a helper."), "openai-python", "count_tokens") is None
 
 
 SAME = {
