@@ -104,7 +104,7 @@ def read_clues(sent: Sent) -> tuple[Clues, tuple[str, ...]]:
         ended_ns=None if sent.duration_ns is None else sent.started_ns + sent.duration_ns,
         claims=said.claims,
         tags=said.tags,
-        agent_hint=propose_agent(framework, opening),
+        agent_hint=propose_agent(framework, opening, auxiliary),
         framework=framework,
         version_hint=(
             propose_version(framework, fields.get(b"user-agent", b""), prompt, opening) if is_step else None

@@ -67,8 +67,8 @@ def propose_agent(framework: str | None, opening: Opening, auxiliary: str | None
     """
     None: the call shows nothing to call it by.
 
-    `auxiliary` as of the call, None for a step: the prompt of a call on the side says nothing of the agent. The
-    name of its program does, and a title may well be the first call of a run.
+    `auxiliary` as of the call, None for a step. The prompt of a call on the side says nothing of the agent,
+    but its program's name does, and a title may well be the first call of a run.
     """
     if framework is not None and not is_client(framework):
         return framework
