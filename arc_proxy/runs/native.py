@@ -35,11 +35,11 @@ from arc_proxy.runs.tags import Tags, add_tag
 Told = Mapping[bytes, bytes]
 Parameters = Mapping[str, Any]
 
-NAMES = frozenset(
+_CLAUDE_CODE = frozenset(
+    {b"x-claude-code-session-id", b"x-claude-code-agent-id", b"x-claude-code-parent-agent-id"}
+)
+_CODEX = frozenset(
     {
-        b"x-claude-code-session-id",
-        b"x-claude-code-agent-id",
-        b"x-claude-code-parent-agent-id",
         b"session-id",
         b"thread-id",
         b"session_id",
@@ -47,21 +47,23 @@ NAMES = frozenset(
         b"x-codex-turn-metadata",
         b"x-codex-window-id",
         b"x-codex-parent-thread-id",
+    }
+)
+_OPENCODE = frozenset(
+    {
         b"x-session-id",
         b"x-parent-session-id",
         b"x-session-affinity",
         b"x-opencode-session",
         b"x-opencode-parent-session",
         b"x-opencode-request",
-        b"x-hermes-code-session-id",
-        b"x-hermes-session-id",
-        b"x-hermes-session-key",
-        b"x-dynamo-session-id",
-        b"x-dynamo-parent-session-id",
-        b"x-dynamo-session-final",
     }
 )
-PARAMETERS = frozenset({"metadata", "prompt_cache_key", "client_metadata"})
+_HERMES = frozenset({b"x-hermes-code-session-id", b"x-hermes-session-id", b"x-hermes-session-key"})
+_DYNAMO = frozenset({b"x-dynamo-session-id", b"x-dynamo-parent-session-id", b"x-dynamo-session-final"})
+NAMES = _CLAUDE_CODE | _CODEX | _OPENCODE | _HERMES | _DYNAMO
+_CODEX_PARAMETERS = frozenset({"prompt_cache_key", "client_metadata"})
+PARAMETERS = _CODEX_PARAMETERS | {"metadata"}
 
 _OLD_USER_ID = re.compile(r"user_[0-9a-f]{8,128}_account_[0-9A-Za-z-]*_session_([0-9A-Za-z-]{8,64})")
 _USER_ID_LEN_MAX = 4096
@@ -72,14 +74,14 @@ def native_claims(
 ) -> list[Claim]:
     """The claims of one request, run before session before parent. `headers` are all of them."""
     claims = _claude_code(told, parameters)
-    claims += _codex(told, parameters, headers)
-    claims += _opencode(told, headers)
-    claims += _hermes(told)
-    session = _text(told, b"x-dynamo-session-id")
-    if session is not None:
-        claims += _place("dynamo", session, session, parent=_text(told, b"x-dynamo-parent-session-id"))
-        if told.get(b"x-dynamo-session-final", b"").lower() == b"true":
-            add_tag(tags, "session_final", "true")
+    if not (_CODEX.isdisjoint(told) and _CODEX_PARAMETERS.isdisjoint(parameters)):
+        claims += _codex(told, parameters, headers)
+    if not _OPENCODE.isdisjoint(told):
+        claims += _opencode(told, headers)
+    if not _HERMES.isdisjoint(told):
+        claims += _hermes(told)
+    if not _DYNAMO.isdisjoint(told):
+        claims += _dynamo(told, tags)
     return claims
 
 
@@ -171,6 +173,15 @@ def _hermes(told: Told) -> list[Claim]:
     if session is not None:
         return _place("hermes", channel or session, session)
     return [] if channel is None else [_claim(Level.SESSION, channel, "hermes")]
+
+
+def _dynamo(told: Told, tags: Tags) -> list[Claim]:
+    session = _text(told, b"x-dynamo-session-id")
+    if session is None:
+        return []
+    if told.get(b"x-dynamo-session-final", b"").lower() == b"true":
+        add_tag(tags, "session_final", "true")
+    return _place("dynamo", session, session, parent=_text(told, b"x-dynamo-parent-session-id"))
 
 
 def _place(
