@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -220,6 +223,41 @@ def test_a_clients_words_count_with_its_own_signature(
     target: str, headers: dict[str, str], body: dict[str, Any], kind: str | None
 ) -> None:
     assert read("POST", target, headers, body) == kind
+
+
+@pytest.mark.corpus
+@pytest.mark.timeout(300)
+def test_no_generation_that_others_recorded_is_taken_for_side_traffic(shared: Path) -> None:
+    """Nine thousand calls of SDKs and frameworks, summaries and titles among them; no coding agent's."""
+    kinds: Counter[tuple[Kind, str | None]] = Counter()
+    with gzip.open(shared / "wire" / "exchanges.jsonl.gz") as lines:
+        for line in lines:
+            exchange = json.loads(line)
+            body = (exchange["request_body"] or "").encode()
+            reading = read_exchange(
+                HttpExchange(method=exchange["method"], url=exchange["url"], request_body=body)
+            )
+            fields = read_fields([(k.encode(), v.encode()) for k, v in exchange["request_headers"].items()])
+            opening = read_opening(reading.prompt)
+            kind = read_auxiliary(
+                exchange["method"],
+                urlsplit(exchange["url"]).path,
+                kind=reading.kind,
+                endpoint=reading.endpoint,
+                fields=fields,
+                prompt=reading.prompt,
+                opening=opening,
+                framework=detect_framework(fields, opening, reading.prompt.parameters),
+            )
+            kinds[reading.kind, kind] += 1
+    assert {kind for of, kind in kinds if of is not Kind.AUXILIARY} == {None}
+    assert {kind for of, kind in kinds if of is Kind.AUXILIARY} == {
+        "count_tokens",
+        "models",
+        "probe",
+        "retrieval",
+        "storage",
+    }
 
 
 def test_only_programs_have_words_of_their_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from itertools import permutations
 from pathlib import Path
@@ -127,6 +128,49 @@ CASES: dict[str, tuple[dict[str, str], dict[str, Any], str | None]] = {
 @pytest.mark.parametrize(("headers", "body", "framework"), CASES.values(), ids=CASES)
 def test_detects(headers: dict[str, str], body: dict[str, Any], framework: str | None) -> None:
     assert detect(headers, body) == framework
+
+
+# Whose recordings may show which framework: their own, or those of who instruments it.
+RECORDED_BY = {
+    "crewai": {"crewAIInc/crewAI", "Arize-ai/openinference", "alibaba/loongsuite-python-agent"},
+    "dspy": {"Arize-ai/openinference", "vicentereig/dspy.rb"},
+    "fantasy": {"charmbracelet/fantasy"},
+    "litellm": {
+        "crewAIInc/crewAI",
+        "Arize-ai/openinference",
+        "alibaba/loongsuite-python-agent",
+        "AgentOps-AI/agentops",
+    },
+    "agent-framework": {"Arize-ai/openinference"},
+    "google-adk": {"alibaba/loongsuite-python-agent"},
+    "instructor": {"Arize-ai/openinference", "crewAIInc/crewAI"},
+    "langchain": {"alibaba/loongsuite-python-agent"},
+    "openai-agents": {"langchain-ai/langsmith-sdk"},
+    "pydantic-ai": {"Arize-ai/openinference"},
+    "smolagents": {"Arize-ai/openinference"},
+}
+
+
+@pytest.mark.corpus
+@pytest.mark.timeout(300)
+def test_in_others_recordings_no_framework_is_seen_where_there_is_none(shared: Path) -> None:
+    """Most of the nine thousand are of SDKs alone, with timeouts and temperatures of all kinds."""
+    seen: dict[str, set[str]] = {}
+    with gzip.open(shared / "wire" / "exchanges.jsonl.gz") as lines:
+        for line in lines:
+            exchange = json.loads(line)
+            body = (exchange["request_body"] or "").encode()
+            prompt = read_exchange(
+                HttpExchange(method=exchange["method"], url=exchange["url"], request_body=body)
+            ).prompt
+            fields = read_fields([(k.encode(), v.encode()) for k, v in exchange["request_headers"].items()])
+            framework = detect_framework(fields, read_opening(prompt), prompt.parameters)
+            if framework is not None and not is_client(framework):
+                seen.setdefault(framework, set()).add(exchange["source_repo"])
+    assert seen.keys() == RECORDED_BY.keys()
+    assert [
+        (name, found - RECORDED_BY[name]) for name, found in seen.items() if found - RECORDED_BY[name]
+    ] == []
 
 
 def test_every_signature_names_a_framework_of_the_order_and_its_source() -> None:
