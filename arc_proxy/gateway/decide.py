@@ -61,6 +61,11 @@ class Decision:
     is_call: bool = True  # not a page of ours
 
 
+def lowered(capture: Capture, asked: str) -> Capture:
+    """The lesser of the two. Raises ValueError for what is no level."""
+    return min(capture, Capture(asked), key=_ORDER.__getitem__)
+
+
 BAD_REQUEST = Refusal(
     status=400, code="bad_request", message="This is no valid HTTP/1.1 request.", fields=(NO_RETRY,)
 )
@@ -123,7 +128,7 @@ class Desk:
         asked = headers.get("x-arc-capture")
         if asked is not None:
             try:
-                capture = min(capture, Capture(asked.lower()), key=_ORDER.__getitem__)
+                capture = lowered(capture, asked.lower())
             except ValueError:
                 malformed += 1
         return prefix.run_id if run_id is None else run_id, capture, malformed

@@ -7,21 +7,29 @@ The fields of one connection are those of https://www.rfc-editor.org/rfc/rfc9110
 from __future__ import annotations
 
 from arc_proxy.cut import is_secret_header
+from arc_proxy.foreign import CAPTURE_FIELDS, Fate, fate_of
 
 PLAIN = 0
 SECRET = 1  # passes, and is cut for the journal
-CONTENT_TYPE = 2
-CONTENT_ENCODING = 3
-CONTENT_LENGTH = 4
-TRANSFER_ENCODING = 5
-HOST = 6
-CONNECTION = 7
-HOP_BY_HOP = 8
-SECRET_HOP = 9  # of one connection, and a credential
-ARC = 10
+GATEWAY_KEY = 2  # passes only to what may be a gateway, and is cut for the journal
+GATEWAY = 3  # passes only to what may be a gateway
+ASKS_LESS = 4  # passes, and asks that less is kept
+CONTENT_TYPE = 5
+CONTENT_ENCODING = 6
+CONTENT_LENGTH = 7
+TRANSFER_ENCODING = 8
+HOST = 9
+CONNECTION = 10
+HOP_BY_HOP = 11
+SECRET_HOP = 12  # of one connection, and a credential
+ARC = 13
 
 # Fields of these kinds do not pass as they are.
 CHANGES_FROM = HOST
+# The journal keeps a mark of their values.
+CUT = (SECRET, GATEWAY_KEY, SECRET_HOP)
+# The provider is no gateway.
+FOR_GATEWAYS = (GATEWAY_KEY, GATEWAY)
 
 _KINDS = {
     b"content-type": CONTENT_TYPE,
@@ -58,6 +66,11 @@ def _classify(name: bytes) -> int:
         return _KINDS[name]
     if name.startswith(b"x-arc-"):
         return ARC
+    fate = fate_of(name)
+    if fate is not Fate.FORWARDED:
+        return GATEWAY_KEY if fate is Fate.KEY else GATEWAY
+    if name in CAPTURE_FIELDS:
+        return ASKS_LESS
     return SECRET if is_secret_header(name) else PLAIN
 
 

@@ -87,10 +87,13 @@ class Exchange:
         self._payload = payload
         decision = self._decision = self._gateway.desk.decide(message)
         if decision.route is None:
-            host = message.headers.get("Host", "").encode(errors="surrogateescape")
+            host, may_be_gateway = message.headers.get("Host", "").encode(errors="surrogateescape"), True
         else:
-            host = decision.route.upstream.host_field
-        self._fields = read_request_fields(message.raw_headers, host, self._gateway.fingerprints)
+            upstream = decision.route.upstream
+            host, may_be_gateway = upstream.host_field, upstream.may_be_gateway
+        self._fields = read_request_fields(
+            message.raw_headers, host, self._gateway.fingerprints, may_be_gateway=may_be_gateway
+        )
         self._recording = self._gateway.record(decision, message, self._fields, client.number)
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None  # dialing, or passing on chunks

@@ -17,9 +17,8 @@ from arc_proxy.gateway.fields import (
     CONTENT_ENCODING,
     CONTENT_LENGTH,
     CONTENT_TYPE,
+    CUT,
     KIND_OF,
-    SECRET,
-    SECRET_HOP,
     TRANSFER_ENCODING,
     tokens_of,
 )
@@ -99,7 +98,7 @@ def _note(start: ResponseStart, kind: int, value: bytes) -> None:
         if kind == CONNECTION:
             start.framing.append((kind, value))
             start.keep_alives += value.lower() == b"keep-alive" and start.version != b"HTTP/1.0"
-        elif kind in (SECRET, SECRET_HOP):
+        elif kind in CUT:
             start.has_secret = True
         start.changes += kind >= CHANGES_FROM
 

@@ -2,7 +2,8 @@
 Header fields on their way through: what passes, what is ours, what is cut for the journal. No I/O.
 
 Names keep their case, fields their order and duplicates. Removed are the fields that belong to one
-connection, those that `Connection` names, and `x-arc-*`. `Expect` and `TE` pass: upstream's answer to them
+connection, those that `Connection` names, `x-arc-*`, and on their way to a provider those that are meant for
+another product's gateway (see `arc_proxy.foreign`). `Expect` and `TE` pass: upstream's answer to them
 is relayed too. Of `Connection` itself, `close` stays, because the two connections live and end together.
 """
 
@@ -14,14 +15,15 @@ from dataclasses import dataclass
 
 from arc_proxy.cut import Fingerprints
 from arc_proxy.gateway.fields import (
+    ASKS_LESS,
     CHANGES_FROM,
     CONNECTION,
     CONTENT_ENCODING,
     CONTENT_TYPE,
+    CUT,
+    FOR_GATEWAYS,
     HOST,
     KIND_OF,
-    SECRET,
-    SECRET_HOP,
     tokens_of,
 )
 from arc_proxy.gateway.framing import ResponseStart, split_lines
@@ -43,12 +45,17 @@ class RequestFields:
     secrets: list[bytes]
     content_type: bytes = b""  # in lower case
     content_encoding: bytes = b""
+    asks: tuple[tuple[bytes, bytes], ...] = ()  # fields that ask us to keep less
 
 
 def read_request_fields(
-    fields: Sequence[tuple[bytes, bytes]], authority: bytes, fingerprints: Fingerprints
+    fields: Sequence[tuple[bytes, bytes]],
+    authority: bytes,
+    fingerprints: Fingerprints,
+    *,
+    may_be_gateway: bool = True,
 ) -> RequestFields:
-    """`authority` is what `Host` says upstream."""
+    """`authority` is what `Host` says upstream; `may_be_gateway` is said of the upstream."""
     sent: list[bytes] = []
     kept: list[bytes] = []
     read = RequestFields(sent, kept, [])
@@ -61,14 +68,15 @@ def read_request_fields(
             kept.append(line)
             continue
         if kind < CHANGES_FROM:
-            sent.append(line)
+            if may_be_gateway or kind not in FOR_GATEWAYS:
+                sent.append(line)
         elif kind == HOST:
             sent.append(b"%b: %b\r\n" % (name, authority))
         elif kind == CONNECTION:
             connection.append(value)
             if b"close" in tokens_of(value):
                 sent.append(name + b": close\r\n")
-        if kind in (SECRET, SECRET_HOP):
+        if kind in CUT:
             cut, secrets = fingerprints.cut_header(name, value)
             read.secrets += secrets
             line = b"%b: %b\r\n" % (name, cut)
@@ -76,6 +84,8 @@ def read_request_fields(
             read.content_type = value.lower()
         elif kind == CONTENT_ENCODING:
             read.content_encoding += b"," + value if read.content_encoding else value
+        elif kind == ASKS_LESS:
+            read.asks += ((name, value),)
         kept.append(line)
     if connection:
         named = _named(connection)
@@ -115,7 +125,7 @@ def kept_response_lines(start: ResponseStart, fingerprints: Fingerprints) -> tup
     lines: list[bytes] = []
     secrets: list[bytes] = []
     for name, value in start.fields:
-        if KIND_OF[name] in (SECRET, SECRET_HOP):
+        if KIND_OF[name] in CUT:
             value, found = fingerprints.cut_header(name, value)
             secrets += found
         lines.append(b"%b: %b\r\n" % (name, value))

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from arc_proxy.errors import ConfigError
+from arc_proxy.foreign import GATEWAYS
 from arc_proxy.gateway.refusal import NO_RETRY, Refusal, Shape
 
 
@@ -148,8 +149,10 @@ class Upstream:
     shape: Shape = Shape.OPENAI
     origin: str = field(init=False)
     host_field: bytes = field(init=False)  # the authority, as a header's value
+    may_be_gateway: bool = field(init=False)  # and read what is meant for one
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "may_be_gateway", not self.is_default or self.name in GATEWAYS)
         object.__setattr__(self, "origin", f"http{'s' if self.is_tls else ''}://{self.authority}")
         object.__setattr__(self, "host_field", self.authority.encode())
 

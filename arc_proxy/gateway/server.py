@@ -18,9 +18,10 @@ from aiohttp.http_parser import RawRequestMessage
 
 from arc_proxy.cut import Fingerprints, load_secret_key
 from arc_proxy.errors import ConfigError
+from arc_proxy.foreign import capture_asked
 from arc_proxy.gateway.client import ClientConnection
 from arc_proxy.gateway.config import GatewayConfig
-from arc_proxy.gateway.decide import Decision, Desk
+from arc_proxy.gateway.decide import Decision, Desk, lowered
 from arc_proxy.gateway.dial import Dialer, DialError, parse_proxy
 from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import RequestFields
@@ -132,11 +133,12 @@ class Gateway:
         self.counts.malformed_names += decision.malformed
         if decision.refusal is not None:
             self.counts.refused += 1
+        asked = capture_asked(fields.asks) if fields.asks else None
         recording = Recording(
             self.tape,
             self.fingerprints,
             self.recording_counts,
-            capture=decision.capture,
+            capture=decision.capture if asked is None else lowered(decision.capture, asked),
             body_bytes_max=self.config.capture_body_bytes_max,
         )
         route = decision.route
