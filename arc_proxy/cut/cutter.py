@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 
-from arc_proxy.cut.fields import (
-    FORM_FIELD,
-    GROUP_VALUE_OPEN,
-    JSON_VALUE_END,
-    cut_json,
-    has_anchor,
-    is_group,
-    name_begins_at,
-    opened,
-)
+from arc_proxy.cut.escapes import ends_in_escape
+from arc_proxy.cut.fields import VALUE_END, Found, find_anchors, find_fields, name_begins_at
 from arc_proxy.cut.heads import SECRET_BYTES_MIN
-from arc_proxy.cut.secrets import BodyForm, Secrets
+from arc_proxy.cut.names import FORM_FIELD
+from arc_proxy.cut.secrets import Secrets
 
 # A value that runs on longer than this is cut without knowing its end.
 HELD_BYTES_MAX = 64 * 1024
+
+_FORM_FIELD = re.compile(rb"(?:\A|(?<=&))(?P<name>" + FORM_FIELD + rb")=(?P<value>[^&]+)", re.I)
+_NO_FIELDS = Found([], None, -1)
+
+
+class BodyForm(Enum):
+    """What kind of fields a body is searched for."""
+
+    NONE = "none"
+    JSON = "json"  # and event streams of it
+    FORM = "form"
+    MULTIPART = "multipart"
+
 
 # Looking a member up in its class costs more than the comparison it is for.
 _JSON, _FORM, _OTHER = BodyForm.JSON, BodyForm.FORM, BodyForm.NONE
@@ -28,18 +35,22 @@ def cut_whole(text: bytes, secrets: Secrets, form: BodyForm) -> bytes:
     """
     All of one side, or the end of it. The beginning of a credential that never ends is cut too.
 
-    The same as a `Cutter` that is fed and finished, for a text in one piece.
+    The same as a `Cutter` that is fed and finished, for a text in one piece and any form but multipart.
     """
+    last_escape = -1
     if form is _JSON:
-        if has_anchor(text):
-            text = cut_json(text, lambda found: secrets.cut_field(found, form))
-            begun_field = opened(text)
-            if begun_field is not None:
-                text = text[: begun_field.start()] + _open_marked(begun_field[0], secrets)
+        anchors = find_anchors(text)
+        if anchors:
+            found = find_fields(text, anchors)
+            last_escape = found.last_escape
+            text = _marked(text, found, secrets)
     elif form is _FORM:
-        text = FORM_FIELD.sub(lambda found: secrets.cut_field(found, form), text)
+        text = _cut_form(text, secrets)
     text = secrets.cut(text)
     begun = secrets.begins_at(text)
+    if last_escape != -1:
+        text = secrets.cut_spelled(text)
+        begun = min(secrets.begins_at(text), secrets.spelled_begins_at(text))
     if len(text) - begun >= SECRET_BYTES_MIN:
         text = text[:begun] + secrets.mark(text[begun:])
     return text
@@ -50,7 +61,7 @@ class Cutter:
     Cuts the bytes of one side as they pass. Feed all pieces in order, then `finish`.
 
     What comes out lags behind by no more than what may be the beginning of a credential. The client's
-    bytes do not wait for it: this is for what goes to the journal.
+    bytes do not wait for it: this is for what goes to the journal. Of a multipart body see `MultipartCutter`.
     """
 
     __slots__ = ("_form", "_held", "_secrets", "_value_end", "cuts")
@@ -71,29 +82,21 @@ class Cutter:
     def feed(self, piece: bytes) -> bytes:
         """What may be written now."""
         text = self._held + piece if self._held else piece
-        if self._form is _OTHER:
+        if self._value_end:
+            text = self._leave_value(text)
+        if self._form is _JSON:
+            return self._feed_json(text)
+        if self._form is _FORM:
+            keep = text.rfind(b"&") + 1
+            ready = self._cut_secrets(_cut_form(text[:keep], self._secrets))
+            self._held = text[keep:]
+            self.cuts += ready != text[:keep]
+        else:
             text = self._cut_secrets(text)
             keep = self._secrets.begins_at(text)
             self._held = text[keep:]
-            return text[:keep] if self._held else text
-        if self._value_end:
-            text = self._leave_value(text)
-        if self._form is _FORM:
-            keep = text.rfind(b"&") + 1
-            ready = self._cut_secrets(FORM_FIELD.sub(self._mark_field, text[:keep]))
-        else:
-            may_hold = has_anchor(text)
-            if may_hold:
-                text = cut_json(text, self._mark_field)
-            text = self._cut_secrets(text)
-            keep = min(self._secrets.begins_at(text), name_begins_at(text))
-            if may_hold and (begun := opened(text)) is not None:
-                keep = min(keep, begun.start())
-            ready = text[:keep]
-        self._held = text[keep:]
-        if len(self._held) > HELD_BYTES_MAX:
-            return ready + self._give_up()
-        return ready
+            ready = text[:keep] if self._held else text
+        return self._within_bounds(ready)
 
     def finish(self, piece: bytes = b"") -> bytes:
         """The rest. The beginning of a credential that never ended is cut too."""
@@ -101,11 +104,39 @@ class Cutter:
         self._held = b""
         if self._value_end:
             text = self._leave_value(text)
-            self._value_end = b""
+            self._held = self._value_end = b""
         kept = cut_whole(text, self._secrets, self._form)
         if kept != text:
             self.cuts += 1
         return kept
+
+    def _feed_json(self, text: bytes) -> bytes:
+        """
+        Fields first, then secrets in what is before the first that is open. Names and values do not begin
+        inside a secret that has begun: it would have to have a quote in it.
+        """
+        secrets = self._secrets
+        anchors = find_anchors(text)
+        size = len(text)
+        end = name_begins_at(text)
+        has_escapes = False
+        if anchors:
+            found = find_fields(text, anchors)
+            if found.open is not None and found.open.at < end:
+                end = found.open.at
+            has_escapes = found.last_escape >= max(0, size - secrets.spelled_reach)
+            ready = _marked(text[:end], found, secrets)
+            if found.last_escape != -1:
+                ready = secrets.cut_spelled(ready)
+            self.cuts += ready != text[:end]
+        else:
+            ready = text if end == size else text[:end]
+        ready = self._cut_secrets(ready)
+        keep = secrets.begins_at(ready)
+        if end == size and (has_escapes or (b"\\" in ready[-6:] and ends_in_escape(ready))):
+            keep = min(keep, secrets.spelled_begins_at(ready))
+        self._held = ready[keep:] + text[end:]
+        return self._within_bounds(ready[:keep] if self._held else ready)
 
     def _cut_secrets(self, text: bytes) -> bytes:
         kept = self._secrets.cut(text)
@@ -113,27 +144,28 @@ class Cutter:
             self.cuts += 1
         return kept
 
-    def _mark_field(self, found: re.Match[bytes]) -> bytes:
-        self.cuts += 1
-        return self._secrets.cut_field(found, self._form)
-
-    def _give_up(self) -> bytes:
+    def _within_bounds(self, ready: bytes) -> bytes:
         """A held value that is too long: its beginning is marked, the rest of it is thrown away."""
-        held, self._held = self._held, b""
+        held = self._held
+        if len(held) <= HELD_BYTES_MAX:
+            return ready
+        self._held = b""
         self.cuts += 1
-        if self._form is _JSON:
-            if is_group(held):
-                self._value_end = b"}"
-                return held[: held.index(b"{")] + b'{"cut":"' + self._secrets.mark(held) + b'"'
-            self._value_end = b'"'
-            return _open_marked(held, self._secrets)
-        self._value_end = b"&"
-        name, equals, value = held.partition(b"=")
-        return name + equals + self._secrets.mark(value)
+        if self._form is _FORM:
+            self._value_end = b"&"
+            name, equals, value = held.partition(b"=")
+            return ready + name + equals + self._secrets.mark(value)
+        found = find_fields(held, find_anchors(held)) if self._form is _JSON else _NO_FIELDS
+        if found.open is None or not found.open.kind:
+            return ready + self._secrets.mark(held)
+        at, kind, begins, _ = found.open
+        self._value_end = {b'"': b'"', b"[": b"]", b"{": b"}"}[kind]
+        mark = {b'"': b'"%b', b"[": b'["%b"', b"{": b'{"cut":"%b"'}[kind] % self._secrets.mark(held[begins:])
+        return ready + _marked(held[:at], found, self._secrets) + held[at:begins] + mark
 
     def _leave_value(self, text: bytes) -> bytes:
         if self._value_end == b'"':
-            end = JSON_VALUE_END.match(text)
+            end = VALUE_END.match(text)
             if end is None:
                 # A lone backslash at the end belongs to the byte that follows.
                 self._held = b"\\" if (len(text) - len(text.rstrip(b"\\"))) % 2 else b""
@@ -147,12 +179,25 @@ class Cutter:
         return text[at:]
 
 
-def _open_marked(field: bytes, secrets: Secrets) -> bytes:
-    """An open field with what there is of its value marked; of a group, what is open in it."""
-    if is_group(field):
-        value = GROUP_VALUE_OPEN.search(field)
-        if value is None:
-            return field
-        return field[: value.start()] + _open_marked(value[0], secrets)
-    start = field.index(b'"', field.index(b":")) + 1
-    return field[:start] + secrets.mark(field[start:])
+def _marked(text: bytes, found: Found, secrets: Secrets) -> bytes:
+    """A text, or its beginning, with what was found in it marked; at its end also what is open."""
+    spans = found.values
+    if found.open is not None:
+        start, end = found.open.text
+        if end - start:
+            spans = [*spans, (start, end)]
+    parts = []
+    done = 0
+    for start, end in spans:
+        if end > len(text):
+            break
+        parts += [text[done:start], secrets.cut_text(text[start:end])]
+        done = end
+    return b"".join([*parts, text[done:]]) if parts else text
+
+
+def _cut_form(text: bytes, secrets: Secrets) -> bytes:
+    def cut(found: re.Match[bytes]) -> bytes:
+        return b"%b=%b" % (found["name"], secrets.cut_form_value(found["value"]))
+
+    return _FORM_FIELD.sub(cut, text)

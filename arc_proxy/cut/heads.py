@@ -8,57 +8,31 @@ import re
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
+from arc_proxy.cut.names import (
+    CHALLENGE_ENDS,
+    CHALLENGE_WORDS,
+    COOKIE_HEADERS,
+    HEADER_ENDS,
+    HEADER_NAMES,
+    KEY,
+    QUERY_NAMES,
+    SUBPROTOCOL_HEADER,
+    URL_HEADERS,
+)
+
 # Shorter values are no secrets ("none", "ollama"), and looking for them would spoil what people wrote.
 SECRET_BYTES_MIN = 12
 
-_HEADER_NAMES = frozenset(
-    {
-        b"authorization",
-        b"proxy-authorization",
-        b"x-amz-security-token",
-        b"x-goog-iap-jwt-assertion",
-        b"cookie",
-        b"set-cookie",
-        b"set-cookie2",
-        b"x-bf-vk",
-        b"apikey",
-        b"api_key",
-        b"token",
-        b"key",
-        b"x-key",
-        b"secret",
-        b"password",
-    }
-)
-_HEADER_ENDS = (
-    b"authorization",
-    b"api-key",
-    b"apikey",
-    b"api_key",
-    b"virtual-key",
-    b"access-key",
-    b"subscription-key",
-    b"function-key",
-    b"-auth",
-    b"-token",
-    b"-secret",
-    b"-password",
-)
-_URLS = frozenset(
-    {b"location", b"content-location", b"operation-location", b"azure-asyncoperation", b"referer"}
-)
-_SUBPROTOCOL = b"sec-websocket-protocol"
-_QUERY_NAMES = frozenset(
-    re.split(
-        r"\s+",
-        "key token sig signature code password secret auth authorization access_token refresh_token id_token "
-        "client_secret client_assertion api_key api-key apikey x-api-key x-goog-api-key subscription-key "
-        "x-amz-signature x-amz-credential x-amz-security-token x-goog-signature x-goog-credential "
-        "awsaccesskeyid",
-    )
-)
-
 SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9-]{1,24}) +(?=\S)")
+
+_SECRET_ENDS = HEADER_ENDS + CHALLENGE_ENDS
+# The parts of a challenge between its commas and spaces: a parameter, or a token68 behind a scheme.
+_CHALLENGE_PART = re.compile(
+    rb"(?P<name>[A-Za-z0-9!#$%&\'*.^_`|~-]+)[ \t]*=[ \t]*"
+    rb'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"?|(?P<bare>[^\s,"=][^\s,"]*))'
+    rb"|(?P<token>[A-Za-z0-9._~+/-]{12,}=*)",
+    re.S,
+)
 
 
 class Marks(Protocol):
@@ -70,19 +44,26 @@ class Marks(Protocol):
 def is_secret_header(name: bytes) -> bool:
     """Whether a header field of this name (any case) carries a credential, or a URL that may."""
     name = name.lower()
-    return name in _HEADER_NAMES or name in _URLS or name == _SUBPROTOCOL or name.endswith(_HEADER_ENDS)
+    return (
+        name in HEADER_NAMES
+        or name in URL_HEADERS
+        or name == SUBPROTOCOL_HEADER
+        or name.endswith(_SECRET_ENDS)
+    )
 
 
 def cut_header(name: bytes, value: bytes, marks: Marks) -> tuple[bytes, tuple[bytes, ...]]:
     """What to keep of a secret header's value, and the secrets in it that may come back elsewhere."""
     name = name.lower()
-    if name == _SUBPROTOCOL:
+    if name == SUBPROTOCOL_HEADER:
         return _cut_subprotocols(value, marks)
-    if name in _URLS:
+    if name in URL_HEADERS:
         url, found = cut_query(value.decode(errors="surrogateescape"), marks)
         return url.encode(errors="surrogateescape"), found
-    if name in (b"cookie", b"set-cookie", b"set-cookie2"):
+    if name in COOKIE_HEADERS:
         return marks.mark(value), _cookie_secrets(value)
+    if name.endswith(CHALLENGE_ENDS):
+        return _cut_challenge(value, marks)
     scheme = SCHEME.match(value)
     secret = value[scheme.end() :] if scheme else value
     secrets: tuple[bytes, ...] = (secret,)
@@ -101,7 +82,7 @@ def cut_query(target: str, marks: Marks) -> tuple[str, tuple[bytes, ...]]:
     secrets: list[bytes] = []
     for pair in query.split("&"):
         name, equals, value = pair.partition("=")
-        if value and unquote_to_bytes(name).lower().decode(errors="replace") in _QUERY_NAMES:
+        if value and unquote_to_bytes(name).lower().decode(errors="replace") in QUERY_NAMES:
             raw = value.encode(errors="surrogateescape")
             plain = unquote_to_bytes(raw)
             secrets += {raw, plain}
@@ -109,6 +90,32 @@ def cut_query(target: str, marks: Marks) -> tuple[str, tuple[bytes, ...]]:
         else:
             pairs.append(pair)
     return path + mark + "&".join(pairs), tuple(secrets)
+
+
+def _cut_challenge(value: bytes, marks: Marks) -> tuple[bytes, tuple[bytes, ...]]:
+    """`Negotiate TOKEN`, `Bearer realm="x", error="invalid_token", ticket="TOKEN"`: the words stay."""
+    secrets: list[bytes] = []
+
+    def cut(part: re.Match[bytes]) -> bytes:
+        word = part["name"]
+        secret: bytes = part["token"] or part["quoted"] or part["bare"] or b""
+        at = part.start("quoted") if part["quoted"] else part.start("bare")
+        if not secret:
+            return part[0]
+        if word is None:
+            is_scheme = part.end() < len(value) and value[part.end() :].lstrip(b" \t")[:1] not in (b"", b",")
+            if is_scheme:
+                return part[0]
+            at = part.start()
+        elif word.lower() in CHALLENGE_WORDS and not KEY.fullmatch(secret):
+            url, found = cut_query(secret.decode(errors="surrogateescape"), marks)
+            secrets.extend(found)
+            return part[0].replace(secret, url.encode(errors="surrogateescape"))
+        secrets.append(secret)
+        start = at - part.start()
+        return part[0][:start] + marks.mark(secret) + part[0][start + len(secret) :]
+
+    return _CHALLENGE_PART.sub(cut, value), tuple(secrets)
 
 
 def _cut_subprotocols(value: bytes, marks: Marks) -> tuple[bytes, tuple[bytes, ...]]:

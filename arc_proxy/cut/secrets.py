@@ -2,80 +2,116 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from enum import Enum
 from urllib.parse import unquote_to_bytes
 
-from arc_proxy.cut.fingerprints import Fingerprints, Needle, base64_forms, make_needle
+from arc_proxy.cut.escapes import ESCAPE_BYTES, read_text, spelled_begins_at, unescaped
+from arc_proxy.cut.fingerprints import PROBED_BYTES_MAX, Fingerprints, Needles
 from arc_proxy.cut.heads import SCHEME, SECRET_BYTES_MIN
 
 
-class BodyForm(Enum):
-    """What kind of fields a body is searched for."""
-
-    NONE = "none"
-    JSON = "json"
-    FORM = "form"
-
-
 class Secrets:
-    """The credentials of one exchange: found in its heads and its request, looked for in all of it."""
+    """The credentials of one exchange: found in its heads and its bodies, looked for in all of it."""
 
     __slots__ = ("_fingerprints", "_needles", "_plain")
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         self._fingerprints = fingerprints
-        self._needles: list[Needle] = []
+        self._needles: list[Needles] = []
         self._plain: list[bytes] = []
 
     def add(self, secrets: Iterable[bytes]) -> None:
         for secret in secrets:
-            self._plain.append(secret)
-            for needle in self._fingerprints.needles(secret):
-                if needle not in self._needles:
-                    self._needles.append(needle)
+            if len(secret) >= SECRET_BYTES_MIN and secret not in self._plain:
+                self._plain.append(secret)
+                self._needles.append(self._fingerprints.needles(secret))
 
     def expect_base64(self) -> None:
-        """Look for what is known so far in base64 too, as some errors quote it. Takes longer."""
-        for secret in dict.fromkeys(self._plain):
-            if len(secret) >= SECRET_BYTES_MIN:
-                mark = self._fingerprints.mark(secret)
-                self._needles += [make_needle(form, mark) for form in sorted(base64_forms(secret))]
+        """From now on look for what is known so far in base64 too, as some answers quote it."""
+        self._needles += map(self._fingerprints.base64_needles, self._plain)
 
     def mark(self, value: bytes) -> bytes:
         return self._fingerprints.mark(value)
 
     def cut(self, text: bytes) -> bytes:
         """The text with every secret in it replaced by its mark."""
-        for needle in self._needles:
-            if needle.text in text:
-                text = text.replace(needle.text, needle.mark)
+        for needles in self._needles:
+            probes = needles.probes
+            if probes and len(text) < PROBED_BYTES_MAX and not probes.find_matches_as_indexes(text):
+                continue
+            for needle in needles.each:
+                if needle.text in text:
+                    text = text.replace(needle.text, needle.mark)
         return text
 
-    def cut_field(self, found: re.Match[bytes], form: BodyForm) -> bytes:
-        """A body field with its value cut; the value is a secret from now on."""
-        value = found["value"]
-        if not value or value.startswith(b"cut-"):
-            return found[0]
-        whole, start = found[0], found.start("value") - found.start()
-        scheme = SCHEME.match(value)
-        skip = scheme.end() if scheme else 0
-        secret = value[skip:]
-        self.add((secret, unquote_to_bytes(secret)) if form is BodyForm.FORM else (secret,))
-        return whole[: start + skip] + self.mark(secret) + whole[start + len(value) :]
+    def cut_spelled(self, text: bytes) -> bytes:
+        """The same for secrets that JSON escapes are in; `cut` finds them without."""
+        plain = unescaped(text)
+        for secret in self._plain:
+            if secret in plain:
+                # A mark has no backslash, so it is a template of itself.
+                text = self._fingerprints.any_spelling(secret).sub(self.mark(secret), text)
+        return text
+
+    def cut_value(self, value: bytes) -> bytes:
+        """The mark of a value that is a credential; it is a secret from now on, and its scheme stays."""
+        return self._marked(value)[0]
+
+    def cut_text(self, inside: bytes) -> bytes:
+        """The same for the inside of a JSON text."""
+        kept, secret = self._marked(inside)
+        if b"\\" in secret:
+            self.add((read_text(secret), unescaped(secret)))
+        return kept
+
+    def cut_form_value(self, value: bytes) -> bytes:
+        """The same for a value of a form."""
+        kept, secret = self._marked(value)
+        if b"%" in secret or b"+" in secret:
+            self.add((unquote_to_bytes(secret), unquote_to_bytes(secret.replace(b"+", b" "))))
+        return kept
 
     def begins_at(self, text: bytes) -> int:
         """Where in the text a secret may have begun that does not end in it; its length if none has."""
-        size = len(text)
-        first = size
-        for needle in self._needles:
-            at = text.find(needle.head, size - needle.reach if size > needle.reach else 0)
-            while at != -1 and at < first:
-                if needle.text.startswith(text[at:]):
-                    first = at
-                    break
-                at = text.find(needle.head, at + 1)
-            if text.endswith(needle.starts):
-                first = min(first, next(size - n for n in (3, 2, 1) if text.endswith(needle.text[:n])))
+        first = size = len(text)
+        if not size:
+            return 0
+        last = text[-1]
+        for needles in self._needles:
+            if last in needles.letters:
+                first = min(first, _begins_at(text, needles))
         return first
+
+    def spelled_begins_at(self, text: bytes) -> int:
+        """The same for secrets that JSON escapes are in."""
+        return spelled_begins_at(text, self._plain)
+
+    @property
+    def spelled_reach(self) -> int:
+        """How far from the end of a text an escape may stand in a secret that is not whole."""
+        return ESCAPE_BYTES * max(map(len, self._plain), default=0)
+
+    def _marked(self, value: bytes) -> tuple[bytes, bytes]:
+        """A value with its scheme kept, and what was marked in it; nothing of what is cut already."""
+        scheme = SCHEME.match(value)
+        at = scheme.end() if scheme else 0
+        secret = value[at:]
+        if not secret or secret.startswith(b"cut-"):
+            return value, b""
+        self.add((secret,))
+        return value[:at] + self.mark(secret), secret
+
+
+def _begins_at(text: bytes, needles: Needles) -> int:
+    size = len(text)
+    first = size
+    for needle in needles.each:
+        at = text.find(needle.head, size - needle.reach if size > needle.reach else 0)
+        while at != -1 and at < first:
+            if needle.text.startswith(text[at:]):
+                first = at
+                break
+            at = text.find(needle.head, at + 1)
+        if text.endswith(needle.starts):
+            first = min(first, next(size - n for n in (3, 2, 1) if text.endswith(needle.text[:n])))
+    return first

@@ -19,12 +19,12 @@ from typing import Any
 
 from arc_proxy.cut import (
     BodyForm,
-    Cutter,
     Fingerprints,
     Secrets,
     cut_query,
     is_secret_header,
     load_secret_key,
+    new_cutter,
 )
 from arc_proxy.errors import ImportRefused, JournalError
 from arc_proxy.export.har_read import HarEntry, Headers, read_har, split_url
@@ -176,5 +176,9 @@ def _cut_body(fields: Headers, body: bytes, secrets: Secrets) -> bytes:
     headers = [(name.decode(), value.decode()) for name, value in fields]
     decoded, note = decode_body(headers, body)
     kind = next((value for name, value in headers if name.lower() == "content-type"), "")
-    form = BodyForm.FORM if "x-www-form-urlencoded" in kind else BodyForm.JSON
-    return Cutter(secrets, form).finish(body if note else decoded)
+    form = BodyForm.JSON
+    if "x-www-form-urlencoded" in kind:
+        form = BodyForm.FORM
+    elif kind.lower().startswith("multipart/"):
+        form = BodyForm.MULTIPART
+    return new_cutter(secrets, form).finish(body if note else decoded)

@@ -18,7 +18,7 @@ from aiohttp.compression_utils import (
     ZSTDDecompressor,
 )
 
-from arc_proxy.cut import BodyForm, Cutter, Secrets
+from arc_proxy.cut import BodyForm, Cutter, MultipartCutter, Secrets, new_cutter
 
 # What one read may decode to, and one side: beyond it is a bomb, and nobody has looked into it.
 PIECE_DECODED_MAX = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ class EncodedCutter:
     __slots__ = ("_cutter", "_decode", "_decoded_bytes", "_held", "_is_over", "dropped")
 
     def __init__(self, secrets: Secrets, form: BodyForm, decode: _Decode | None) -> None:
-        self._cutter = Cutter(secrets, form)
+        self._cutter = new_cutter(secrets, form)
         self._decode = decode
         self._decoded_bytes = 0
         self._held = b""
@@ -80,7 +80,9 @@ class EncodedCutter:
         return decoded
 
 
-def make_cutter(secrets: Secrets, form: BodyForm, content_encoding: bytes) -> Cutter | EncodedCutter:
+def make_cutter(
+    secrets: Secrets, form: BodyForm, content_encoding: bytes
+) -> Cutter | MultipartCutter | EncodedCutter:
     """
     The cutter for a side with this Content-Encoding. One that we do not know is searched as it is.
 
@@ -100,4 +102,4 @@ def make_cutter(secrets: Secrets, form: BodyForm, content_encoding: bytes) -> Cu
         case [b"zstd"] if HAS_ZSTD:
             return EncodedCutter(secrets, form, ZSTDDecompressor().decompress_sync)
         case _:
-            return Cutter(secrets, form)
+            return new_cutter(secrets, form)

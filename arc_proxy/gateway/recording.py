@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVarTuple, Unpack
 
-from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets, cut_query, cut_whole
+from arc_proxy.cut import (
+    BodyForm,
+    Cutter,
+    Fingerprints,
+    MultipartCutter,
+    Secrets,
+    cut_query,
+    cut_whole,
+    is_secret_header,
+)
 from arc_proxy.gateway.config import Capture
 from arc_proxy.gateway.encoded import EncodedCutter, make_cutter
 from arc_proxy.gateway.framing import ResponseStart
@@ -28,9 +37,10 @@ Arguments = TypeVarTuple("Arguments")
 _REQUEST_HEAD, _REQUEST_BODY = RecordKind.REQUEST_HEAD, RecordKind.REQUEST_BODY
 _RESPONSE_HEAD, _RESPONSE_BODY, _END = RecordKind.RESPONSE_HEAD, RecordKind.RESPONSE_BODY, RecordKind.END
 _FULL, _NONE = Capture.FULL, Capture.NONE
-_JSON, _FORM, _OTHER = BodyForm.JSON, BodyForm.FORM, BodyForm.NONE
+_JSON, _FORM, _MULTIPART, _OTHER = BodyForm.JSON, BodyForm.FORM, BodyForm.MULTIPART, BodyForm.NONE
 
 _ENDS = {ended: End(ended=ended).encode() for ended in Ended}
+_HOLD_JSON = (b"text/", b"application/vnd.amazon.eventstream")
 # Of a request that is not to be captured, what tells whose it is and of which kind.
 _BARE_FIELDS = (b"content-type:", b"user-agent:", b"x-arc-")
 
@@ -70,7 +80,9 @@ class _Side:
         self.bytes_left = bytes_max
         self.form = form
         self.encoding = encoding
-        self.cutter: Cutter | EncodedCutter | None = None  # once a first piece was not the last
+        self.cutter: Cutter | MultipartCutter | EncodedCutter | None = (
+            None  # once a first piece was not the last
+        )
         self.dropped = 0  # bytes that were not written, because of a ceiling
         self.is_over = False
 
@@ -152,10 +164,11 @@ class Recording:
 
     @costs_no_traffic
     def response_head(self, start: ResponseStart, origin: str) -> None:
-        if start.status >= 400:
+        form = _form_of(start.content_type)
+        if form is not _OTHER or start.status >= 400:
             self._secrets.expect_base64()
         self._offer(_RESPONSE_HEAD, self.exchange_id, self._response_head(start, origin))
-        self._response = _Side(self._bytes_max, _form_of(start.content_type), start.content_encoding)
+        self._response = _Side(self._bytes_max, form, start.content_encoding)
 
     @costs_no_traffic
     def response_body(self, piece: bytes, is_last: bool) -> None:
@@ -164,7 +177,8 @@ class Recording:
     @costs_no_traffic
     def trailers(self, lines: bytes) -> None:
         if self._capture is not _NONE:
-            self._offer(RecordKind.TRAILERS, self.exchange_id, self._secrets.cut(lines))
+            kept = b"".join(map(self._kept_trailer, lines.splitlines(keepends=True)))
+            self._offer(RecordKind.TRAILERS, self.exchange_id, self._secrets.cut(kept))
 
     @costs_no_traffic
     def end(self, ended: Ended, detail: str = "") -> None:
@@ -184,7 +198,7 @@ class Recording:
         cutter = side.cutter
         if cutter is not None:
             kept = cutter.finish(piece) if is_last else cutter.feed(piece)
-        elif is_last and not side.encoding:
+        elif is_last and not side.encoding and side.form is not _MULTIPART:
             kept = cut_whole(piece, self._secrets, side.form)
         else:
             cutter = side.cutter = make_cutter(self._secrets, side.form, side.encoding)
@@ -220,6 +234,15 @@ class Recording:
         )
         return self._secrets.cut(content)
 
+    def _kept_trailer(self, line: bytes) -> bytes:
+        name, colon, value = line.partition(b":")
+        if not is_secret_header(name):
+            return line
+        text = value.strip()
+        cut, secrets = self._fingerprints.cut_header(name, text)
+        self._secrets.add(secrets)
+        return name + colon + value.replace(text, cut) if text else line
+
     def _kept_target(self, target: str) -> str:
         """A target or URL with a query, without the secrets in it."""
         kept, secrets = cut_query(target, self._fingerprints)
@@ -232,9 +255,9 @@ def _is_bare(line: bytes) -> bool:
 
 
 def _form_of(content_type: bytes) -> BodyForm:
-    """What says nothing or "text" is often JSON all the same."""
-    if b"json" in content_type or not content_type or content_type.startswith(b"text/plain"):
+    """What says nothing, or "text", is often JSON all the same, and streams of events are made of it."""
+    if b"json" in content_type or not content_type or content_type.startswith(_HOLD_JSON):
         return _JSON
     if content_type.startswith(b"application/x-www-form-urlencoded"):
         return _FORM
-    return _OTHER
+    return _MULTIPART if content_type.startswith(b"multipart/") else _OTHER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import logging
 import os
@@ -181,6 +182,20 @@ BODIES = {
     "json": (b"application/json", b'{"mcp_servers":[{"url":"x","authorization_token":"%b"}]}' % KEY),
     "json in headers": (b"application/json", b'{"tools":[{"headers":{"Authorization":"Bearer %b"}}]}' % KEY),
     "a form": (b"application/x-www-form-urlencoded", b"grant_type=x&client_secret=%b" % KEY),
+    "a list": (b"application/json", b'{"api_keys":["first-of-two-keys","%b"]}' % KEY),
+    "json with escapes": (
+        b"application/json",
+        b'{"connection_string":"%b"}' % KEY.replace(b"-", rb"\u002d").replace(b"4", rb"\u0034"),
+    ),
+    "a part of a form": (
+        b"multipart/form-data; boundary=Xy",
+        b'--Xy\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n%b\r\n--Xy--\r\n' % KEY,
+    ),
+    "a session in a part": (
+        b"multipart/form-data; boundary=Xy",
+        b'--Xy\r\nContent-Disposition: form-data; name="session"\r\n\r\n'
+        b'{"tools":[{"type":"mcp","authorization":"%b"}]}\r\n--Xy--\r\n' % KEY,
+    ),
 }
 
 
@@ -197,7 +212,7 @@ async def test_in_a_body_and_echoed(
     provider.play_whole(reply(b"cannot log in with " + KEY))
     wire = await gateway.connect()
     if is_chunked:
-        at = body.index(KEY) + 5
+        at = body.rindex(KEY[-10:]) - 5
         await wire.send(
             gateway.request(
                 "/openai/v1/x", b"Content-Type: " + kind, b"Transfer-Encoding: chunked", method=b"POST"
@@ -214,6 +229,97 @@ async def test_in_a_body_and_echoed(
     assert call.response_body.startswith(b"cannot log in with cut-")
     await gateway.finish()
     assert KEY not in everything_kept(gateway, caplog)
+
+
+MINTED = {
+    "a field": b'{"access_token":"%b","expires_in":3600}' % KEY,
+    "a key by its form": b'{"value":"%b","expires_at":1}' % KEY,
+    "a key by its form, in a list": b'{"keys":[{"id":"x"},"%b"]}' % KEY,
+    "a list": b'{"refresh_tokens":["%b"]}' % KEY,
+    "data of a stream": b'event: a\ndata: {"client_secret":{"value":"%b"}}\n\ndata: [DONE]\n\n' % KEY,
+    "data of a stream, over two lines": b'data: {"id_token":\ndata: "%b"}\n\n' % KEY,
+}
+
+
+@pytest.mark.parametrize("body", MINTED.values(), ids=MINTED)
+@pytest.mark.parametrize("is_whole", [True, False], ids=["in one piece", "in several"])
+async def test_minted_by_the_provider(
+    gateway: Gateway,
+    provider: FakeProvider,
+    caplog: pytest.LogCaptureFixture,
+    body: bytes,
+    is_whole: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    head = (
+        stream_head()
+        if b"data:" in body
+        else stream_head().replace(b"text/event-stream", b"application/json")
+    )
+    at = body.index(KEY)
+    pieces = (
+        [body] if is_whole else [body[: at - 4], body[at - 4 : at + 2], body[at + 2 : at + 9], body[at + 9 :]]
+    )
+    steps = [step for piece in pieces for step in (chunk(piece), Pause(0.002))]
+    provider.play_whole(head, *steps, LAST_CHUNK)
+    wire = await gateway.get("/openai/v1/x")
+    raw = await wire.until(LAST_CHUNK)
+    assert raw.endswith(b"".join(map(chunk, pieces)) + LAST_CHUNK)
+    [call] = await gateway.ended()
+    mark = call.response_body.partition(b"cut-")[2][:8]
+    assert call.response_body == body.replace(KEY, b"cut-" + mark)
+    await gateway.finish()
+    assert KEY not in everything_kept(gateway, caplog)
+
+
+FIELDS = {
+    "Negotiate's token": ("WWW-Authenticate", b"Negotiate " + KEY),
+    "a parameter of a challenge": ("WWW-Authenticate", b'Bearer realm="api", ticket="' + KEY + b'"'),
+    "what a log-in answers": ("Authentication-Info", b"nextnonce=" + KEY),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), FIELDS.values(), ids=FIELDS)
+async def test_in_a_field_of_a_response(
+    gateway: Gateway, provider: FakeProvider, caplog: pytest.LogCaptureFixture, name: str, value: bytes
+) -> None:
+    provider.play_whole(reply(b"again: " + KEY, (name, value.decode()), status="401 Unauthorized"))
+    wire = await gateway.get("/openai/v1/x")
+    raw = await wire.until(b"again: " + KEY)
+    assert value in raw, "what the client gets is untouched"
+    [call] = await gateway.ended()
+    assert call.response_body.startswith(b"again: cut-")
+    await gateway.finish()
+    assert KEY not in everything_kept(gateway, caplog)
+
+
+async def test_in_a_trailer(
+    gateway: Gateway, provider: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    trailers = b"X-T: yes\r\nAuthentication-Info: nextnonce=%b\r\n" % KEY
+    provider.play_whole(stream_head(), chunk(b"data: {}\n\n") + b"0\r\n" + trailers + b"\r\n")
+    wire = await gateway.get("/openai/v1/x", b"TE: trailers")
+    assert (await wire.until(trailers + b"\r\n")).endswith(trailers + b"\r\n")
+    [call] = await gateway.ended()
+    assert call.trailers.startswith(b"X-T: yes\r\nAuthentication-Info: nextnonce=cut-")
+    assert call.trailers.endswith(b"\r\n")
+    await gateway.finish()
+    assert KEY not in everything_kept(gateway, caplog)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized"])
+async def test_echoed_in_base64(
+    gateway: Gateway, provider: FakeProvider, caplog: pytest.LogCaptureFixture, status: str
+) -> None:
+    body = b'{"debug":"%b"}' % base64.b64encode(b"Authorization: Bearer " + KEY)
+    provider.play_whole(reply(body, status=status))
+    wire = await gateway.get("/openai/v1/x", b"Authorization: Bearer " + KEY)
+    await wire.until(body)
+    [call] = await gateway.ended()
+    assert b"cut-" in call.response_body
+    await gateway.finish()
+    kept = everything_kept(gateway, caplog)
+    assert all(base64.b64encode(bytes(before) + KEY)[4:-4] not in kept for before in range(3))
 
 
 async def test_two_calls_with_one_key_show_one_mark(gateway: Gateway) -> None:

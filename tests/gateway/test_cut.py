@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 import os
 import re
 import stat
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -23,7 +26,9 @@ from arc_proxy.cut import (
     cut_query,
     is_secret_header,
     load_secret_key,
+    new_cutter,
 )
+from arc_proxy.wire.credentials import CUT, cut_credentials
 
 KEY = b"sk-canary-0123456789abcdef/+="
 fingerprints = Fingerprints(b"k" * 32)
@@ -51,6 +56,9 @@ SECRET_NAMES = (
     b"X-Key",
     b"Referer",
     b"Location",
+    b"WWW-Authenticate",
+    b"Authentication-Info",
+    b"x-amzn-Remapped-WWW-Authenticate",
 )
 PLAIN_NAMES = (
     b"Content-Type",
@@ -104,6 +112,38 @@ HEADERS = {
         {KEY, quote(KEY, safe="").encode()},
     ),
     "a URL without any": (b"Referer", b"https://u/\xff", b"https://u/\xff", set()),
+    "a challenge": (
+        b"WWW-Authenticate",
+        b'Bearer realm="api, v1", error="invalid_token", error_description="the token is bad=old"',
+        b'Bearer realm="api, v1", error="invalid_token", error_description="the token is bad=old"',
+        set(),
+    ),
+    "a challenge with a token": (
+        b"www-authenticate",
+        b"Negotiate YIIBCAYGKwYBBQUC/+oIH8==, NTLM",
+        b"Negotiate %b, NTLM" % fingerprints.mark(b"YIIBCAYGKwYBBQUC/+oIH8=="),
+        {b"YIIBCAYGKwYBBQUC/+oIH8=="},
+    ),
+    "a challenge with a nonce, and a URL with a token": (
+        b"WWW-Authenticate",
+        b'Digest realm="x", qop=auth, nonce="dcd98b7102dd2f0e", Bearer authorization_uri="https://u/?token=t0k3n"',
+        b'Digest realm="x", qop=auth, nonce="%b", Bearer authorization_uri="https://u/?token=%b"'
+        % (fingerprints.mark(b"dcd98b7102dd2f0e"), fingerprints.mark(b"t0k3n")),
+        {b"dcd98b7102dd2f0e", b"t0k3n"},
+    ),
+    "what a log-in answers": (
+        b"Authentication-Info",
+        b'nextnonce="47364c23432d2e13", access-token=' + KEY.replace(b"=", b""),
+        b'nextnonce="%b", access-token=%b'
+        % (fingerprints.mark(b"47364c23432d2e13"), fingerprints.mark(KEY.replace(b"=", b""))),
+        {b"47364c23432d2e13", KEY.replace(b"=", b"")},
+    ),
+    "a realm that is a key": (
+        b"WWW-Authenticate",
+        b'Bearer realm="sk-ant-api03-Ab3dE5gH1jKlMn"',
+        b'Bearer realm="%b"' % fingerprints.mark(b"sk-ant-api03-Ab3dE5gH1jKlMn"),
+        {b"sk-ant-api03-Ab3dE5gH1jKlMn"},
+    ),
     "a subprotocol": (
         b"Sec-WebSocket-Protocol",
         b"realtime, openai-insecure-api-key." + KEY + b", openai-beta.realtime-v1",
@@ -135,7 +175,7 @@ def cut_in_pieces(pieces: list[bytes], form: BodyForm, secrets: Secrets | None =
     if secrets is None:
         secrets = Secrets(fingerprints)
         secrets.add([KEY])
-    cutter = Cutter(secrets, form)
+    cutter = new_cutter(secrets, form)
     return b"".join([cutter.feed(piece) for piece in pieces]) + cutter.finish()
 
 
@@ -241,9 +281,142 @@ BODIES = {
     ),
 }
 
+MINTED = b"sk-ant-api03-Ab3dE5gH1jKlMn0pQrSt"
+MINTED_MARK = fingerprints.mark(MINTED)
+
+
+def json_body(body: bytes, *secrets: bytes) -> tuple[bytes, BodyForm, bytes]:
+    """A JSON body with `%b` where each secret stands, and what is kept of it."""
+    return body % secrets, BodyForm.JSON, body % tuple(map(fingerprints.mark, secrets))
+
+
+def unchanged(body: bytes, form: BodyForm = BodyForm.JSON) -> tuple[bytes, BodyForm, bytes]:
+    return body, form, body
+
+
+def multipart(*parts: tuple[bytes, bytes], boundary: bytes = b"-----Xy") -> bytes:
+    """Each part the fields of its head, and its content."""
+    lines = [b"--%b\r\n%b\r\n\r\n%b\r\n" % (boundary, head, content) for head, content in parts]
+    return b"".join(lines) + b"--%b--\r\n" % boundary
+
+
+def multipart_body(*parts: tuple[bytes, bytes, bytes]) -> tuple[bytes, BodyForm, bytes]:
+    """Of each part what is sent and what is kept."""
+    sent = multipart(*((head, content) for head, content, _ in parts))
+    return sent, BodyForm.MULTIPART, multipart(*((head, kept) for head, _, kept in parts))
+
+
+def field(name: bytes, more: bytes = b"") -> bytes:
+    return b'Content-Disposition: form-data; name="%b"%b' % (name, more)
+
+
+BODIES |= {
+    "a list of keys": json_body(b'{"api_keys": ["%b", "%b"], "x": ["y"]}', b"k3y-1]", b"k3y-2"),
+    "a list under a name for one": json_body(b'{"headers":{"Authorization":["Bearer %b"]}}', b"t0k3n"),
+    "a list of tokens": json_body(b'{"accessTokens":["%b"],"max_tokens":1}', b"t0k3n"),
+    "a list that never ends": (
+        b'{"api_keys":["k3y-1","k3y-2',
+        BodyForm.JSON,
+        b'{"api_keys":["%b","%b' % (fingerprints.mark(b"k3y-1"), fingerprints.mark(b"k3y-2")),
+    ),
+    "a list of objects": json_body(b'{"secret_keys":["%b",{"id":"x"}],"y":"z"}', b"k3y-1"),
+    "a field in the data of a stream": json_body(
+        b'event: minted\ndata: {"x":"y","access_token":"%b"}\n\ndata: [DONE]\n\n', b"t0k3n"
+    ),
+    "a field over several lines of data": json_body(
+        b'data: {"access_token":\ndata: "%b",\r\ndata: "api_keys"\r\ndata: : [\r\ndata: "%b"]}\n\n',
+        b"t0k3n",
+        b"k3y-1",
+    ),
+    "a minted key, by its form": json_body(
+        b'{"value": "%b", "expires_at": 1}', b"ek_68af296e8e408191a1120ab6"
+    ),
+    "a minted key in a stream": json_body(b'data: {"key":"%b"}\n\n', MINTED),
+    "minted keys in a list": json_body(b'["%b","%b"]', MINTED, b"ya29.a0AfH6SMBx_x-0123456789"),
+    "a JWT": json_body(b'{"secret":"%b"}', b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP-mB92K27"),
+    "Google's token of a session": json_body(b'{"name":"%b"}', b"auth_tokens/0123456789abcdef0123"),
+    "a header of another name": json_body(b'{"headers":{"X-Up":"Bearer %b"}}', b"0123456789abcdef"),
+    "a minted key that never ends": (
+        b'{"key":"' + MINTED,
+        BodyForm.JSON,
+        b'{"key":"' + MINTED_MARK,
+    ),
+    "a minted key with escapes": (
+        b'{"key":"\\u0073k-ant-api03-Ab3dE5gH1jKl\\u004dn0pQrSt"}',
+        BodyForm.JSON,
+        b'{"key":"%b"}' % fingerprints.mark(b"\\u0073k-ant-api03-Ab3dE5gH1jKl\\u004dn0pQrSt"),
+    ),
+    "a field with an escape in its name": json_body(rb'{"api\u005fkey":"%b"}', b"t0k3n"),
+    "echoed with escapes": (
+        rb'{"x":"your key sk\u002Dcanary-0123456789abcde\u0066\/\u002b\u003d."}',
+        BodyForm.JSON,
+        b'{"x":"your key %b."}' % MARK,
+    ),
+    "echoed with escapes and then cut off": (
+        rb'{"x":"your key sk-canary\u002D01234567',
+        BodyForm.JSON,
+        b'{"x":"your key %b' % fingerprints.mark(rb"sk-canary\u002D01234567"),
+    ),
+    "escapes of other things": unchanged(rb'{"x":"\u003cb\u003e \u0041 \\u0041 sk-\u00e9 \u002b"}'),
+    "a key in prose": unchanged(b'{"content":"use %b, or \\"%b\\""}' % (MINTED, MINTED)),
+    "what only begins like a key": unchanged(
+        b'{"a":"sk-learn-documentation-pages","b":"sk-SK-Chirp3-HD-Achernar","c":"xai-responses-v1",'
+        b'"d":"eyJsYXN0IjoiMTIzNDU2Nzg5MCJ9","e":"Basic understanding","f":"Bearer","g":"sk-","h":"AIza?"}'
+    ),
+    "the beginning of a word at the end": unchanged(b'{"a":"sk-'),
+    "counts of tokens": unchanged(
+        b'{"max_tokens":1,"usage":{"prompt_cache_miss_tokens":2,"text_tokens":[1]}}'
+    ),
+    "arguments of a tool": unchanged(b'{"input":{"password":"mellon","code":"x","token":"y"}}'),
+    "parts": multipart_body(
+        (field(b"model"), b"whisper-1", b"whisper-1"),
+        (field(b"api_key"), b"t0k3n", fingerprints.mark(b"t0k3n")),
+        (
+            field(b"client_secret") + b"\r\nContent-Type: text/plain",
+            b"a\r\n--b",
+            fingerprints.mark(b"a\r\n--b"),
+        ),
+        (field(b"token"), b"", b""),
+        (
+            b"content-type: text/plain\r\ncontent-disposition: form-data; name=db_password",
+            b"p",
+            fingerprints.mark(b"p"),
+        ),
+        (
+            field(b"file", b'; filename="a.mp3"') + b"\r\nContent-Type: audio/mpeg",
+            b'\n\n"token":"x\r',
+            b'\n\n"token":"x\r',
+        ),
+        (
+            field(b"session"),
+            b'{"client_secret":"s3cret"}',
+            b'{"client_secret":"%b"}' % fingerprints.mark(b"s3cret"),
+        ),
+        (field(b"note"), b"my key is " + KEY, b"my key is " + MARK),
+    ),
+    "a part with a private key": multipart_body(
+        (
+            field(b"private_key", b'; filename="key.pem"'),
+            b"-----BEGIN KEY-----\r\nMIIE\r\n-----END KEY-----\r\n",
+            fingerprints.mark(b"-----BEGIN KEY-----\r\nMIIE\r\n-----END KEY-----\r\n"),
+        ),
+    ),
+    "a part that never ends": (
+        b"--b\r\n" + field(b"api_key") + b"\r\n\r\nt0k3n",
+        BodyForm.MULTIPART,
+        b"--b\r\n" + field(b"api_key") + b"\r\n\r\n" + fingerprints.mark(b"t0k3n"),
+    ),
+    "parts with bare line feeds": (
+        b"--b\n%b\n\nt0k3n\n--b--\n" % field(b"api_key"),
+        BodyForm.MULTIPART,
+        b"--b\n%b\n\n%b\n--b--\n" % (field(b"api_key"), fingerprints.mark(b"t0k3n")),
+    ),
+    "no multipart body": unchanged(b"nothing of the kind", BodyForm.MULTIPART),
+}
+
 
 @pytest.mark.parametrize(("body", "form", "kept"), BODIES.values(), ids=BODIES)
-@given(cuts=st.lists(st.integers(0, 80), max_size=6))
+@given(cuts=st.lists(st.integers(0, 400), max_size=6))
 def test_cuts_a_body_in_any_pieces(body: bytes, form: BodyForm, kept: bytes, cuts: list[int]) -> None:
     assert cut_in_pieces(in_pieces(body, cuts), form) == kept
 
@@ -327,6 +500,98 @@ def test_a_group_without_end_is_held_no_longer_than_allowed() -> None:
         kept += cutter.feed(b"s3cr3t" * (HELD_BYTES_MAX // 30))
     kept += cutter.finish(b'"},"x":"y"}')
     assert re.fullmatch(rb'\{"authentication":\{"cut":"cut-[0-9a-f]{8}"\},"x":"y"\}', kept)
+
+
+def test_a_list_without_end_is_held_no_longer_than_allowed() -> None:
+    cutter = Cutter(Secrets(fingerprints), BodyForm.JSON)
+    kept = cutter.feed(b'{"api_keys": ["')
+    for _ in range(10):
+        kept += cutter.feed(b"s3cr3t" * (HELD_BYTES_MAX // 30))
+    kept += cutter.finish(b'"],"x":"y"}')
+    assert re.fullmatch(rb'\{"api_keys": \["cut-[0-9a-f]{8}"\],"x":"y"\}', kept)
+
+
+def test_a_file_that_begins_like_a_jwt_is_none() -> None:
+    body = b'{"data":"eyJ%b"}' % (b"aGVsbG8" * (HELD_BYTES_MAX // 5))
+    for size in (1000, 65536, len(body)):
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        assert cut_in_pieces(pieces, BodyForm.JSON) == body
+
+
+def test_a_part_without_end_is_held_no_longer_than_allowed() -> None:
+    cutter = new_cutter(Secrets(fingerprints), BodyForm.MULTIPART)
+    kept = cutter.feed(b"--b\r\n" + field(b"token") + b"\r\n\r\n")
+    for _ in range(10):
+        kept += cutter.feed(b"s3cr3t\r\n" * (HELD_BYTES_MAX // 40))
+    kept += cutter.feed(b"\r\n-") + cutter.finish(b"-b--\r\n")
+    assert re.fullmatch(rb'--b\r\n[^\r\n]+"token"\r\n\r\ncut-[0-9a-f]{8}\r?\n--b--\r\n', kept)
+
+
+names = st.sampled_from(
+    [
+        "api_key",
+        "apiKeys",
+        "Authorization",
+        "authentication",
+        "client_secret",
+        "key",
+        "value",
+        "token",
+        "x",
+        'n"s',
+    ]
+)
+leaves = st.sampled_from(["", "a", 'b"c\\', "\u00e9+/", "cut", "sk-", MINTED.decode(), 1, None])
+documents = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    document=st.dictionaries(names, documents, max_size=4),
+    is_ascii=st.booleans(),
+    indent=st.sampled_from([None, 1]),
+    cuts=st.lists(st.integers(0, 400), max_size=8),
+)
+def test_a_document_loses_its_credentials_and_nothing_else(
+    document: dict[str, Any], is_ascii: bool, indent: int | None, cuts: list[int]
+) -> None:
+    body = json.dumps(document, ensure_ascii=is_ascii, indent=indent).encode()
+    kept = cut_in_pieces(in_pieces(body, cuts), BodyForm.JSON)
+    assert MINTED not in kept
+    plain = re.sub(rb"cut-[0-9a-f]{8}", CUT.encode(), kept)
+    assert cut_credentials(json.loads(plain)) == cut_credentials(document)
+
+
+@given(
+    text=st.text(alphabet='ab"\\:{[]}, \n-_sk', max_size=200),
+    cuts=st.lists(st.integers(0, 200), max_size=8),
+    form=st.sampled_from([BodyForm.JSON, BodyForm.MULTIPART]),
+)
+def test_what_looks_like_json_comes_out_as_it_is(text: str, cuts: list[int], form: BodyForm) -> None:
+    body = text.encode()
+    assert cut_in_pieces(in_pieces(body, cuts), form) == body
+
+
+@given(content=st.binary(max_size=200), cuts=st.lists(st.integers(0, 300), max_size=8))
+def test_a_part_without_credentials_comes_out_as_it_is(content: bytes, cuts: list[int]) -> None:
+    body = multipart((field(b"file", b'; filename="x"'), content), boundary=b"b")
+    assert cut_in_pieces(in_pieces(body, cuts), BodyForm.MULTIPART) == body
+
+
+@pytest.mark.corpus
+def test_no_recorded_prompt_or_reply_loses_anything(shared: Path) -> None:
+    bodies = 0
+    with gzip.open(shared / "wire" / "exchanges.jsonl.gz") as lines:
+        for line in lines:
+            exchange = json.loads(line)
+            for side in ("request_body", "response_body"):
+                body = (exchange.get(side) or "").encode()
+                bodies += bool(body)
+                assert cut_in_pieces([body], BodyForm.JSON) == body, exchange["path"]
+    assert bodies > 10_000
 
 
 def test_long_credentials_do_not_add_up_in_memory() -> None:

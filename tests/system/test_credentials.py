@@ -15,6 +15,9 @@ from tests.fake_provider import BODY, FakeProvider, Pause, Received, Step, chunk
 from tests.system.installation import Installation
 
 CANARY = "sk-canary-7Q2xZv9LmTt4RwYb8Kd3"
+# That the provider makes, so that nobody knows them from the request.
+MINTED = "ek_mintedc8Hn2WqXs5JpLr0Vt"
+TICKET = "YIIBticket9Fq3ZkBv6NmXc1Ds"
 
 PLACES = {
     "authorization": ("/openai/v1/chat/completions", [f"Authorization: Bearer {CANARY}"]),
@@ -49,13 +52,16 @@ def echo(request: Received) -> Iterable[Step]:
     if b"/messages" in request.line:
         text = f"invalid x-api-key: {CANARY}"
         error = {"type": "error", "error": {"type": "authentication_error", "message": text}}
-        yield reply(json.dumps(error).encode(), ("x-echo", CANARY), status="401 Unauthorized")
+        challenge = ("WWW-Authenticate", f'Negotiate {TICKET}, Bearer realm="api"')
+        yield reply(json.dumps(error).encode(), ("x-echo", CANARY), challenge, status="401 Unauthorized")
         return
     half = len(CANARY) // 2
     yield stream_head(("x-echo", CANARY))
     yield chunk(b'data: {"error": {"message": "Incorrect API key provided: ' + CANARY[:half].encode())
     yield Pause(0.05)
-    yield chunk(CANARY[half:].encode() + b'"}}\n\ndata: [DONE]\n\n') + b"0\r\n\r\n"
+    yield chunk(CANARY[half:].encode() + b'"}}\n\ndata: {"value":"' + MINTED[:9].encode())
+    yield Pause(0.05)
+    yield chunk(MINTED[9:].encode() + b'"}\n\ndata: [DONE]\n\n') + b"0\r\n\r\n"
 
 
 async def ask(port: int, target: str, fields: list[str]) -> bytes:
@@ -101,9 +107,10 @@ def everything_kept(data_dir: Path) -> Iterator[tuple[str, bytes]]:
 
 async def test_a_canary_key_is_found_nowhere(provider: FakeProvider, data_dir: Path) -> None:
     provider.answer = echo
+    answers = b""
     with Installation(data_dir, provider.url) as installation:
         for target, fields in PLACES.values():
-            await ask(installation.port, target, fields)
+            answers += await ask(installation.port, target, fields)
         calls = installation.calls()
         assert len(calls) >= len(PLACES) - 2, "what was refused before it was a request need not be a call"
         surfaces = {
@@ -116,9 +123,11 @@ async def test_a_canary_key_is_found_nowhere(provider: FakeProvider, data_dir: P
         }
         for call in calls:
             surfaces[f"show {call['call_id']}"] = installation.cli("show", call["call_id"], "--json")
-    needle = CANARY.encode()
-    assert [name for name, text in surfaces.items() if CANARY in text] == []
-    assert [name for name, content in everything_kept(data_dir) if needle in content] == []
-    assert any(needle in bytes(request.head) for request in provider.requests), (
+    for secret in (CANARY, MINTED, TICKET):
+        needle = secret.encode()
+        assert [name for name, text in surfaces.items() if secret in text] == []
+        assert [name for name, content in everything_kept(data_dir) if needle in content] == []
+    assert any(CANARY.encode() in bytes(request.head) for request in provider.requests), (
         "the provider must have had it"
     )
+    assert all(secret.encode() in answers for secret in (CANARY, MINTED[9:], TICKET)), "and the client"
