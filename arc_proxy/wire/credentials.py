@@ -2,53 +2,26 @@
 Credentials that stand in a field of a body, cut before the body is stored anywhere but the journal. No I/O.
 
 Anthropic's `mcp_servers` carry an `authorization_token`, OpenAI's MCP tools an `authorization` or `headers`,
-Azure's data sources a search key, LiteLLM and OpenRouter an `api_key`, sign-in endpoints OAuth tokens. Only
-fields so named are cut: what stands inside a text is masked on request, by pattern, elsewhere.
+Azure's data sources a search key, LiteLLM and OpenRouter an `api_key`, sign-in endpoints OAuth tokens. What
+is cut is what `arc_proxy.cut` cuts on its way to the journal, which other writers (ArcTracer, the mitmproxy
+addon) leave in: what stands inside a text is masked on request, by pattern, elsewhere.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from arc_proxy.cut.fields import holds_credentials, is_field, is_group, is_group_field
+from arc_proxy.cut.names import KEY, KEY_BYTES_MAX
 from arc_proxy.errors import WireError
 from arc_proxy.wire.document import JsonObject
 
 CUT = "cut"
 
-_FIELDS = frozenset(
-    {
-        "authorization",
-        "authorization_token",
-        "proxy-authorization",
-        "cookie",
-        "api_key",
-        "api-key",
-        "apikey",
-        "x-api-key",
-        "x-goog-api-key",
-        "access_token",
-        "refresh_token",
-        "id_token",
-        "client_secret",
-        "connection_string",
-    }
-)
-# As people write them: "authorization", "Authorization", "API_KEY", "apiKey".
-_SPELLINGS = frozenset(
-    spelling.encode()
-    for field in _FIELDS
-    for spelling in (field, field.upper(), field.title(), field.capitalize())
-) | {b"apiKey"}
-# The names of all fields that hold a text and are about as long as one of ours: quicker than to look for
-# each of ours in either case.
-_NAMES = re.compile(rb'"([A-Za-z_-]{6,20})"\s*:\s*"')
-_KEY_TYPE = b'"api_key"'  # also as a value: {"type": "api_key", "key": "..."}, Azure's data sources
-
 
 def may_hold_credentials(raw: bytes) -> bool:
     """Whether a document needs to be searched; nearly none does, and that is found out in microseconds."""
-    return _KEY_TYPE in raw or not _SPELLINGS.isdisjoint(_NAMES.findall(raw))
+    return holds_credentials(raw)
 
 
 def cut_credentials(body: JsonObject) -> JsonObject:
@@ -64,17 +37,32 @@ def cut_credentials(body: JsonObject) -> JsonObject:
 
 
 def _cut_field(field: str, value: Any) -> Any:
+    name = field.encode(errors="surrogatepass")
     if isinstance(value, str):
-        return CUT if field.lower() in _FIELDS else value
+        return CUT if is_field(name) or _is_key(value) else value
+    if isinstance(value, list) and is_field(name):
+        return [CUT if isinstance(item, str) else _cut(item) for item in value]
+    if isinstance(value, dict) and is_group(name):
+        return {
+            key: CUT if _is_secret_member(key, item) else _cut_field(key, item) for key, item in value.items()
+        }
     return _cut(value)
 
 
 def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return CUT if _is_key(value) else value
     if isinstance(value, list):
         return [_cut(item) for item in value]
     if isinstance(value, dict):
-        cut = {field: _cut_field(field, item) for field, item in value.items()}
-        if value.get("type") == "api_key" and "key" in value:
-            cut["key"] = CUT
-        return cut
+        return {field: _cut_field(field, item) for field, item in value.items()}
     return value
+
+
+def _is_secret_member(field: str, value: Any) -> bool:
+    return isinstance(value, str) and is_group_field(field.encode(errors="surrogatepass"))
+
+
+def _is_key(text: str) -> bool:
+    # A prompt need not be encoded to be seen as none.
+    return len(text) <= KEY_BYTES_MAX and KEY.fullmatch(text.encode(errors="surrogatepass")) is not None

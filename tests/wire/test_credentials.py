@@ -23,6 +23,9 @@ PLACES: dict[str, dict[str, Any]] = {
     "an OAuth answer": {"access_token": KEY, "refresh_token": KEY, "id_token": KEY},
     "an OAuth request": {"client_secret": KEY},
     "a field in capitals": {"API_KEY": KEY},
+    "a list of keys": {"api_keys": [KEY, KEY]},
+    "a session's secret": {"client_secret": {"value": KEY, "expires_at": 1}},
+    "any field, if it is a key by its form": {"metadata": {"note": "sk-ant-api03-" + KEY}},
 }
 
 
