@@ -6,7 +6,7 @@ import re
 from enum import Enum
 
 from arc_proxy.cut.escapes import ends_in_escape
-from arc_proxy.cut.fields import VALUE_END, Found, find_anchors, find_fields, name_begins_at
+from arc_proxy.cut.fields import SHORT_BYTES_MAX, VALUE_END, Found, find_anchors, find_fields, name_begins_at
 from arc_proxy.cut.heads import SECRET_BYTES_MIN
 from arc_proxy.cut.names import FORM_FIELD
 from arc_proxy.cut.secrets import Secrets
@@ -74,6 +74,7 @@ class Cutter:
         self._held = b""
         self._value_end = b""  # of a value that was cut without knowing where it ends, while inside it
         self.cuts = 0  # how often something was cut
+        secrets.expect_pieces()
 
     @property
     def is_holding(self) -> bool:
@@ -116,9 +117,19 @@ class Cutter:
         inside a secret that has begun: it would have to have a quote in it.
         """
         secrets = self._secrets
-        anchors = find_anchors(text)
         size = len(text)
         end = name_begins_at(text)
+        finder = secrets.finder
+        if (
+            size < SHORT_BYTES_MAX
+            and finder
+            and not finder.find_matches_as_indexes(text)
+            and end == secrets.begins_at(text) == size
+            and b"\\" not in text[-6:]
+        ):
+            self._held = b""
+            return text
+        anchors = find_anchors(text)
         has_escapes = False
         if anchors:
             found = find_fields(text, anchors)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
@@ -42,8 +43,9 @@ _FIRST_BARE_ESCAPE = _FIRST_ESCAPE + len(ESCAPE_STARTS)
 # and over an image at 0.1, but takes 5 where nearly all is quotes, as in the small pieces of a stream. The
 # second looks at each byte, 2 ns; words that occur nowhere keep it from skipping.
 _LONG = BytesAhoCorasick(_ANCHORS, implementation=Implementation.DFA)
-_SHORT = BytesAhoCorasick([*_ANCHORS, b"\xff~#@", b"\xfeZ!|"], implementation=Implementation.DFA)
-_SHORT_BYTES_MAX = 1024
+_SEES_EACH_BYTE = [*_ANCHORS, b"\xff~#@", b"\xfeZ!|"]
+_SHORT = BytesAhoCorasick(_SEES_EACH_BYTE, implementation=Implementation.DFA)
+SHORT_BYTES_MAX = 1024
 
 Anchors = list[tuple[int, int, int]]  # which, where it begins and ends
 
@@ -89,7 +91,12 @@ class Found(NamedTuple):
 
 def find_anchors(text: bytes) -> Anchors:
     """Where there may be a credential; nowhere, nearly always."""
-    return (_SHORT if len(text) < _SHORT_BYTES_MAX else _LONG).find_matches_as_indexes(text)
+    return (_SHORT if len(text) < SHORT_BYTES_MAX else _LONG).find_matches_as_indexes(text)
+
+
+def make_finder(probes: Iterable[bytes]) -> BytesAhoCorasick:
+    """Finds something in a short text that holds an anchor or one of the probes. Takes 0.2 ms to make."""
+    return BytesAhoCorasick([*_SEES_EACH_BYTE, *probes], implementation=Implementation.DFA)
 
 
 def find_fields(text: bytes, anchors: Anchors) -> Found:

@@ -14,12 +14,17 @@ from urllib.parse import quote_from_bytes
 from ahocorasick_rs import BytesAhoCorasick
 
 from arc_proxy.cut.escapes import any_spelling
+from arc_proxy.cut.fields import make_finder
 from arc_proxy.cut.heads import SECRET_BYTES_MIN, cut_header
 
 # Marks and the like that are kept in memory.
 REMEMBERED_MAX = 1024
 # Keys are shorter; the marks of longer values are made anew each time, so that memory stays bounded.
 REMEMBERED_BYTES_MAX = 4096
+
+# Finders that are kept, 0.2 MB each; and how often one has to be asked for before it is made.
+FINDERS_MAX = 8
+FINDER_ASKED_MIN = 3
 
 # Of each form, what a probe finds: words and short codes have none in common with it.
 PROBE_BYTES = 16
@@ -63,6 +68,8 @@ class Fingerprints:
         self._needles: dict[bytes, Needles] = {}
         self._base64: dict[bytes, Needles] = {}
         self._spellings: dict[bytes, re.Pattern[bytes]] = {}
+        self._finders: dict[tuple[bytes, ...], BytesAhoCorasick] = {}
+        self._asked: dict[tuple[bytes, ...], int] = {}
         self._headers: dict[tuple[bytes, bytes], tuple[bytes, tuple[bytes, ...]]] = {}
 
     def mark(self, value: bytes) -> bytes:
@@ -108,6 +115,22 @@ class Fingerprints:
         if known is None:
             known = any_spelling(secret)
             _remember(self._spellings, secret, known, len(secret))
+        return known
+
+    def finder(self, secrets: tuple[bytes, ...]) -> BytesAhoCorasick | None:
+        """
+        Finds anything that is to be cut in a short text, these secrets in all their forms too.
+
+        None where they have not come again and again, or others did before them.
+        """
+        known = self._finders.get(secrets)
+        if known is None and len(self._finders) < FINDERS_MAX:
+            asked = self._asked.get(secrets, 0) + 1
+            _remember(self._asked, secrets, asked, sum(map(len, secrets)))
+            if asked >= FINDER_ASKED_MIN:
+                forms = (self.needles, self.base64_needles)
+                needles = [needle for secret in secrets for form in forms for needle in form(secret).each]
+                known = self._finders[secrets] = make_finder(each.text[-PROBE_BYTES:] for each in needles)
         return known
 
     def _made(self, secret: bytes, forms: Iterable[bytes], probes: BytesAhoCorasick | None = None) -> Needles:

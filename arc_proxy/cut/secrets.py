@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
+from ahocorasick_rs import BytesAhoCorasick
+
 from arc_proxy.cut.escapes import ESCAPE_BYTES, read_text, spelled_begins_at, unescaped
 from arc_proxy.cut.fingerprints import PROBED_BYTES_MAX, Fingerprints, Needles
 from arc_proxy.cut.heads import SCHEME, SECRET_BYTES_MIN
@@ -13,16 +15,23 @@ from arc_proxy.cut.heads import SCHEME, SECRET_BYTES_MIN
 class Secrets:
     """The credentials of one exchange: found in its heads and its bodies, looked for in all of it."""
 
-    __slots__ = ("_fingerprints", "_needles", "_plain")
+    __slots__ = ("_fingerprints", "_needles", "_plain", "finder")
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         self._fingerprints = fingerprints
         self._needles: list[Needles] = []
         self._plain: list[bytes] = []
+        # Finds all of them and whatever else is to be cut in a short text. None: look for each.
+        self.finder: BytesAhoCorasick | None = None
+
+    def expect_pieces(self) -> None:
+        """Many short texts are to come."""
+        self.finder = self._fingerprints.finder(tuple(self._plain))
 
     def add(self, secrets: Iterable[bytes]) -> None:
         for secret in secrets:
             if len(secret) >= SECRET_BYTES_MIN and secret not in self._plain:
+                self.finder = None
                 self._plain.append(secret)
                 self._needles.append(self._fingerprints.needles(secret))
 

@@ -28,6 +28,7 @@ from arc_proxy.cut import (
     load_secret_key,
     new_cutter,
 )
+from arc_proxy.cut.fingerprints import FINDER_ASKED_MIN, FINDERS_MAX
 from arc_proxy.wire.credentials import CUT, cut_credentials
 
 KEY = b"sk-canary-0123456789abcdef/+="
@@ -579,6 +580,42 @@ def test_what_looks_like_json_comes_out_as_it_is(text: str, cuts: list[int], for
 def test_a_part_without_credentials_comes_out_as_it_is(content: bytes, cuts: list[int]) -> None:
     body = multipart((field(b"file", b'; filename="x"'), content), boundary=b"b")
     assert cut_in_pieces(in_pieces(body, cuts), BodyForm.MULTIPART) == body
+
+
+STREAM = [
+    b'data: {"x":"',
+    KEY[:7],
+    KEY[7:] + b'"}\n\n',
+    b'data: {"id_',
+    b'token":"t0k3n"}\n\n',
+    b"data: 1\n\n",
+]
+
+
+def test_a_key_that_comes_again_and_again_is_cut_as_the_first_time() -> None:
+    ours = Fingerprints(b"k" * 32)
+    for _ in range(2 * FINDER_ASKED_MIN):
+        secrets = Secrets(ours)
+        secrets.add([KEY])
+        secrets.expect_base64()
+        pieces = [*STREAM, base64.b64encode(KEY) + b"\n"]
+        kept = cut_in_pieces(pieces, BodyForm.JSON, secrets)
+        assert kept.count(b"cut-") == 3
+        assert KEY not in kept
+        assert b"t0k3n" not in kept
+        assert base64.b64encode(KEY)[:-2] not in kept
+
+
+def test_few_finders_are_kept_whoever_comes() -> None:
+    ours = Fingerprints(b"k" * 32)
+    found = 0
+    for number in range(100):
+        for _ in range(FINDER_ASKED_MIN):
+            secrets = Secrets(ours)
+            secrets.add([b"sk-canary-%06d" % number])
+            secrets.expect_pieces()
+        found += secrets.finder is not None
+    assert found == FINDERS_MAX
 
 
 @pytest.mark.corpus
