@@ -17,8 +17,9 @@ from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from arc_proxy.gateway.decide import UNREADABLE
-from arc_proxy.gateway.forward import Exchange
+from arc_proxy.gateway.forward import Exchange, Payload
 from arc_proxy.gateway.hangup import reset
+from arc_proxy.gateway.repeat import Asked, RepeatedBody, Repeats
 from arc_proxy.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -37,10 +38,12 @@ UPSTREAMS_MAX = 4
 LINGER_S = 5.0
 
 
-# Why the socket is not read: a body that nobody takes, requests ahead of their turn, a full upstream.
+# Why the socket is not read: a body that nobody takes (the parser holds it, or nobody parses it), requests
+# ahead of their turn, a full upstream.
 HOLD_PARSER = 1
 HOLD_PIPELINE = 2
 HOLD_UPSTREAM = 4
+HOLD_BODY = 8
 
 
 class ClientConnection(asyncio.Protocol):
@@ -54,6 +57,8 @@ class ClientConnection(asyncio.Protocol):
         self._upstreams: dict[object, UpstreamConnection] = {}
         self._latest: UpstreamConnection | None = None
         self._queue: deque[tuple[RawRequestMessage, StreamReader]] = deque()
+        self._repeats = Repeats()
+        self._coming: RepeatedBody | None = None  # the body of a repeated head that is not all there
         self._holds = 0
         self._is_deaf = False  # what comes is thrown away
         self._is_garbled = False  # what the parser refused may go on for a while
@@ -80,6 +85,15 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
             return
+        if self._coming is not None:
+            data = self._take_body(self._coming, data)
+            if not data or self._is_deaf:
+                return
+        elif self.exchange is None and not self._queue:
+            again = self._repeats.match(data)
+            if again is not None:
+                self._begin_again(*again)
+                return
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except (HttpProcessingError, ValueError):
@@ -87,6 +101,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if upgraded:
             self._is_deaf = True  # a request to switch protocols is refused, and the connection closed
+        self._repeats.note(data, [message for message, _ in messages])
         self._queue.extend(messages)
         if len(self._queue) >= PIPELINE_MAX:
             self._hold(HOLD_PIPELINE)  # the parser has stopped too
@@ -132,6 +147,14 @@ class ClientConnection(asyncio.Protocol):
             # Not at once: whoever reads the stream has not used yet what it just took out.
             self.loop.call_soon(self._parse_rest)
 
+    # What the body of a repeated head calls.
+
+    def hold_body(self) -> None:
+        self._hold(HOLD_BODY)
+
+    def release_body(self) -> None:
+        self._release(HOLD_BODY)
+
     # What an exchange calls.
 
     @property
@@ -175,7 +198,7 @@ class ClientConnection(asyncio.Protocol):
         if closes or has_rest or self.gateway.is_draining:
             self._is_deaf = True
             self._queue.clear()
-            self._release(HOLD_PARSER | HOLD_PIPELINE)
+            self._release(HOLD_PARSER | HOLD_PIPELINE | HOLD_BODY)
             lingers = has_rest or self._is_garbled
             self.gateway.outbox.send(self._linger if lingers else self._close, b"")
         elif self._queue:
@@ -213,13 +236,33 @@ class ClientConnection(asyncio.Protocol):
     def _next(self) -> None:
         if self.exchange is not None or not self._queue or self.transport is None:
             return
-        request = self._queue.popleft()
+        message, payload = self._queue.popleft()
         self._parser.message_consumed()
         if len(self._queue) < PIPELINE_MAX // 2 and self._holds & HOLD_PIPELINE:
             self._release(HOLD_PIPELINE)
             self.loop.call_soon(self._parse_rest)
-        self.exchange = Exchange(self, *request)
+        asked = self.gateway.ask(message)
+        self._repeats.remember(asked)
+        self._begin(asked, payload)
+
+    def _begin(self, asked: Asked, payload: Payload) -> None:
+        self.exchange = Exchange(self, asked, payload)
         self.exchange.begin()
+
+    def _begin_again(self, asked: Asked, length: int, came: bytes) -> None:
+        body = RepeatedBody(self, length)
+        body.feed(came)
+        self._coming = None if body.is_eof() else body
+        self._begin(asked, body)
+
+    def _take_body(self, body: RepeatedBody, data: bytes) -> bytes:
+        """More of a repeated head's body has come; what stands behind it is for the parser."""
+        rest = body.feed(data)
+        if body.is_eof():
+            self._coming = None
+        if self.exchange is not None:
+            self.exchange.client_data()
+        return rest
 
     def _parse_rest(self) -> None:
         if self.transport is not None:

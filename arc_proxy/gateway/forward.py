@@ -11,9 +11,8 @@ the other side sees what it would have seen without us.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from arc_proxy.gateway.answer import (
@@ -39,8 +38,9 @@ from arc_proxy.gateway.framing import (
     parse_start,
     stays_open,
 )
-from arc_proxy.gateway.headers import read_request_fields, response_head
+from arc_proxy.gateway.headers import response_head
 from arc_proxy.gateway.refusal import NO_RETRY, Refusal, Shape
+from arc_proxy.gateway.repeat import Asked
 from arc_proxy.gateway.upstream import UpstreamConnection
 from arc_proxy.journal.record import Ended, id_text
 
@@ -51,6 +51,13 @@ if TYPE_CHECKING:
 CHUNK_HELD_MAX = 64 * 1024
 
 _COMPLETE = Ended.COMPLETE
+
+
+class Payload(Protocol):
+    """The body of a request as it comes."""
+
+    def read_nowait(self) -> bytes: ...
+    def is_eof(self) -> bool: ...
 
 
 class Exchange:
@@ -78,23 +85,16 @@ class Exchange:
         "touched",
     )
 
-    def __init__(self, client: ClientConnection, message: RawRequestMessage, payload: StreamReader) -> None:
+    def __init__(self, client: ClientConnection, asked: Asked, payload: Payload) -> None:
         self.touched = client.loop.time()
         self.is_over = False
         self._client = client
         self._gateway = client.gateway
-        self._message = message
+        self._message = message = asked.message
         self._payload = payload
-        decision = self._decision = self._gateway.desk.decide(message)
-        if decision.route is None:
-            host, may_be_gateway = message.headers.get("Host", "").encode(errors="surrogateescape"), True
-        else:
-            upstream = decision.route.upstream
-            host, may_be_gateway = upstream.host_field, upstream.may_be_gateway
-        self._fields = read_request_fields(
-            message.raw_headers, host, self._gateway.fingerprints, may_be_gateway=may_be_gateway
-        )
-        self._recording = self._gateway.record(decision, message, self._fields, client.number)
+        self._decision = asked.decision
+        self._fields = asked.fields
+        self._recording = self._gateway.record(asked, client.number)
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None  # dialing, or passing on chunks
         self._room: asyncio.Future[None] | None = None  # set while a chunk waits for the upstream
@@ -259,6 +259,7 @@ class Exchange:
 
     async def _pass_on_chunks(self, connection: UpstreamConnection) -> None:
         """Send a chunked body with the client's own chunks, as far as they are not huge."""
+        assert isinstance(self._payload, StreamReader), "a repeated head has no chunks"
         waiting = b""
         async for data, ends_chunk in self._payload.iter_chunks():
             self.touched = self._client.loop.time()

@@ -21,13 +21,14 @@ from arc_proxy.errors import ConfigError
 from arc_proxy.foreign import capture_asked
 from arc_proxy.gateway.client import ClientConnection
 from arc_proxy.gateway.config import GatewayConfig
-from arc_proxy.gateway.decide import Decision, Desk, lowered
+from arc_proxy.gateway.decide import Desk, lowered
 from arc_proxy.gateway.dial import Dialer, DialError, parse_proxy
 from arc_proxy.gateway.forward import Exchange
-from arc_proxy.gateway.headers import RequestFields
+from arc_proxy.gateway.headers import read_request_fields
 from arc_proxy.gateway.mistake import report_mistake
 from arc_proxy.gateway.outbox import Outbox
 from arc_proxy.gateway.recording import Recording, RecordingCounts
+from arc_proxy.gateway.repeat import Asked
 from arc_proxy.gateway.upstream import UpstreamConnection
 from arc_proxy.journal.segment import writer_name
 from arc_proxy.journal.standing import write_standing
@@ -123,22 +124,34 @@ class Gateway:
         if self.is_draining and not self.clients and not self.alone:
             self._is_quiet.set()
 
-    def record(
-        self, decision: Decision, message: RawRequestMessage, fields: RequestFields, connection: int
-    ) -> Recording | None:
+    def ask(self, message: RawRequestMessage) -> Asked:
+        """What a request's head asks for."""
+        decision = self.desk.decide(message)
+        if decision.route is None:
+            host, may_be_gateway = message.headers.get("Host", "").encode(errors="surrogateescape"), True
+        else:
+            upstream = decision.route.upstream
+            host, may_be_gateway = upstream.host_field, upstream.may_be_gateway
+        fields = read_request_fields(
+            message.raw_headers, host, self.fingerprints, may_be_gateway=may_be_gateway
+        )
+        return Asked(message, decision, fields)
+
+    def record(self, asked: Asked, connection: int) -> Recording | None:
         """The recording of a call, begun; None for what is no call."""
+        message, decision, fields = asked.message, asked.decision, asked.fields
         if not decision.is_call:
             return None
         self.counts.calls += 1
         self.counts.malformed_names += decision.malformed
         if decision.refusal is not None:
             self.counts.refused += 1
-        asked = capture_asked(fields.asks) if fields.asks else None
+        less = capture_asked(fields.asks) if fields.asks else None
         recording = Recording(
             self.tape,
             self.fingerprints,
             self.recording_counts,
-            capture=decision.capture if asked is None else lowered(decision.capture, asked),
+            capture=decision.capture if less is None else lowered(decision.capture, less),
             body_bytes_max=self.config.capture_body_bytes_max,
         )
         route = decision.route
