@@ -15,7 +15,7 @@ from arc_proxy.cli.prices import open_book
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError, ConfigError
 from arc_proxy.ingest.follower import Follower
-from arc_proxy.ingest.projection import describe_bug
+from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
 from arc_proxy.journal.retention import prune_journal
 from arc_proxy.journal.standing import read_standing

@@ -18,7 +18,9 @@ import structlog
 from arc_proxy.errors import ArcError, StoreError
 from arc_proxy.ingest.intake import Intake
 from arc_proxy.ingest.lock import IngestBusy, hold_ingest_lock
-from arc_proxy.ingest.projection import describe_bug, project
+from arc_proxy.ingest.mistake import describe_bug
+from arc_proxy.ingest.placing import Placer
+from arc_proxy.ingest.projection import project
 from arc_proxy.ingest.worker import JOURNAL, Clock, read_resume_points
 from arc_proxy.store.engine import Store, is_replaced
 from pricing.book import PriceBook
@@ -68,6 +70,7 @@ class Follower:
         self._clock = clock
         self._store: Store | None = None
         self._intake: Intake | None = None
+        self._placer = Placer()
         self._state = FollowerState()
         self._questions = _Questions()
         self._wake = threading.Event()
@@ -133,7 +136,7 @@ class Follower:
         for batch in intake.batches(self._clock()):
             if is_replaced(store):
                 raise StoreError(f"{store.name} was deleted or replaced while it was open")
-            projected = project(store, batch, self._book, intake.whole)
+            projected = project(store, batch, self._book, intake.whole, self._placer)
             self._state = replace(self._state, calls=self._state.calls + projected.calls)
             if self._stop.is_set():
                 self._intake = None
@@ -154,6 +157,7 @@ class Follower:
     def _drop(self, *, close: bool) -> None:
         """Forget all that the journal and the store know better."""
         self._intake = None
+        self._placer.forget()
         if close and self._store is not None:
             self._store.close()
             self._store = None

@@ -23,6 +23,7 @@ from arc_proxy.journal.head import Headers as HeadHeaders
 from arc_proxy.journal.head import RequestHead
 from arc_proxy.journal.record import Ended, id_text
 from arc_proxy.prefix import NO_PREFIX, Prefix, split_prefix
+from arc_proxy.runs.clues import Clues, Sent, read_clues
 from arc_proxy.runs.explicit import group_call
 from arc_proxy.wire.exchange import HttpExchange, Reading, read_exchange
 from arc_proxy.wire.unknown import UNKNOWN
@@ -39,7 +40,8 @@ _DOUBTFUL = frozenset({Ended.CLIENT_CLOSED, Ended.TRUNCATED, Ended.INTERRUPTED})
 
 
 class Normalised(NamedTuple):
-    call: Call
+    call: Call  # its grouping is what it says itself: what other calls say of it is for `placing`
+    clues: Clues
     malformed: tuple[str, ...]  # names of `x-arc-*` headers and prefixes that were ignored
     notes: tuple[str, ...]  # what the reader could not make out
 
@@ -66,9 +68,27 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         )
     )
     call_id = id_text(exchange.exchange_id)
-    grouping, malformed = group_call(call_id, request.headers, prefix)
-    reply = reading.reply
+    grouping, _ = group_call(call_id, request.headers, prefix)
+    reply, prompt = reading.reply, _prompt(reading, status)
     ended = _ended(exchange, reading)
+    clues, malformed = read_clues(
+        Sent(
+            call_id=call_id,
+            started_ns=exchange.started_ns,
+            duration_ns=exchange.duration_ns,
+            method=_text(request.method),
+            target=bare_target,
+            prefix=prefix,
+            headers=request.headers,
+            body=exchange.request_body,
+            kind=reading.kind,
+            endpoint=reading.endpoint,
+            prompt=prompt,
+            reply=reply,
+            status=status,
+            ended=ended,
+        )
+    )
     usage, usage_grade = normalise_usage(
         reply.usage,
         dialect=reading.dialect,
@@ -86,7 +106,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         provider=reading.provider,
         dialect=reading.dialect,
         endpoint=reading.endpoint,
-        kind=reading.kind,
+        kind=reading.kind if clues.auxiliary is None else Kind.AUXILIARY,
         method=_text(request.method),
         target=target,
         url=request.url,
@@ -98,7 +118,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         ended_detail=exchange.end.detail if ended is exchange.end.ended else "",
         captured=exchange.captured,
         unsecured=exchange.unsecured,
-        prompt=_prompt(reading, status),
+        prompt=prompt,
         reply=reply,
         usage=usage,
         usage_grade=usage_grade,
@@ -109,8 +129,10 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         response_headers=response_headers,
         chunk_times=exchange.chunk_times,
         request_id=_request_id(response_headers),
+        framework=clues.framework,
+        auxiliary=clues.auxiliary,
     )
-    return Normalised(call, malformed, reading.notes)
+    return Normalised(call, clues, malformed, reading.notes)
 
 
 def _prompt(reading: Reading, status: int | None) -> Prompt:

@@ -5,17 +5,17 @@ One batch of the journal as rows of the store: read, priced and saved in one tra
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
-from arc_proxy.call import Call
 from arc_proxy.ingest.assemble import Exchange
 from arc_proxy.ingest.intake import Batch, RecordedFact
+from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.normalise import normalise
+from arc_proxy.ingest.placing import Placer, Read
 from arc_proxy.journal.fact import decode_fact
 from arc_proxy.journal.record import id_text
 from arc_proxy.store.engine import Store
@@ -35,37 +35,45 @@ class Projected:
     saved: Saved
 
 
-def project(store: Store, batch: Batch, book: PriceBook, whole: Callable[[Exchange], Exchange]) -> Projected:
+def project(
+    store: Store, batch: Batch, book: PriceBook, whole: Callable[[Exchange], Exchange], placer: Placer
+) -> Projected:
     """
     Save a batch; `whole` gives a spilled exchange its bodies. Raises StoreError, and nothing is saved then.
 
     Beside the rows it adds to the writers' tallies: `malformed_headers` that were ignored, `unread_calls`
     whose bodies broke the reader, `malformed_facts`, and what the intake counted.
     """
-    calls: list[Call] = []
+    reads: dict[str, Read] = {}  # of a call that is there twice the last
     for exchange in batch.exchanges:
-        call = _as_call(whole(exchange), book, batch)
-        if call is not None:
-            calls.append(call)
+        read = _read(whole(exchange), book, batch)
+        if read is not None:
+            reads[read.call.call_id] = read
     facts = [fact for recorded in batch.facts if (fact := _as_fact(recorded, batch)) is not None]
-    saved = save(
-        store,
-        calls,
-        facts,
-        {writer: point.as_json() for writer, point in batch.resume.items()},
-        counts={writer: counts for writer, said in batch.counts.items() if (counts := _as_counts(said))},
-        tallies=batch.tallies,
-    )
+    try:
+        placed = placer.place(store, reads.values())
+        saved = save(
+            store,
+            placed.calls,
+            facts,
+            {writer: point.as_json() for writer, point in batch.resume.items()},
+            counts={writer: counts for writer, said in batch.counts.items() if (counts := _as_counts(said))},
+            tallies=batch.tallies,
+            moves=placed.moves,
+        )
+    except BaseException:
+        placer.forget()
+        raise
     for name in saved.refused:
         _log.warning("row.refused", id=name)
-    return Projected(len(calls), saved)
+    return Projected(len(placed.calls), saved)
 
 
-def _as_call(exchange: Exchange, book: PriceBook, batch: Batch) -> Call | None:
+def _read(exchange: Exchange, book: PriceBook, batch: Batch) -> Read | None:
     """None only for an exchange that cannot be read even without its bodies."""
     for each in (exchange, replace(exchange, request_body=b"", response_body=b"")):
         try:
-            call, malformed, _ = normalise(each, book)
+            call, clues, malformed, _ = normalise(each, book)
         except Exception as error:  # noqa: BLE001  a bug of a reader costs its call, not all that follow
             _log.error("call.unread", call_id=id_text(exchange.exchange_id), **describe_bug(error))
             if each is exchange:
@@ -73,15 +81,8 @@ def _as_call(exchange: Exchange, book: PriceBook, batch: Batch) -> Call | None:
             continue
         if malformed and exchange.closed:
             batch.tally(exchange.writer, "malformed_headers", len(malformed))
-        return call if each is exchange else replace(call, ended_detail=_BROKEN)
+        return Read(call if each is exchange else replace(call, ended_detail=_BROKEN), clues)
     return None
-
-
-def describe_bug(error: Exception) -> dict[str, str]:
-    """Type and place of an exception for a log. Its text is left out: it may quote what was captured."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
-    return {"error": type(error).__name__, "where": where}
 
 
 def _as_fact(recorded: RecordedFact, batch: Batch) -> Fact | None:

@@ -18,6 +18,7 @@ import structlog
 from arc_proxy.ingest.assemble import Position
 from arc_proxy.ingest.intake import Intake, Resume, read_resume
 from arc_proxy.ingest.lock import hold_ingest_lock
+from arc_proxy.ingest.placing import Placer
 from arc_proxy.ingest.projection import project
 from arc_proxy.journal.segment import list_segments, list_writers
 from arc_proxy.store.engine import Store
@@ -133,9 +134,10 @@ def _ingest_once(
     points = read_resume_points(store)
     to_read = unread_bytes(journal_dir, points) if progress else 0
     intake = Intake(journal_dir, points)
+    placer = Placer()
     caught = Caught()
     for batch in intake.batches(clock()):
-        projected = project(store, batch, book, intake.whole)
+        projected = project(store, batch, book, intake.whole, placer)
         caught = replace(
             caught,
             calls=caught.calls + projected.calls,

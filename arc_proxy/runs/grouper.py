@@ -55,7 +55,6 @@ class Placement:
     attempt_of: str | None = None
     attempt: int = 1
     keys: tuple[Key, ...] = ()  # to keep with the call, so that later calls find it
-    separated_by: Key | None = None  # to keep with the call, see `Mark`
     moves: tuple[Move, ...] = ()  # of calls placed before this one, in order
 
 
@@ -101,7 +100,7 @@ class Grouper:
         if repeated is not None and not allowed(repeated):
             repeated = None
         found = _Found("attempt", 0.99, repeated) if repeated else self._find(clues, allowed)
-        grouping = self._grouping(clues, found)
+        grouping = self._grouping(clues, found, separated_by)
         if found.mark is not None:
             trail.go_on(found.mark)
         attempt_of = (repeated.attempt_of or repeated.call_id) if repeated else None
@@ -121,25 +120,32 @@ class Grouper:
             confidence=grouping.confidence,
             separated_by=separated_by,
         )
-        known = {
-            key for claim in clues.claims if _leads(claim) for key in (_claim_key(claim),) if key in trail
-        }
-        claimed = [_claim_key(claim) for claim in clues.claims if _leads(claim)]
-        bodies = [key for key in (clues.body_key, clues.idempotency_key) if key is not None]
-        trail.add(mark, (*claimed, *clues.issued, *bodies))
-        kept = [key for key in claimed if key not in known]
-        kept += clues.kept
-        kept += bodies if clues.retryable else ()
+        kept = self._enter(clues, mark)
         moves = [*self._late(clues, mark), *self._workers(clues, mark, found.mark)]
         self._listen(clues)
         return Placement(
             grouping=grouping,
             attempt_of=attempt_of,
             attempt=mark.attempt,
-            keys=tuple(dict.fromkeys(kept)),
-            separated_by=separated_by,
+            keys=kept,
             moves=tuple(moves),
         )
+
+    def keep(self, clues: Clues, mark: Mark) -> tuple[Key, ...]:
+        """A call that has its place already is an earlier call from now on; gives the keys to keep."""
+        kept = self._enter(clues, mark)
+        self._listen(clues)
+        return kept
+
+    def _enter(self, clues: Clues, mark: Mark) -> tuple[Key, ...]:
+        claimed = [_claim_key(claim) for claim in clues.claims if _leads(claim)]
+        known = {key for key in claimed if key in self._trail}
+        bodies = [key for key in (clues.body_key, clues.idempotency_key) if key is not None]
+        self._trail.add(mark, (*claimed, *clues.issued, *bodies))
+        kept = [key for key in claimed if key not in known]
+        kept += clues.kept
+        kept += bodies if clues.retryable else ()
+        return tuple(dict.fromkeys(kept))
 
     def _find(self, clues: Clues, allowed: _Allowed) -> _Found:
         run = next((claim for claim in clues.claims if claim.level is Level.RUN), None)
@@ -213,7 +219,7 @@ class Grouper:
         ]
         return _Found("session", 0.6 * session.confidence, marks[-1]) if marks else None
 
-    def _grouping(self, clues: Clues, found: _Found) -> Grouping:
+    def _grouping(self, clues: Clues, found: _Found, separated_by: Key | None) -> Grouping:
         said: dict[Level, Claim] = {}
         for claim in clues.claims:
             said.setdefault(claim.level, claim)
@@ -240,6 +246,7 @@ class Grouper:
             tags=clues.tags,
             rule=found.rule,
             confidence=found.confidence,
+            separated_by=separated_by,
         )
 
     def _parent(self, claim: Claim | None) -> str | None:

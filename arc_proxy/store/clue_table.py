@@ -18,7 +18,7 @@ from arc_proxy.journal.record import Ended
 from arc_proxy.runs.quotes import Key
 from arc_proxy.runs.trail import Mark
 from arc_proxy.store import tables
-from arc_proxy.store.bulk import slices
+from arc_proxy.store.bulk import rows_in, slices
 from arc_proxy.store.engine import Store, writing
 
 # Many a client sends one trace id, or one body, for ever. What such a key says is said by the latest few.
@@ -55,6 +55,37 @@ def marks_for(connection: Connection, keys: Iterable[Key]) -> list[tuple[Mark, s
     return sorted(found.values(), key=lambda each: (each[0].started_ns, each[0].call_id), reverse=True)
 
 
+def stored_places(connection: Connection, call_ids: Iterable[str]) -> dict[str, Mark]:
+    """By call id, the place that stored calls have; what their runs say of them is left out."""
+    call, run, agent, session = tables.call, tables.run, tables.agent, tables.session
+    statement = (
+        select(*[call.c[name] for name in _PLACE], run.c.run_id, agent.c.name, session.c.session_id)
+        .join(run, run.c.id == call.c.run_key)
+        .join(agent, agent.c.id == call.c.agent_id)
+        .outerjoin(session, session.c.id == call.c.session_key)
+    )
+    keys = [key for _, key in rows_in(connection, call, ("call_id",), {(text,) for text in call_ids}, "id")]
+    found: dict[str, Mark] = {}
+    for some in slices(keys):
+        for row in connection.execute(statement.where(call.c.id.in_(some))):
+            found[row.call_id] = Mark(
+                call_id=row.call_id,
+                run_id=row.run_id,
+                agent=row.name or None,
+                session_id=row.session_id,
+                parent_run_id=row.parent_run_id,
+                model=row.model_requested,
+                started_ns=row.started_ns,
+                ended_ns=None if row.duration_ns is None else row.started_ns + row.duration_ns,
+                attempt_of=row.attempt_of,
+                attempt=row.attempt,
+                rule=row.grouping_rule,
+                confidence=row.grouping_confidence,
+                separated_by=row.separated_by,
+            )
+    return found
+
+
 def sweep_clues(store: Store) -> None:
     """Remove the clues of calls that are gone, some at a time."""
     clue, call = tables.clue, tables.call
@@ -69,6 +100,18 @@ def sweep_clues(store: Store) -> None:
         after = upto
 
 
+_PLACE = (
+    "call_id",
+    "parent_run_id",
+    "model_requested",
+    "started_ns",
+    "duration_ns",
+    "attempt_of",
+    "attempt",
+    "grouping_rule",
+    "grouping_confidence",
+    "separated_by",
+)
 # What a call does not say of itself its run may know.
 _PICKED = """
 call.call_id, run.run_id, agent.name, session.session_id, coalesce(call.parent_run_id, run.parent_run_id),

@@ -19,6 +19,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.bounds import dump_json, load_json, some_word, whole, word
 from arc_proxy.store.bulk import insert_rows, rows_in
 from arc_proxy.store.memory import Memory
+from arc_proxy.store.moves import resolve_aliases
 from arc_proxy.store.names import agent_keys, next_id, session_keys
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_rows import tags_of
@@ -85,7 +86,10 @@ def prepare_facts(
     runs.load(names)
     for name in names:
         runs.key_or_new(name)
-    runs.load_ids(row["run_id"] for row in new if row["run_id"])
+    run_ids = [row["run_id"] for row in new if row["run_id"]]
+    runs.load_ids(run_ids)
+    aliases = resolve_aliases(connection, run_ids)
+    runs.load_keys(aliases.values())
     attached = _waiting(connection, runs.new_names())
     if not new and not attached:
         return FactsInHand((), ())
@@ -96,6 +100,8 @@ def prepare_facts(
     )
     for row in (*new, *attached):
         key = _run_of(row, runs, agent_of)
+        if key is None:
+            key = aliases.get(row["run_id"])  # the id that a run had before it became part of another
         row["run_key"] = key
         if key is not None:
             body = bodies[row["id"]]

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from arc_proxy.call import Call
 from arc_proxy.errors import RowRefused
+from arc_proxy.runs.grouper import Move
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import dump_json, json_text, load_json, some_word, whole
 from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices
@@ -25,6 +26,7 @@ from arc_proxy.store.clue_table import add_clues
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.fact_table import Fact, FactsInHand, prepare_facts
 from arc_proxy.store.memory import Memory
+from arc_proxy.store.moves import move_runs
 from arc_proxy.store.names import (
     agent_keys,
     next_call_id,
@@ -69,16 +71,18 @@ def save(
     *,
     counts: Counts | None = None,
     tallies: Counts | None = None,
+    moves: Sequence[Move] = (),
 ) -> Saved:
     """
     Store calls and facts, and for each writer in `positions` where to resume reading (any JSON).
 
     A call that is there already is updated: unfinished becomes complete. `counts` replaces what a writer said
-    it lost so far, `tallies` adds to what the reader counted itself. All of it or nothing; a row that the
-    database refuses is left out and named in the answer. Raises StoreError.
+    it lost so far, `tallies` adds to what the reader counted itself, `moves` are of runs that became one
+    and are applied last. All of it or nothing; a row that the database refuses is left out and named in the
+    answer. Raises StoreError.
     """
     call_list, fact_list = list({call.call_id: call for call in calls}.values()), list(facts)
-    given = _Given(positions or {}, counts or {}, tallies or {})
+    given = _Given(positions or {}, counts or {}, tallies or {}, moves)
     try:
         return _save(store, call_list, fact_list, given)
     except RowRefused:
@@ -110,6 +114,7 @@ class _Given:
     positions: Mapping[str, Any]
     counts: Counts
     tallies: Counts
+    moves: Sequence[Move] = ()
 
     @property
     def writers(self) -> set[str]:
@@ -158,6 +163,7 @@ def _save(store: Store, calls: Sequence[Call], facts: Sequence[Fact], given: _Gi
             _write(connection, changes, runs, in_hand, difference)
             runs.finish(difference)
             difference.store(connection)
+            move_runs(connection, memory, given.moves)
             _write_given(connection, given, writers)
     except BaseException:
         # What was remembered in a transaction that did not happen is not there.
