@@ -99,7 +99,9 @@ class Grouper:
         repeated = earlier_attempt(clues, trail)
         if repeated is not None and not allowed(repeated):
             repeated = None
-        found = _Found("attempt", 0.99, repeated) if repeated else self._find(clues, allowed)
+        says_itself = any(claim.level is Level.RUN and claim.separates for claim in clues.claims)
+        by_attempt = _Found("attempt", 0.99, repeated) if repeated and not says_itself else None
+        found = by_attempt or self._find(clues, allowed)
         grouping = self._grouping(clues, found, separated_by)
         if found.mark is not None:
             trail.go_on(found.mark)
