@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import contextlib
 import os
 import random
 import shutil
@@ -430,11 +431,18 @@ def test_a_folder_deleted_under_us_is_made_anew_and_counted(journal: Path, read_
     assert tape.counts()["lost_bytes"] > 0
 
 
+def put_a_file_in_the_way(folder: Path) -> None:
+    """In a folder's place. The tape may make the folder anew at any moment until the file is there."""
+    while not folder.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.write_text("a file stands in the way")
+
+
 def test_a_deleted_folder_that_cannot_be_made_anew_is_not_written_to_in_vain(journal: Path, read_all):
     tape = Tape(journal, pace=QUICK)
     play(tape)
-    shutil.rmtree(journal.parent)
-    journal.parent.write_text("a file stands in the way")
+    put_a_file_in_the_way(journal.parent)
     until(lambda: tape.counts()["write_errors"], "no attempt at a new segment")
     written = play(tape)
     journal.parent.unlink()
