@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
-import contextlib
 import os
 import random
 import shutil
