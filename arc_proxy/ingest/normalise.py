@@ -77,6 +77,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
             started_ns=exchange.started_ns,
             duration_ns=exchange.duration_ns,
             method=_text(request.method),
+            url=request.url or bare_target,
             target=bare_target,
             prefix=prefix,
             headers=request.headers,

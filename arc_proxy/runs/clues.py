@@ -43,7 +43,9 @@ class Clues:
     framework: str | None = None
     version_hint: str | None = None
     auxiliary: str | None = None  # kind of auxiliary traffic, None if it is a step
-    model: str | None = None  # as requested: tells runs apart that are equal so far
+    model: str | None = None  # as requested: it and `stream` tell runs apart that are equal so far
+    stream: bool = False
+    manner: Key | None = None  # where it went and with which parameters: tells them apart more finely
     issued: tuple[Key, ...] = ()
     kept: tuple[Key, ...] = ()
     quoted: tuple[Quote, ...] = ()
@@ -66,6 +68,7 @@ class Sent:
     started_ns: int
     duration_ns: int | None
     method: str
+    url: str  # where it went
     target: str  # path and query, arc-proxy's own prefixes taken off
     prefix: Prefix
     headers: Sequence[tuple[bytes, bytes]]  # of the request
@@ -111,6 +114,8 @@ def read_clues(sent: Sent) -> tuple[Clues, tuple[str, ...]]:
         ),
         auxiliary=auxiliary,
         model=prompt.model,
+        stream=prompt.stream,
+        manner=_manner(sent),
         issued=lineage.issued,
         kept=lineage.kept,
         quoted=lineage.quoted,
@@ -136,6 +141,11 @@ def _body_key(sent: Sent) -> Key | None:
     if not sent.body:
         return None
     return make_key(b"body", sent.method.encode(), sent.target.encode(errors="replace"), sent.body)
+
+
+def _manner(sent: Sent) -> Key:
+    parameters = repr(sorted(sent.prompt.parameters.items())).encode(errors="replace")
+    return make_key(b"manner", sent.url.encode(errors="replace"), parameters)
 
 
 def _idempotency_key(fields: Mapping[bytes, bytes]) -> Key | None:

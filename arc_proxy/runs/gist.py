@@ -12,6 +12,7 @@ message's hash, CACHED_MAX of them (some 400 bytes each).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ _CALL_TYPES = frozenset({"tool_use", "function_call", "custom_tool_call"})
 _RESULT_TYPES = frozenset({"tool_result", "function_call_output", "custom_tool_call_output"})
 _UNSPOKEN_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "item_reference", "compaction"})
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
+_OBSERVATION = "\nObservation:"
 _SEGMENT = re.compile(r"[A-Za-z0-9]{8,}")
 
 
@@ -102,7 +104,21 @@ def _read(message: bytes) -> tuple[Gist, ...]:
     except orjson.JSONDecodeError:
         return ()
     items = value if isinstance(value, list) else [value]
-    return tuple(_gist(item) for item in items if isinstance(item, dict))
+    return tuple(_gist(part) for item in items if isinstance(item, dict) for part in _turns(item))
+
+
+def _turns(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """
+    The message, in two where an agent that reasons in text (ReAct) wrote what its tool answered behind what
+    the model had said. Source of the form: https://arxiv.org/abs/2210.03629
+    """
+    content = message.get("content")
+    if message.get("role") == "assistant" and isinstance(content, str) and _OBSERVATION in content:
+        said, mark, answered = content.partition(_OBSERVATION)
+        yield message | {"content": said}
+        yield {"role": "user", "content": mark + answered}
+    else:
+        yield message
 
 
 def _gist(message: dict[str, Any]) -> Gist:

@@ -113,6 +113,8 @@ class Grouper:
             session_id=grouping.session_id,
             parent_run_id=grouping.parent_run_id,
             model=clues.model,
+            stream=clues.stream,
+            manner=clues.manner,
             started_ns=clues.started_ns,
             ended_ns=clues.ended_ns,
             attempt_of=attempt_of,
@@ -322,10 +324,12 @@ class _Allowed:
 
 def _choose(marks: Sequence[Mark], clues: Clues) -> Mark:
     """One of the calls that fit equally, the earliest first."""
-    same_model = [mark for mark in marks if mark.model == clues.model] or marks
-    fresh = [mark for mark in same_model if not mark.continued]
+    alike = [mark for mark in marks if mark.model == clues.model] or marks
+    alike = [mark for mark in alike if mark.stream is clues.stream] or alike
+    alike = [mark for mark in alike if mark.manner == clues.manner] or alike
+    fresh = [mark for mark in alike if not mark.continued]
     patient = [mark for mark in fresh if clues.started_ns - (mark.ended_ns or mark.started_ns) <= _PATIENT_NS]
-    return patient[0] if patient else (fresh or same_model)[-1]
+    return patient[0] if patient else (fresh or alike)[-1]
 
 
 def _is_near(mark: Mark, clues: Clues) -> bool:

@@ -40,6 +40,8 @@ class Mark:
     session_id: str | None = None
     parent_run_id: str | None = None
     model: str | None = None
+    stream: bool = False
+    manner: Key | None = None  # not stored
     started_ns: int
     ended_ns: int | None = None
     attempt_of: str | None = None

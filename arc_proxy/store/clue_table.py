@@ -75,6 +75,7 @@ def stored_places(connection: Connection, call_ids: Iterable[str]) -> dict[str, 
                 session_id=row.session_id,
                 parent_run_id=row.parent_run_id,
                 model=row.model_requested,
+                stream=row.stream,
                 started_ns=row.started_ns,
                 ended_ns=None if row.duration_ns is None else row.started_ns + row.duration_ns,
                 attempt_of=row.attempt_of,
@@ -104,6 +105,7 @@ _PLACE = (
     "call_id",
     "parent_run_id",
     "model_requested",
+    "stream",
     "started_ns",
     "duration_ns",
     "attempt_of",
@@ -115,8 +117,8 @@ _PLACE = (
 # What a call does not say of itself its run may know.
 _PICKED = """
 call.call_id, run.run_id, agent.name, session.session_id, coalesce(call.parent_run_id, run.parent_run_id),
-call.model_requested, call.started_ns, call.duration_ns, call.attempt_of, call.attempt, call.status,
-call.ended, call.grouping_rule, call.grouping_confidence, call.separated_by, run.last_call_ns
+call.model_requested, call.stream, call.started_ns, call.duration_ns, call.attempt_of, call.attempt,
+call.status, call.ended, call.grouping_rule, call.grouping_confidence, call.separated_by, run.last_call_ns
 """
 _BESIDE = """
 JOIN run ON run.id = call.run_key JOIN agent ON agent.id = run.agent_id
@@ -154,6 +156,7 @@ def _mark(
     session_id: str | None,
     parent_run_id: str | None,
     model: str | None,
+    stream: bool,
     started_ns: int,
     duration_ns: int | None,
     attempt_of: str | None,
@@ -172,6 +175,7 @@ def _mark(
         session_id=session_id,
         parent_run_id=parent_run_id,
         model=model,
+        stream=bool(stream),
         started_ns=started_ns,
         ended_ns=None if duration_ns is None else started_ns + duration_ns,
         attempt_of=attempt_of,
