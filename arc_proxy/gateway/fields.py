@@ -40,7 +40,7 @@ _KINDS = {
     b"connection": CONNECTION,
     b"keep-alive": HOP_BY_HOP,
     b"proxy-connection": HOP_BY_HOP,
-    b"proxy-authenticate": HOP_BY_HOP,
+    b"proxy-authenticate": SECRET_HOP,
     b"proxy-authorization": SECRET_HOP,
     b"upgrade": HOP_BY_HOP,
 }
