@@ -22,6 +22,7 @@ from arc_proxy.report.facets import (
     call_tokens,
     captured_text,
     error_text,
+    grouping_text,
     ns_duration,
     run_spend,
     run_state,
@@ -54,6 +55,9 @@ def run_lines(detail: RunDetail, width: int) -> Iterator[str]:
         yield from _fact_lines(fact, width)
     yield ""
     yield from draw(_calls_table(detail.calls), width)
+    if detail.parts:
+        yield ""
+        yield from draw(_parts_table(detail.parts), width)
     shown = [call for call in detail.calls if call.error]
     if shown:
         yield ""
@@ -77,7 +81,7 @@ def call_lines(detail: CallDetail, width: int, *, full: bool) -> Iterator[str]:
 
 def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
     total = run_spend(run)
-    yield "run", run.run_id + ("" if run.grouping_rule != "none" else " (one call, which named no run)")
+    yield "run", run.run_id
     yield "agent", (run.agent or "-") + (f", version {run.version}" if run.version else "")
     yield from _given(
         ("framework", run.framework),
@@ -85,6 +89,8 @@ def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
         ("parent run", run.parent_run_id),
         ("user", run.user),
     )
+    if run.grouping_rule != "none":
+        yield "grouped by", grouping_text(run.grouping_rule, run.grouping_confidence)
     yield "started", f"{moment(run.started_ns)}, took {ns_duration(run.ended_ns - run.started_ns)}"
     retries = run.attempts - run.calls
     yield (
@@ -113,6 +119,7 @@ def _call_facts(line: CallLine, call: Call) -> Iterator[tuple[str, str]]:
         line.call_id + (f", attempt {line.attempt} of {line.attempt_of}" if line.attempt_of else ""),
     )
     yield "run", f"{line.run_id}, agent {line.agent or '-'}"
+    yield "grouped by", grouping_text(line.grouping_rule, line.grouping_confidence)
     yield "endpoint", f"{line.provider} {line.endpoint}, {call.method} {call.target}"
     yield from _given(("sent to", call.url))
     yield "model", call_model(line) + (", streamed" if line.stream else "")
@@ -174,6 +181,29 @@ def _calls_table(calls: Sequence[CallLine]) -> Table:
             call_cost(call),
         )
         for call in calls
+    )
+    return Table(columns, rows)
+
+
+def _parts_table(parts: Sequence[RunRow]) -> Table:
+    columns = (
+        Column("sub-agent's run", is_number=False, flex=True),
+        Column("agent", is_number=False, rank=2),
+        Column("took", rank=1),
+        Column("calls"),
+        Column("cost"),
+        Column("outcome", is_number=False),
+    )
+    rows = tuple(
+        (
+            part.run_id,
+            part.agent or "-",
+            ns_duration(part.ended_ns - part.started_ns),
+            str(part.calls),
+            spend(run_spend(part)),
+            run_state(part),
+        )
+        for part in parts
     )
     return Table(columns, rows)
 

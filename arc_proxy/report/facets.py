@@ -107,3 +107,22 @@ def ns_duration(ns: int | None) -> str:
 
 def is_step(call: CallLine) -> bool:
     return call.kind is not Kind.AUXILIARY
+
+
+_RULES = {
+    "header": "the caller's own x-arc headers",
+    "prefix": "the URL's prefix",
+    "attempt": "being a retry of one of its calls",
+    "lineage": "what its requests quote of earlier replies",
+    "tool_call_id": "ids of tool calls that were answered",
+    "response_id": "ids of responses that were named",
+    "quoted_text": "text of earlier replies that was passed on",
+    "session": "its session",
+    "none": "nothing: it is the first call of its run",
+}
+
+
+def grouping_text(rule: str, confidence: float) -> str:
+    """By which rule a call or a run was grouped, and how sure that is."""
+    words = _RULES.get(rule, f"the ids of {rule}")
+    return words if rule == "none" else f"{words}, {confidence:.0%} sure"

@@ -44,10 +44,11 @@ def report_json(report: Report) -> dict[str, Any]:
 
 
 def run_detail_json(detail: RunDetail) -> dict[str, Any]:
-    """The run as exported, with its calls and what was reported of it."""
+    """The run as exported, with its calls, what was reported of it, and the runs of its sub-agents."""
     return export_run(detail.run) | {
         "calls_list": [_line_json(line) for line in detail.calls],
         "facts": [{"type": fact.type, "at": rfc3339(fact.at_ns)} | dict(fact.body) for fact in detail.facts],
+        "parts": [export_run(part) for part in detail.parts],
     }
 
 

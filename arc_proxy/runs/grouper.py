@@ -100,7 +100,7 @@ class Grouper:
         if repeated is not None and not allowed(repeated):
             repeated = None
         says_itself = any(claim.level is Level.RUN and claim.separates for claim in clues.claims)
-        by_attempt = _Found("attempt", 0.99, repeated) if repeated and not says_itself else None
+        by_attempt = _Found("attempt", 0.9, repeated) if repeated and not says_itself else None
         found = by_attempt or self._find(clues, allowed)
         grouping = self._grouping(clues, found, separated_by)
         if found.mark is not None:

@@ -128,13 +128,17 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
         found = dicts(connection, RUNS.where(tables.run.c.id == key))
         if not found:
             return None
-        call, fact = tables.call.c, tables.fact.c
+        call, fact, run = tables.call.c, tables.fact.c, tables.run.c
+        parts = RUNS.where(run.parent_run_id == found[0]["run_id"], run.id != key)
         calls = LINES.where(call.run_key == key).order_by(call.started_ns, call.id).limit(calls_max)
         return RunDetail(
             run=run_row(found[0]),
             calls=tuple(map(call_line, dicts(connection, calls))),
             facts=fact_rows(
                 connection, FACTS.where(fact.run_key == key).order_by(fact.at_ns, fact.id).limit(calls_max)
+            ),
+            parts=tuple(
+                map(run_row, dicts(connection, parts.order_by(run.started_ns, run.id).limit(calls_max)))
             ),
         )
 

@@ -154,6 +154,7 @@ class RunDetail:
     run: RunRow
     calls: tuple[CallLine, ...]  # in order; the first `calls_max` of them
     facts: tuple[FactRow, ...]
+    parts: tuple[RunRow, ...] = ()  # runs of sub-agents, in the order they began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,21 @@ def test_show_finds_runs_and_calls_by_the_beginning_of_their_id(traffic):
     assert "f-2" in session
 
 
+def test_show_says_how_a_run_was_found_and_what_sub_agents_did_in_it(arc, tmp_path):
+    entries = [
+        recent("lead", "task", days_ago=1),
+        recent("helper", "part", days_ago=0.9, x_arc_parent_run_id="task"),
+    ]
+    arc("import", write_har(tmp_path / "parts.har", entries))
+    shown = arc("show", "task").out
+    assert "grouped by  the caller's own x-arc headers, 100% sure" in shown
+    assert "sub-agent's run" in shown
+    assert "part" in shown.splitlines()[-1]
+    assert "parent run  task" in arc("show", "part").out
+    [part] = json.loads(arc("show", "task", "--json").out)["parts"]
+    assert (part["run_id"], part["agent"], part["parent_run_id"]) == ("part", "helper", "task")
+
+
 def test_show_explains_what_it_cannot_tell_apart(traffic):
     done = traffic("show", "f-")
     assert done.code == 2
