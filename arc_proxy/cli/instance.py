@@ -33,6 +33,10 @@ class ConsoleUnreachable(ArcError):
     """The console did not answer. The supervisor starts a new one within a second or so."""
 
 
+class ConsoleHangs(ConsoleUnreachable):
+    """The console is there and says nothing: stopped, or far too busy. To ask again does not help."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     pid: int
@@ -116,6 +120,8 @@ def await_console(
     while True:
         try:
             return ask_console(instance, folder, method, path, timeout_s=timeout_s)
+        except ConsoleHangs:
+            raise
         except ConsoleUnreachable:
             if time.monotonic() >= deadline:
                 raise
@@ -125,7 +131,7 @@ def await_console(
 def ask_console(
     instance: Instance, folder: Folder, method: str, path: str, *, timeout_s: float = ANSWER_S
 ) -> Any:
-    """What the console answers, decoded. Raises ConsoleUnreachable."""
+    """What the console answers, decoded. Raises ConsoleUnreachable; ConsoleHangs after `timeout_s`."""
     connection = _UnixConnection(str(instance.console_socket), timeout_s)
     headers = {"authorization": f"Bearer {api_token(read_secret(folder))}", "host": "localhost"}
     if method == "POST":
@@ -137,6 +143,8 @@ def ask_console(
         if response.status != 200:
             raise ConsoleUnreachable(f"the console answered {response.status} to {path}")
         return json.loads(body)
+    except TimeoutError as error:
+        raise ConsoleHangs(f"the console says nothing for {timeout_s:g} s") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise ConsoleUnreachable(f"the console does not answer: {error}") from error
     finally:

@@ -11,7 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from arc_proxy.cli.folder import Folder
-from arc_proxy.cli.instance import ConsoleUnreachable, Instance, await_console, find_instance
+from arc_proxy.cli.instance import (
+    ANSWER_S,
+    ConsoleHangs,
+    ConsoleUnreachable,
+    Instance,
+    await_console,
+    find_instance,
+)
 from arc_proxy.cli.terminal import say, warn
 from arc_proxy.errors import ArcError
 from arc_proxy.format import plural
@@ -104,9 +111,14 @@ def progress_bar(what: str) -> Iterator[Callable[[Caught, int], None] | None]:
 
 
 def _ask(instance: Instance, folder: Folder) -> bool:
-    """Whether the console has caught up for us."""
+    """Whether the console has the rows for us: caught up, as far as it could."""
     try:
+        # What takes long is reading; whether anybody is there shows at once.
+        await_console(instance, folder, "GET", "/_arc/api/status", timeout_s=ANSWER_S)
         answer = await_console(instance, folder, "POST", "/_arc/api/catch-up", timeout_s=CONSOLE_S)
+    except ConsoleHangs as error:
+        warn(f"{error}; what follows is what it had stored until then (`arc-proxy stop` ends it)")
+        return True
     except ConsoleUnreachable as error:
         say(f"{error}; reading the journal here instead")
         return False

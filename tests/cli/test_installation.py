@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from arc_proxy.cli.folder import find_folder
@@ -177,6 +178,23 @@ def fetch(url: str, **headers: str):
 class NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_args):
         return None
+
+
+def test_a_console_that_hangs_is_said_to_and_not_waited_for(served):
+    [console] = [
+        process
+        for process in psutil.Process(served.process.pid).children(recursive=True)
+        if "arc_proxy.cli.console" in " ".join(process.cmdline())
+    ]
+    console.suspend()
+    try:
+        done = served.arc("runs")
+    finally:
+        console.resume()
+    assert done.returncode == 0, done.stderr
+    assert "the console says nothing for 5 s; what follows is what it had stored" in done.stderr
+    assert "finance" in done.stdout
+    assert served.arc("runs").stderr == ""
 
 
 def test_the_dashboard_opens_by_a_link_once_and_by_nothing_else(served, tmp_path):
