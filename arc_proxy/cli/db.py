@@ -68,6 +68,31 @@ def rebuild(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 
 
 @app.command(cls=HelpCommand)
+def regroup(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """
+    Find the run of every stored call anew, by the rules of this version.
+
+    Ids that runs had before go on leading to them. Stopped, it goes on where it was the next time.
+    """
+    from arc_proxy.cli.rows import progress_bar
+    from arc_proxy.ingest.regroup import regroup as place_anew
+    from arc_proxy.ingest.worker import Caught
+
+    folder = find_folder(data_dir, os.environ)
+    _refuse_while_served(folder, "db regroup")
+    with _store(folder) as (store, _), progress_bar("regrouping") as draw:
+        done = place_anew(
+            folder.path,
+            store,
+            progress=draw and (lambda calls, of: draw(Caught(calls=calls, read_bytes=calls), of)),
+        )
+    if as_json:
+        out_json({"calls": done.calls, "moved_calls": done.moved})
+    else:
+        out(f"{plural(done.calls, 'call')} regrouped, {plural(done.moved, 'call')} moved to another run.")
+
+
+@app.command(cls=HelpCommand)
 def prune(
     months: Annotated[
         int | None, given("--months", "Whole months of rows to keep; else rows_months.", metavar="N", min=0)

@@ -136,6 +136,28 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
     return Normalised(call, clues, malformed, reading.notes)
 
 
+def sent_again(call: Call) -> Sent:
+    """What clues are read from, of a call that is stored. The bytes of its body are not."""
+    prefix, bare_target = _prefix(call.target, call.url)
+    return Sent(
+        call_id=call.call_id,
+        started_ns=call.started_ns,
+        duration_ns=call.duration_ns,
+        method=call.method,
+        url=call.url or bare_target,
+        target=bare_target,
+        prefix=prefix,
+        headers=tuple([(name.encode(), value.encode()) for name, value in call.request_headers]),
+        body=b"",
+        kind=call.kind,
+        endpoint=call.endpoint,
+        prompt=call.prompt,
+        reply=call.reply,
+        status=call.status,
+        ended=call.ended,
+    )
+
+
 def _prompt(reading: Reading, status: int | None) -> Prompt:
     """A call streams if its reply did, or was asked to and was not refused."""
     prompt = reading.prompt

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import structlog
+from sqlalchemy import Connection
 
-from arc_proxy.call import Call
+from arc_proxy.call import Call, Grouping
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.runs.clues import Clues
 from arc_proxy.runs.grouper import Grouper, Move
@@ -57,9 +58,7 @@ class Placer:
             return Placed((), ())
         with reading(store) as connection:
             known = stored_places(connection, [read.call.call_id for read in reads])
-            new = [read.clues for read in reads if read.call.call_id not in known]
-            wanted = self._grouper.wanted(new)
-            self._trail.refill(marks_for(connection, wanted), asked=wanted)
+            self._recall(connection, [read.clues for read in reads if read.call.call_id not in known])
         placed: dict[str, Call] = {}
         moves: list[Move] = []
         for read in reads:
@@ -74,6 +73,37 @@ class Placer:
                 _follow(placed, move)
         return Placed(tuple(placed.values()), tuple(moves))
 
+    def place_anew(self, store: Store, batch: Iterable[Read]) -> Placed:
+        """
+        The same for calls that are stored, wherever they are now. An attempt goes with what it repeats.
+
+        Batches come in the order in which their calls began.
+        """
+        reads = sorted(batch, key=lambda read: (read.clues.started_ns, read.call.call_id))
+        with reading(store) as connection:
+            first = stored_places(connection, {read.call.attempt_of or "" for read in reads})
+            self._recall(connection, [read.clues for read in reads])
+        placed: dict[str, Call] = {}
+        moves: list[Move] = []
+        for call, clues in reads:
+            repeated = placed.get(call.attempt_of or "")
+            where = repeated.grouping if repeated is not None else first.get(call.attempt_of or "")
+            if where is not None:
+                placed[call.call_id] = _beside(call, where)
+                continue
+            placement = self._grouper.place(clues)
+            placed[call.call_id] = dataclasses.replace(
+                call, grouping=placement.grouping, clues=placement.keys
+            )
+            for move in placement.moves:
+                moves.append(move)
+                _follow(placed, move)
+        return Placed(tuple(placed.values()), tuple(moves))
+
+    def _recall(self, connection: Connection, batch: Sequence[Clues]) -> None:
+        wanted = self._grouper.wanted(batch)
+        self._trail.refill(marks_for(connection, wanted), asked=wanted)
+
     def _place_one(self, read: Read, known: Mark | None) -> tuple[Call, Sequence[Move]]:
         call, clues = read
         if known is not None:
@@ -87,6 +117,12 @@ class Placer:
             attempt=placement.attempt,
             clues=placement.keys,
         ), placement.moves
+
+
+def _beside(attempt: Call, where: Grouping | Mark) -> Call:
+    """An attempt in the run of the call that it repeats."""
+    own = dataclasses.replace(attempt.grouping, run_id=where.run_id, agent=where.agent)
+    return dataclasses.replace(attempt, grouping=own)
 
 
 def _where_it_is(call: Call, clues: Clues, known: Mark, keys: tuple[int, ...]) -> Call:

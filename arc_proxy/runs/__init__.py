@@ -38,3 +38,6 @@ its session claim.
 
 How much of it is forwarded is in `arc_proxy.foreign`.
 """
+
+# Of the rules by which calls are grouped. `arc-proxy db regroup` begins anew where it has changed.
+GROUPING_VERSION = 1

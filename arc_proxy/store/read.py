@@ -105,13 +105,29 @@ def iter_whole_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[Ca
     """Every call with all that is known of it, oldest first. Saving one again changes nothing."""
     after: Cursor | None = None
     while True:
-        with reading(store) as connection:
-            lines = _lines(connection, wanted, PAGE, after, True)
-            calls = [whole_call(connection, line) for line in lines]
+        calls, after = whole_calls_after(store, after, wanted)
         yield from calls
-        if len(lines) < PAGE:
+        if after is None:
             return
-        after = _cursor(lines[-1])
+
+
+def whole_calls_after(
+    store: Store, after: Cursor | None, wanted: CallFilter = ANY_CALL
+) -> tuple[list[Call], Cursor | None]:
+    """A page of calls with all that is known of them, and where the next begins; None where there is none."""
+    with reading(store) as connection:
+        lines = _lines(connection, wanted, PAGE, after, True)
+        return [whole_call(connection, line) for line in lines], _cursor(lines[-1]) if lines else None
+
+
+def count_calls(store: Store, *, until: Cursor | None = None) -> int:
+    """All calls, or those up to and with one."""
+    call = tables.call.c
+    statement = select(func.count()).select_from(tables.call)
+    if until is not None:
+        statement = statement.where(tuple_(call.started_ns, call.id) <= tuple_(*until))
+    with reading(store) as connection:
+        return int(connection.execute(statement).scalar_one())
 
 
 def read_call(store: Store, key: int) -> CallDetail | None:

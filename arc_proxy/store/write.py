@@ -95,6 +95,18 @@ def save(
         return _add(saved, _save(store, [], [], given))
 
 
+def apply_moves(store: Store, moves: Sequence[Move]) -> None:
+    """Make runs one, in one transaction. Raises StoreError."""
+    memory = store.memory
+    try:
+        with writing(store) as connection:
+            recall(connection, memory)
+            move_runs(connection, memory, moves)
+    except BaseException:
+        memory.forget()
+        raise
+
+
 def read_positions(store: Store) -> dict[str, Any]:
     """By writer, the position that was last saved; as JSON gives it back, so a tuple is a list."""
     segment = tables.segment
