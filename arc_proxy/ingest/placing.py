@@ -18,7 +18,9 @@ from sqlalchemy import Connection
 
 from arc_proxy.call import Call, Grouping
 from arc_proxy.ingest.mistake import describe_bug
+from arc_proxy.runs.claim import Level
 from arc_proxy.runs.clues import Clues
+from arc_proxy.runs.explicit import NAMED
 from arc_proxy.runs.grouper import Grouper, Move
 from arc_proxy.runs.trail import Mark, Trail
 from arc_proxy.store.clue_table import marks_for, stored_places
@@ -75,12 +77,14 @@ class Placer:
 
     def place_anew(self, store: Store, batch: Iterable[Read]) -> Placed:
         """
-        The same for calls that are stored, wherever they are now. An attempt goes with what it repeats.
+        The same for calls that are stored, wherever they are now. An attempt goes with what it repeats, and
+        what a caller named stays where it is.
 
         Batches come in the order in which their calls began.
         """
         reads = sorted(batch, key=lambda read: (read.clues.started_ns, read.call.call_id))
         with reading(store) as connection:
+            known = stored_places(connection, [read.call.call_id for read in reads if _is_told(read)])
             first = stored_places(connection, {read.call.attempt_of or "" for read in reads})
             self._recall(connection, [read.clues for read in reads])
         placed: dict[str, Call] = {}
@@ -90,6 +94,10 @@ class Placer:
             where = repeated.grouping if repeated is not None else first.get(call.attempt_of or "")
             if where is not None:
                 placed[call.call_id] = _beside(call, where)
+                continue
+            if call.call_id in known:
+                self._grouper.keep(clues, known[call.call_id])
+                placed[call.call_id] = call
                 continue
             placement = self._grouper.place(clues)
             placed[call.call_id] = dataclasses.replace(
@@ -117,6 +125,12 @@ class Placer:
             attempt=placement.attempt,
             clues=placement.keys,
         ), placement.moves
+
+
+def _is_told(read: Read) -> bool:
+    """A caller named the run, and what he said is not kept any more."""
+    claims = [claim for claim in read.clues.claims if claim.level is Level.RUN and claim.is_name]
+    return not claims and read.call.grouping.rule in NAMED
 
 
 def _beside(attempt: Call, where: Grouping | Mark) -> Call:

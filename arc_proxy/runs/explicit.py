@@ -27,6 +27,7 @@ from arc_proxy.runs.tags import Tags, add_tag, read_list, read_object
 
 HEADER = "header"
 PREFIX = "prefix"
+NAMED = frozenset({HEADER, PREFIX})  # rules by which a caller names a run
 
 _LEVELS = {
     b"x-arc-run-id": Level.RUN,

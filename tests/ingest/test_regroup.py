@@ -108,6 +108,16 @@ def test_what_other_rules_grouped_comes_out_as_these_have_it(
     assert regroup(tmp_path, stored).moved == 0
 
 
+def test_what_a_caller_named_stays_though_the_name_is_not_kept(tmp_path: Path, stored: Store) -> None:
+    calls = list(iter_whole_calls(stored))
+    named = Grouping(run_id="theirs", agent="finance", rule="header", confidence=1.0)
+    save(stored, [dataclasses.replace(call, grouping=named) for call in calls[:2]])
+    before = {call.call_id: "theirs" for call in calls[:2]}
+    regroup(tmp_path, stored)
+    found = places(stored)
+    assert {call_id: found[call_id]["run_id"] for call_id in before} == before
+
+
 def test_outcomes_go_with_the_run_that_they_were_said_of(tmp_path: Path, stored: Store) -> None:
     scatter(stored)
     regroup(tmp_path, stored)
