@@ -16,6 +16,7 @@ import typer
 
 from arc_proxy import __version__
 from arc_proxy.cli.child import CannotRun, run_child
+from arc_proxy.cli.exit_code import note_failure
 from arc_proxy.cli.facts import write_fact
 from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
@@ -69,6 +70,7 @@ def run(
         _explain(instance, is_private, variables)
         code, signal_number = _run(command, folder, variables)
         _note_launch(folder, name, command, code, signal_number)
+        _note_failure(folder, instance, name, started_ns, code, signal_number)
         if card:
             _print_card(folder, instance, name, started_ns, variables)
     raise typer.Exit(code)
@@ -146,6 +148,15 @@ def _note_launch(
         )
     except JournalError as error:
         warn(f"how the program ended could not be noted: {error}")
+
+
+def _note_failure(
+    folder: Folder, instance: Instance, agent: str, started_ns: int, code: int, signal_number: int | None
+) -> None:
+    try:
+        note_failure(folder, instance, agent, started_ns, code, signal_number)
+    except ArcError as error:
+        warn(f"that the last run failed could not be noted: {error}")
 
 
 def _print_card(

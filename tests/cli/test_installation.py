@@ -116,6 +116,18 @@ def test_run_uses_the_proxy_that_runs_and_prints_the_card(served, tmp_path):
     assert served.process.poll() is None
 
 
+def test_a_program_that_fails_has_failed_its_last_run(served, tmp_path):
+    before = served.arc("run", "--agent", "brittle", "--", *agent_command(tmp_path, 0))
+    done = served.arc("run", "--agent", "brittle", "--", *agent_command(tmp_path, 3))
+    assert (before.returncode, done.returncode) == (0, 3)
+    assert "1 of 2 runs" in done.stderr
+    runs = [
+        json.loads(line) for line in served.arc("runs", "--agent", "brittle", "--json").stdout.splitlines()
+    ]
+    assert [(run["outcome"], run["outcome_source"]) for run in runs] == [("failure", "exit"), (None, None)]
+    assert "the program exited with 3" in served.arc("show", runs[0]["run_id"]).stdout
+
+
 def test_run_leaves_a_base_url_that_leads_elsewhere_alone(served, tmp_path, provider):
     done = served.arc("run", "--", *agent_command(tmp_path), OPENAI_BASE_URL=f"{provider}/v1")
     assert done.returncode == 0
