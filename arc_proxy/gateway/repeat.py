@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp.http_parser import RawRequestMessage
@@ -85,20 +85,24 @@ class RepeatedBody:
 
 @dataclass(slots=True)
 class _Known:
-    """The head that may come again, and where in it and in its fields the length stands."""
+    """The head that may come again, and what stands before and behind the length: in it and in its fields."""
 
     before: bytes
     after: bytes
     asked: Asked
-    sent_at: int
+    sent: tuple[bytes, bytes]
     kept_at: int
+    kept_name: bytes
 
     def again(self, digits: bytes) -> Asked:
         fields = self.asked.fields
-        sent, kept = fields.sent.copy(), fields.kept.copy()
-        line = b"%b: %b\r\n" % (sent[self.sent_at].partition(b":")[0], digits)
-        sent[self.sent_at] = kept[self.kept_at] = line
-        return Asked(self.asked.message, self.asked.decision, replace(fields, sent=sent, kept=kept))
+        kept = fields.kept.copy()
+        kept[self.kept_at] = b"%b: %b\r\n" % (self.kept_name, digits)
+        sent = [self.sent[0], digits, self.sent[1]]
+        known = RequestFields(
+            sent, kept, fields.secrets, fields.content_type, fields.content_encoding, fields.asks
+        )
+        return Asked(self.asked.message, self.asked.decision, known)
 
 
 class Repeats:
@@ -162,9 +166,15 @@ class Repeats:
         found = list(_LENGTH.finditer(raw))
         if len(found) != 1 or asked.decision.action is not Action.FORWARD:
             return
-        sent, kept = _length_at(asked.fields.sent), _length_at(asked.fields.kept)
-        if sent is not None and kept is not None:
-            self._known = _Known(raw[: found[0].start(1)], raw[found[0].end(1) :], asked, sent, kept)
+        sent, kept = asked.fields.sent, asked.fields.kept
+        sent_at, kept_at = _length_at(sent), _length_at(kept)
+        if sent_at is None or kept_at is None:
+            return
+        name = kept[kept_at].partition(b":")[0]
+        before = b"".join(sent[:sent_at]) + name + b": "
+        after = b"\r\n" + b"".join(sent[sent_at + 1 :])
+        start, end = found[0].span(1)
+        self._known = _Known(raw[:start], raw[end:], asked, (before, after), kept_at, name)
 
 
 def _plain_length(message: RawRequestMessage) -> int | None:

@@ -177,7 +177,7 @@ def test_a_match_stands_where_a_request_begins(
             # The whole body is taken by its length, as the connection does.
             head_bytes = len(data) - len(came)
             assert stream[at : at + head_bytes].endswith(b"\r\n\r\n")
-            assert b"content-LENGTH: %d\r\n" % length in asked.fields.sent
+            assert b"content-LENGTH: %d\r\n" % length in b"".join(asked.fields.sent)
             at += head_bytes + length
             assert at in begins or at == len(stream)
             continue
