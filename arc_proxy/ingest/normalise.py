@@ -71,25 +71,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
     grouping, _ = group_call(call_id, request.headers, prefix)
     reply, prompt = reading.reply, _prompt(reading, status)
     ended = _ended(exchange, reading)
-    clues, malformed = read_clues(
-        Sent(
-            call_id=call_id,
-            started_ns=exchange.started_ns,
-            duration_ns=exchange.duration_ns,
-            method=_text(request.method),
-            url=request.url or bare_target,
-            target=bare_target,
-            prefix=prefix,
-            headers=request.headers,
-            body=exchange.request_body,
-            kind=reading.kind,
-            endpoint=reading.endpoint,
-            prompt=prompt,
-            reply=reply,
-            status=status,
-            ended=ended,
-        )
-    )
+    clues, malformed = read_clues(_sent(call_id, exchange, reading, prompt, ended, prefix, bare_target))
     usage, usage_grade = normalise_usage(
         reply.usage,
         dialect=reading.dialect,
@@ -134,6 +116,35 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         auxiliary=clues.auxiliary,
     )
     return Normalised(call, clues, malformed, reading.notes)
+
+
+def _sent(
+    call_id: str,
+    exchange: Exchange,
+    reading: Reading,
+    prompt: Prompt,
+    ended: Ended,
+    prefix: Prefix,
+    bare_target: str,
+) -> Sent:
+    request, response = exchange.request, exchange.response
+    return Sent(
+        call_id=call_id,
+        started_ns=exchange.started_ns,
+        duration_ns=exchange.duration_ns,
+        method=_text(request.method),
+        url=request.url or bare_target,
+        target=bare_target,
+        prefix=prefix,
+        headers=request.headers,
+        body=exchange.request_body,
+        kind=reading.kind,
+        endpoint=reading.endpoint,
+        prompt=prompt,
+        reply=reading.reply,
+        status=response.status if response else None,
+        ended=ended,
+    )
 
 
 def sent_again(call: Call) -> Sent:

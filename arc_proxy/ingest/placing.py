@@ -110,7 +110,7 @@ class Placer:
 
     def _recall(self, connection: Connection, batch: Sequence[Clues]) -> None:
         wanted = self._grouper.wanted(batch)
-        self._trail.refill(marks_for(connection, wanted), asked=wanted)
+        self._trail.refill(marks_for(connection, wanted))
 
     def _place_one(self, read: Read, known: Mark | None) -> tuple[Call, Sequence[Move]]:
         call, clues = read

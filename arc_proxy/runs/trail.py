@@ -82,9 +82,8 @@ class Trail:
     def __contains__(self, key: Key) -> bool:
         return key in self._by_key
 
-    def refill(self, found: Iterable[tuple[Mark, Collection[Key]]], asked: Collection[Key] = ()) -> None:
-        """What the store knows of the keys `asked`: marks, each with the keys that it was found by."""
-        del asked
+    def refill(self, found: Iterable[tuple[Mark, Collection[Key]]]) -> None:
+        """What the store knows of keys that it was asked for: marks, each with those that led to it."""
         for mark, keys in sorted(found, key=lambda each: each[0].started_ns):
             if mark.call_id in self._marks:
                 self._index(mark.call_id, keys)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,36 +20,13 @@ from arc_proxy.journal.head import ResponseHead
 from arc_proxy.journal.record import RecordKind, id_text
 from arc_proxy.runs.grouper import Grouper
 from arc_proxy.store import tables
-from arc_proxy.store.engine import Store, open_store, reading
+from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.rollup import check
-from pricing.book import PriceBook, load_book
+from pricing.book import PriceBook
 from tests.ingest.dump import dump
 from tests.ingest.tape import RESPONSE, Tape, told
 
 Message = dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def book() -> PriceBook:
-    return load_book()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    target: str | Path = tmp_path / "arc.db"
-    if request.param == "postgresql":
-        make: Callable[[], str] = request.getfixturevalue("new_postgres_url")
-        target = make()
-    store = open_store(target)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def tape(tmp_path: Path) -> Iterator[Tape]:
-    tape = Tape(tmp_path / "journal")
-    yield tape
-    tape.writer.close()
 
 
 def say(role: str, text: str) -> Message:
@@ -69,7 +45,6 @@ def record(tape: Tape, body: bytes, answer: str | ResponseHead, *headers: tuple[
     if isinstance(answer, str):
         tape.write(exchange_id, RecordKind.RESPONSE_BODY, told(answer))
     tape.end(exchange_id)
-    time.sleep(0.001)
     return id_text(exchange_id)
 
 
@@ -90,44 +65,44 @@ SECOND = say("user", "Book it for two nights.")
 
 
 def test_a_call_that_goes_on_from_another_is_in_its_run(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     first = record(tape, ask(SYSTEM, FIRST), ANSWER)
     other = record(tape, ask(SYSTEM, FIRST | {"content": "Is the bridge open?"}), "It opens at nine today.")
     second = record(tape, ask(SYSTEM, FIRST, say("assistant", ANSWER), SECOND), "It is booked.")
-    catch_up(tmp_path, store, book)
-    found = places(store)
+    catch_up(tmp_path, either, book)
+    found = places(either)
     assert found[first]["run_id"] == found[second]["run_id"] == f"r-{first}"
     assert found[other]["run_id"] == f"r-{other}"
     assert found[second]["grouping_rule"] == "lineage"
-    assert [run["steps"] for run in dump(store)["run"]] == [2, 1]
+    assert [run["steps"] for run in dump(either)["run"]] == [2, 1]
 
 
 def test_the_run_is_found_again_after_a_restart(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     first = record(tape, ask(SYSTEM, FIRST), ANSWER)
-    catch_up(tmp_path, store, book)
+    catch_up(tmp_path, either, book)
     second = record(tape, ask(SYSTEM, FIRST, say("assistant", ANSWER), SECOND), "It is booked.")
-    catch_up(tmp_path, store, book)
-    assert places(store)[second]["run_id"] == f"r-{first}"
+    catch_up(tmp_path, either, book)
+    assert places(either)[second]["run_id"] == f"r-{first}"
 
 
 def test_reading_the_journal_again_moves_nothing(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     history = [SYSTEM, FIRST]
     for number in range(4):
         answer = f"{number}. {ANSWER}"
         record(tape, ask(*history), answer, (b"x-session-id", b"museum-desk-1"))
         history += [say("assistant", answer), say("user", f"And day {number}?")]
-    catch_up(tmp_path, store, book)
-    before = dump(store)
-    rebuild(tmp_path, store, book)
-    assert dump(store) == before
+    catch_up(tmp_path, either, book)
+    before = dump(either)
+    rebuild(tmp_path, either, book)
+    assert dump(either) == before
 
 
-def test_retries_are_attempts_of_one_call(tmp_path: Path, store: Store, book: PriceBook, tape: Tape) -> None:
+def test_retries_are_attempts_of_one_call(tmp_path: Path, either: Store, book: PriceBook, tape: Tape) -> None:
     refused = replace(RESPONSE, status=503, reason=b"Service Unavailable")
     body = ask(SYSTEM, FIRST)
     ids = [
@@ -135,19 +110,19 @@ def test_retries_are_attempts_of_one_call(tmp_path: Path, store: Store, book: Pr
         record(tape, body, refused, (b"x-stainless-retry-count", b"1")),
         record(tape, body, ANSWER, (b"x-stainless-retry-count", b"2")),
     ]
-    catch_up(tmp_path, store, book)
-    found = places(store)
+    catch_up(tmp_path, either, book)
+    found = places(either)
     assert [(found[each]["attempt"], found[each]["attempt_of"]) for each in ids] == [
         (1, None),
         (2, ids[0]),
         (3, ids[0]),
     ]
-    [run] = dump(store)["run"]
+    [run] = dump(either)["run"]
     assert (run["calls"], run["attempts"], run["steps"], run["errors"], run["failed"]) == (1, 3, 1, 2, False)
 
 
 def test_a_call_that_was_read_late_takes_in_the_run_that_goes_on_from_it(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape
 ) -> None:
     """Two gateways write journals of their own, and the second call's may be read first."""
     other = Tape(tmp_path / "elsewhere")
@@ -155,21 +130,21 @@ def test_a_call_that_was_read_late_takes_in_the_run_that_goes_on_from_it(
     second = record(tape, ask(SYSTEM, FIRST, say("assistant", ANSWER), SECOND), "It is booked.")
     old_id = f"r-{second}"
     tape.fact(FactType.OUTCOME, run_id=old_id, outcome="success")
-    reader = Reader(tmp_path, store, book)
+    reader = Reader(tmp_path, either, book)
     reader.read()
-    assert places(store)[second]["run_id"] == old_id
+    assert places(either)[second]["run_id"] == old_id
     other.writer.close()
     [folder] = (tmp_path / "elsewhere").iterdir()
     folder.rename(tmp_path / "journal" / folder.name)
     reader.read()
-    found = places(store)
+    found = places(either)
     assert found[first]["run_id"] == found[second]["run_id"] == f"r-{first}"
-    [run] = dump(store)["run"]
+    [run] = dump(either)["run"]
     assert (run["outcome"], run["steps"]) == ("success", 2)
-    assert [(row["alias"], row["run_key"]) for row in dump(store)["run_alias"]] == [(old_id, run["id"])]
+    assert [(row["alias"], row["run_key"]) for row in dump(either)["run_alias"]] == [(old_id, run["id"])]
     tape.fact(FactType.OUTCOME, run_id=old_id, outcome="failure")
     reader.read()
-    assert dump(store)["run"][0]["outcome"] == "failure"
+    assert dump(either)["run"][0]["outcome"] == "failure"
 
 
 class Reader:
@@ -186,17 +161,17 @@ class Reader:
 
 
 def test_a_mistake_in_grouping_costs_a_place_and_no_call(
-    tmp_path: Path, store: Store, book: PriceBook, tape: Tape, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, either: Store, book: PriceBook, tape: Tape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def place(self: Grouper, clues: object) -> object:
         raise ZeroDivisionError
 
     monkeypatch.setattr(Grouper, "place", place)
     call_id = record(tape, ask(SYSTEM, FIRST), ANSWER, (b"x-arc-run-id", b"task"))
-    catch_up(tmp_path, store, book)
-    assert places(store)[call_id]["run_id"] == "task"
+    catch_up(tmp_path, either, book)
+    assert places(either)[call_id]["run_id"] == "task"
 
 
-def test_sums_follow_runs_that_became_one(tmp_path: Path, store: Store, book: PriceBook, tape: Tape) -> None:
-    test_a_call_that_was_read_late_takes_in_the_run_that_goes_on_from_it(tmp_path, store, book, tape)
-    assert check(store) == ()
+def test_sums_follow_runs_that_became_one(tmp_path: Path, either: Store, book: PriceBook, tape: Tape) -> None:
+    test_a_call_that_was_read_late_takes_in_the_run_that_goes_on_from_it(tmp_path, either, book, tape)
+    assert check(either) == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,11 @@ from arc_proxy.ingest import regroup as regrouping
 from arc_proxy.ingest.regroup import regroup
 from arc_proxy.ingest.worker import catch_up
 from arc_proxy.journal.fact import FactType
-from arc_proxy.store.engine import Store, open_store
+from arc_proxy.store.engine import Store
 from arc_proxy.store.read import find, iter_whole_calls
 from arc_proxy.store.rollup import check
 from arc_proxy.store.write import save
-from pricing.book import PriceBook, load_book
+from pricing.book import PriceBook
 from tests.ingest.dump import dump
 from tests.ingest.tape import RESPONSE, Tape
 from tests.ingest.test_placing import ANSWER, FIRST, SECOND, SYSTEM, ask, places, record, say
@@ -26,24 +26,8 @@ from tests.ingest.test_placing import ANSWER, FIRST, SECOND, SYSTEM, ask, places
 RUNS = 6
 
 
-@pytest.fixture(scope="session")
-def book() -> PriceBook:
-    return load_book()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    target: str | Path = tmp_path / "arc.db"
-    if request.param == "postgresql":
-        make: Callable[[], str] = request.getfixturevalue("new_postgres_url")
-        target = make()
-    store = open_store(target)
-    yield store
-    store.close()
-
-
 @pytest.fixture
-def stored(tmp_path: Path, store: Store, book: PriceBook) -> Store:
+def stored(tmp_path: Path, either: Store, book: PriceBook) -> Store:
     """Runs of two calls and a retry, one of which has an outcome."""
     tape = Tape(tmp_path / "journal")
     refused = dataclasses.replace(RESPONSE, status=503, reason=b"Service Unavailable")
@@ -56,8 +40,8 @@ def stored(tmp_path: Path, store: Store, book: PriceBook) -> Store:
         record(tape, body, "It is booked.", (b"x-stainless-retry-count", b"1"))
         tape.fact(FactType.OUTCOME, run_id=f"r-{call_id}", outcome="success" if number else "failure")
     tape.writer.close()
-    catch_up(tmp_path, store, book)
-    return store
+    catch_up(tmp_path, either, book)
+    return either
 
 
 def scatter(store: Store) -> None:

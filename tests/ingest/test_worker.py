@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,40 +23,9 @@ from arc_proxy.ingest.worker import Caught, catch_up, read_resume_points, rebuil
 from arc_proxy.journal.fact import FactType
 from arc_proxy.journal.record import NO_EXCHANGE, Ended, RecordKind, id_text
 from arc_proxy.store.engine import Store, open_store, writing
-from pricing.book import PriceBook, load_book
+from pricing.book import PriceBook
 from tests.ingest.dump import dump, tallies
 from tests.ingest.tape import Tape, asked, told
-
-
-@pytest.fixture(scope="session")
-def book() -> PriceBook:
-    return load_book()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(tmp_path / "arc.db")
-    yield store
-    store.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store of either database."""
-    target: str | Path = tmp_path / "either.db"
-    if request.param == "postgresql":
-        make: Callable[[], str] = request.getfixturevalue("new_postgres_url")
-        target = make()
-    store = open_store(target)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def tape(tmp_path: Path) -> Iterator[Tape]:
-    tape = Tape(tmp_path / "journal")
-    yield tape
-    tape.writer.close()
 
 
 def calls(store: Store) -> dict[str, dict[str, object]]:
