@@ -66,7 +66,7 @@ def _text(store: Store, match: Match, full: bool) -> Iterator[str]:
         yield from call_lines(call, width(), full=full) if call else ()
     elif match.noun == "run":
         run = read_run(store, match.key)
-        yield from run_lines(run, width()) if run else ()
+        yield from run_lines(run, width(), time.time_ns()) if run else ()
     else:
         runs = list_runs(store, RunFilter(session_id=match.id), limit=1000, oldest_first=True)
         yield f"session {clean(match.id)}"

@@ -15,6 +15,7 @@ from arc_proxy.format import (
     spend,
     spend_causes,
 )
+from arc_proxy.journal.fact import FactType
 from arc_proxy.report.facets import (
     call_cost,
     call_model,
@@ -29,6 +30,7 @@ from arc_proxy.report.facets import (
 )
 from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
 from arc_proxy.report.table import Column, Table, draw
+from arc_proxy.runs.ending import Ending, how_it_ended
 from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow
 
 _LABEL_CELLS = 11
@@ -48,9 +50,25 @@ _BUCKETS = {
 }
 
 
-def run_lines(detail: RunDetail, width: int) -> Iterator[str]:
+_ENDINGS = {
+    None: "goes on, as far as the traffic tells",
+    Ending.OUTCOME: "ended, its outcome was reported",
+    Ending.ANSWERED: "ended with an answer",
+    Ending.TIMEOUT: "ended without an answer: nothing has come for half an hour",
+}
+
+
+def run_lines(detail: RunDetail, width: int, now_ns: int) -> Iterator[str]:
     run = detail.run
     yield from _facts_of(_run_facts(run))
+    outcomes = [fact.at_ns for fact in detail.facts if fact.type == FactType.OUTCOME]
+    how = how_it_ended(
+        last_ns=run.ended_ns,
+        is_final=detail.is_final,
+        outcome_ns=max(outcomes, default=None),
+        now_ns=now_ns,
+    )
+    yield from _facts_of([("state", _ENDINGS[how])])
     for fact in detail.facts:
         yield from _fact_lines(fact, width)
     yield ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, tuple_
 
-from arc_proxy.call import Call
+from arc_proxy.call import Call, Kind
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, some_word
 from arc_proxy.store.bulk import dicts
@@ -156,7 +156,17 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             parts=tuple(
                 map(run_row, dicts(connection, parts.order_by(run.started_ns, run.id).limit(calls_max)))
             ),
+            is_final=_is_final(connection, key),
         )
+
+
+def _is_final(connection: Connection, run_key: int) -> bool:
+    call, tool_call = tables.call.c, tables.tool_call
+    asks = select(tool_call.c.call_key).where(tool_call.c.call_key == call.id).exists()
+    answers = ~call.failed & call.finish_reason.is_not(None) & ~asks
+    steps = select(answers).where(call.run_key == run_key, call.kind == Kind.GENERATION)
+    last = steps.order_by(call.started_ns.desc(), call.id.desc()).limit(1)
+    return bool(connection.execute(last).scalar())
 
 
 def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:

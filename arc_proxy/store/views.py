@@ -155,6 +155,7 @@ class RunDetail:
     calls: tuple[CallLine, ...]  # in order; the first `calls_max` of them
     facts: tuple[FactRow, ...]
     parts: tuple[RunRow, ...] = ()  # runs of sub-agents, in the order they began
+    is_final: bool = False  # its last step answered, and asked for no tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,7 @@ def test_show_finds_runs_and_calls_by_the_beginning_of_their_id(traffic):
     run = traffic("show", "f-2")
     assert "run         f-2" in run.out
     assert "2, 1 error" in run.out
+    assert "state       ended without an answer" in run.out
     assert "rate_limit_error: slow down" in run.out
     call_id = json.loads(traffic("export", "calls", "--run", "f-1").out)["call_id"]
     one = traffic("show", call_id[:20] if traffic("show", call_id[:20]).code == 0 else call_id)
@@ -117,6 +118,7 @@ def test_show_says_how_a_run_was_found_and_what_sub_agents_did_in_it(arc, tmp_pa
     arc("import", write_har(tmp_path / "parts.har", entries))
     shown = arc("show", "task").out
     assert "grouped by  the caller's own x-arc headers, 100% sure" in shown
+    assert "state       ended with an answer" in shown
     assert "sub-agent's run" in shown
     assert "part" in shown.splitlines()[-1]
     assert "parent run  task" in arc("show", "part").out

@@ -1,0 +1,36 @@
+"""
+When a run has ended. No I/O, and nothing that is kept: a late call reopens a run by being its last one.
+
+    outcome    somebody said how it went, after its last call
+    answered   its last call gave an answer that asks for no tool, and nothing has come for SILENCE_NS
+    timeout    nothing has come for TIMEOUT_NS, whatever it was waiting for
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+_MINUTE_NS = 60 * 1_000_000_000
+SILENCE_NS = 2 * _MINUTE_NS  # longer than a person takes to say the next thing to an agent that waits for it
+TIMEOUT_NS = 30 * _MINUTE_NS  # tools run for minutes; a model's own turn is at most some
+
+
+class Ending(StrEnum):
+    OUTCOME = "outcome"
+    ANSWERED = "answered"
+    TIMEOUT = "timeout"
+
+
+def how_it_ended(*, last_ns: int, is_final: bool, outcome_ns: int | None, now_ns: int) -> Ending | None:
+    """
+    None: the run goes on, as far as can be told.
+
+    `last_ns` is when its last call was heard of last, `is_final` whether that call's answer was one, and
+    `outcome_ns` when its outcome was reported.
+    """
+    if outcome_ns is not None and outcome_ns >= last_ns:
+        return Ending.OUTCOME
+    silent_ns = now_ns - last_ns
+    if is_final and silent_ns >= SILENCE_NS:
+        return Ending.ANSWERED
+    return Ending.TIMEOUT if silent_ns >= TIMEOUT_NS else None
