@@ -35,7 +35,7 @@ from arc_proxy.dashboard.app import add_dashboard
 from arc_proxy.dashboard.page import POLICY
 
 LAST_CATCH_UP_S = 10.0
-NICENESS = 10
+NICENESS = 15
 COLLECT_AFTER = 10_000  # objects more made than dropped
 THREADS_MAX = 2  # reports at once; more would only wait for the database and each other
 
