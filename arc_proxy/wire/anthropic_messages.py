@@ -29,7 +29,7 @@ from arc_proxy.wire.document import (
     read_value,
 )
 from arc_proxy.wire.prompt import prompt_of
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools", "system"})
 _SERVER_TOOL_BLOCKS = frozenset({"server_tool_use", "mcp_tool_use"})
@@ -63,7 +63,7 @@ def read_reply(body: JsonObject) -> Reply:
     )
 
 
-def read_stream(events: Iterable[SseEvent]) -> Reply:
+def read_stream(events: Iterable[StreamEvent]) -> Reply:
     fold = _MessageFold()
     count = 0
     for event in events:

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 
 from arc_proxy.call import Prompt, Reply
 from arc_proxy.wire.document import JsonObject
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
+
+
+def _all_server_tools(reply: Reply) -> tuple[str, ...]:
+    return reply.server_tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,4 +29,5 @@ class Dialect:
     name: str  # reaches the database and the export: never rename
     read_prompt: Callable[[JsonObject], Prompt]
     read_reply: Callable[[JsonObject], Reply]  # of a plain JSON response
-    read_stream: Callable[[Iterable[SseEvent]], Reply]  # a stream cut short yields what did arrive
+    read_stream: Callable[[Iterable[StreamEvent]], Reply]  # a stream cut short yields what did arrive
+    billed_tools: Callable[[Reply], tuple[str, ...]] = _all_server_tools  # the uses of them that cost money

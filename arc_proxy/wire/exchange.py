@@ -7,7 +7,6 @@ so. The call is kept all the same, with its status, times and bytes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -20,12 +19,13 @@ from arc_proxy.wire.credentials import cut_credentials, may_hold_credentials
 from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import JsonObject, read_value
 from arc_proxy.wire.endpoints import Form, recognise_form
+from arc_proxy.wire.framing import recognise_framing
 from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
 from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
-from arc_proxy.wire.openai_responses import OPENAI_RESPONSES, billed_tools
+from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
 from arc_proxy.wire.providers import recognise_detail, recognise_provider
-from arc_proxy.wire.sse import SseDecoder, SseEvent, read_events
+from arc_proxy.wire.stream import StreamEvent
 from arc_proxy.wire.unknown import UNKNOWN
 
 Headers = tuple[tuple[str, str], ...]
@@ -34,11 +34,6 @@ DIALECTS = {
     dialect.name: dialect
     for dialect in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC_MESSAGES, OPENAI_EMBEDDINGS, UNKNOWN)
 }
-
-# Servers that keep a connection alive put empty lines before either.
-_BLANK = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
-# A stream begins with one of these, a JSON document never does, whatever the content type claims.
-_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +82,7 @@ def read_exchange(exchange: HttpExchange) -> Reading:
         kind=form.kind,
         prompt=prompt,
         reply=reply,
-        billed_tools=billed_tools(reply) if dialect is OPENAI_RESPONSES else reply.server_tools,
+        billed_tools=dialect.billed_tools(reply),
         notes=tuple(notes),
     )
 
@@ -151,55 +146,48 @@ def _read_response(exchange: HttpExchange, status: int, dialect: Dialect, notes:
 
 def _read_body(exchange: HttpExchange, body: bytes, dialect: Dialect, notes: list[str]) -> Reply:
     whole = exchange.response_whole
-    if _is_stream(body, exchange.response_headers):
-        return _read_stream(body, dialect, notes, whole=whole)
+    framing = recognise_framing(body, _content_type(exchange.response_headers))
+    if framing is not None:
+        reply = _read_stream(framing(body, notes), dialect, notes, whole=whole)
+        return _as_refused(reply, exchange)
     try:
         value = read_value(body) if body else None
     except ValueError as error:
         notes.append(f"response: {'no JSON' if whole else 'cut'} ({error})")
         value = None
-    # Google streams a list of documents, the first of which may be an error.
-    document = value[0] if isinstance(value, list) and value else value
-    if not isinstance(document, dict):
+    if not isinstance(value, dict):
         # A body that is no JSON is finished when all of it is there; a dialect's own reply is JSON.
         return Reply(finished=whole and dialect is UNKNOWN)
-    reply = dialect.read_reply(document)
-    if exchange.status is not None and exchange.status >= 400:
-        refusal = reply.error or read_refusal(document)
-        if refusal.type is None:
-            refusal = CallError(type=header_type(exchange.response_headers), message=refusal.message)
-        reply = replace(reply, error=refusal)
-    return reply
+    reply = dialect.read_reply(value)
+    if exchange.status is not None and exchange.status >= 400 and reply.error is None:
+        reply = replace(reply, error=read_refusal(value))
+    return _as_refused(reply, exchange)
 
 
-def _is_stream(body: bytes, headers: Headers) -> bool:
-    blank = _BLANK.match(body)
-    begin = blank.end() if blank else 0
-    start = body[begin : begin + 8]
-    if start.startswith(_SSE_STARTS):
-        return True
-    says_so = any(
-        name.lower() == "content-type" and value.lower().startswith("text/event-stream")
-        for name, value in headers
-    )
-    return says_so and not start.startswith((b"{", b"["))
+def _as_refused(reply: Reply, exchange: HttpExchange) -> Reply:
+    """Of a status of 400 and more: the error's type, where only a header says it."""
+    if reply.error is None or reply.error.type is not None or (exchange.status or 0) < 400:
+        return reply
+    error = CallError(type=header_type(exchange.response_headers), message=reply.error.message)
+    return replace(reply, error=error)
 
 
-def _read_stream(body: bytes, dialect: Dialect, notes: list[str], *, whole: bool) -> Reply:
-    decoder = SseDecoder()
+def _content_type(headers: Headers) -> str:
+    return next((value for name, value in headers if name.lower() == "content-type"), "")
+
+
+def _read_stream(framed: Iterator[StreamEvent], dialect: Dialect, notes: list[str], *, whole: bool) -> Reply:
     strange = 0
 
-    def events() -> Iterator[SseEvent]:
+    def events() -> Iterator[StreamEvent]:
         nonlocal strange
-        for event in read_events(decoder, body):
+        for event in framed:
             strange += not event.data.startswith((b"{", b"[DONE]"))
             yield event
 
     reply = dialect.read_stream(events())
     if strange:
         notes.append(f"response: {strange} events are no JSON objects")
-    if decoder.dropped_events:
-        notes.append(f"response: {decoder.dropped_events} events were too large to read")
     # Some never send their dialect's end (Perplexity no `[DONE]`): a reason to have finished and whole
     # framing say the same.
     ended = reply.finished or (whole and (reply.finish_reason is not None or dialect is UNKNOWN))

@@ -31,7 +31,7 @@ from arc_proxy.wire.document import (
     read_object,
 )
 from arc_proxy.wire.prompt import prompt_of
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 
 _DONE = b"[DONE]"
 
@@ -64,7 +64,7 @@ def read_reply(body: JsonObject) -> Reply:
     )
 
 
-def read_stream(events: Iterable[SseEvent]) -> Reply:
+def read_stream(events: Iterable[StreamEvent]) -> Reply:
     fold = _ChatFold()
     count = 0
     for event in events:

@@ -31,7 +31,7 @@ from arc_proxy.wire.document import (
     read_value,
 )
 from arc_proxy.wire.prompt import prompt_of
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "input", "tools", "instructions"})
 _CLIENT_TOOLS = frozenset({"function_call", "custom_tool_call"})
@@ -78,7 +78,7 @@ def read_reply(body: JsonObject) -> Reply:
     )
 
 
-def read_stream(events: Iterable[SseEvent]) -> Reply:
+def read_stream(events: Iterable[StreamEvent]) -> Reply:
     fold = _ResponseFold()
     count = 0
     for event in events:
@@ -222,5 +222,9 @@ def _is_billed(item: JsonObject) -> bool:
 
 
 OPENAI_RESPONSES = Dialect(
-    name="openai.responses", read_prompt=read_prompt, read_reply=read_reply, read_stream=read_stream
+    name="openai.responses",
+    read_prompt=read_prompt,
+    read_reply=read_reply,
+    read_stream=read_stream,
+    billed_tools=billed_tools,
 )

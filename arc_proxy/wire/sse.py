@@ -12,7 +12,8 @@ would throw away: of a broken stream we want what did arrive.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from arc_proxy.wire.stream import StreamEvent
 
 # An event can hold a base64 image, so the usual line limits of 16 or 64 KiB are far too small for us.
 EVENT_BYTES_MAX = 16 * 1024 * 1024
@@ -21,11 +22,6 @@ _BOM = b"\xef\xbb\xbf"
 _SLICE_BYTES = 64 * 1024
 # What is kept of a line that is too long: enough that its end is not taken for an empty line.
 _REST_OF_A_LINE = b":"
-
-
-class SseEvent(NamedTuple):
-    name: str  # "message" when the stream names none
-    data: bytes  # the data lines, joined by line feeds; UTF-8 if the sender kept to the standard
 
 
 class SseDecoder:
@@ -42,7 +38,7 @@ class SseDecoder:
         self._skipping = False  # this event is too large: nothing of it counts until the empty line
         self.dropped_events = 0
 
-    def feed(self, chunk: bytes) -> list[SseEvent]:
+    def feed(self, chunk: bytes) -> list[StreamEvent]:
         """The events that this chunk completes."""
         if self._after_cr and chunk:
             self._after_cr = False
@@ -75,7 +71,7 @@ class SseDecoder:
                 self._name = ""
         return events
 
-    def close(self) -> list[SseEvent]:
+    def close(self) -> list[StreamEvent]:
         """The event that the end of the stream cut off, if any of its data came."""
         line = bytes(self._line)
         self._line.clear()
@@ -109,13 +105,13 @@ class SseDecoder:
         self._data.clear()
         self._data_bytes = 0
 
-    def _dispatch(self) -> list[SseEvent]:
+    def _dispatch(self) -> list[StreamEvent]:
         events = []
         if self._skipping:
             self.dropped_events += 1
         elif self._data:
             data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            events.append(SseEvent(self._name or "message", data))
+            events.append(StreamEvent(self._name or "message", data))
         self._skipping = False
         self._name = ""
         self._data.clear()
@@ -123,7 +119,7 @@ class SseDecoder:
         return events
 
 
-def read_events(decoder: SseDecoder, body: bytes) -> Iterator[SseEvent]:
+def read_events(decoder: SseDecoder, body: bytes) -> Iterator[StreamEvent]:
     """The events of a whole body, the one cut off at its end included, a slice at a time."""
     for start in range(0, len(body), _SLICE_BYTES):
         yield from decoder.feed(body[start : start + _SLICE_BYTES])

@@ -14,7 +14,7 @@ from arc_proxy.call import Prompt, Reply
 from arc_proxy.wire.call_error import read_error
 from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import JsonObject, as_text, canonical, overlay, read_object
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools"})
 _PARAMETER_CHARS_MAX = 1000
@@ -64,7 +64,7 @@ def _read_other_usage(body: JsonObject) -> JsonObject | None:
     return {field: body[field] for field in _TOP_LEVEL_COUNTS if field in body} or None
 
 
-def read_stream(events: Iterable[SseEvent]) -> Reply:
+def read_stream(events: Iterable[StreamEvent]) -> Reply:
     reply = Reply()
     usage: JsonObject | None = None
     finished = False

@@ -7,12 +7,12 @@ import pytest
 
 from arc_proxy.call import CallError, Reply, ToolCall
 from arc_proxy.wire.anthropic_messages import ANTHROPIC_MESSAGES
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 
 
 def streamed(*documents: dict[str, Any]) -> Reply:
     return ANTHROPIC_MESSAGES.read_stream(
-        [SseEvent(document["type"], orjson.dumps(document)) for document in documents]
+        [StreamEvent(document["type"], orjson.dumps(document)) for document in documents]
     )
 
 
@@ -226,8 +226,8 @@ def test_an_error_inside_a_stream_is_the_calls_error_and_ends_it() -> None:
 
 def test_the_event_name_stands_in_for_a_missing_type() -> None:
     events = [
-        SseEvent("message_start", b'{"message": {"model": "claude-x"}}'),
-        SseEvent("message_stop", b"{}"),
+        StreamEvent("message_start", b'{"message": {"model": "claude-x"}}'),
+        StreamEvent("message_stop", b"{}"),
     ]
     reply = ANTHROPIC_MESSAGES.read_stream(events)
     assert (reply.model, reply.finished) == ("claude-x", True)

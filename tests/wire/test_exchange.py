@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from arc_proxy.call import CallError, Kind, Reply, ToolCall
 from arc_proxy.wire.exchange import DIALECTS, HttpExchange, Reading, read_exchange
-from arc_proxy.wire.sse import SseDecoder, SseEvent
+from arc_proxy.wire.sse import SseDecoder
+from arc_proxy.wire.stream import StreamEvent
 
 CHAT = "https://api.openai.com/v1/chat/completions"
 RESPONSES = "https://api.openai.com/v1/responses"
@@ -342,7 +343,7 @@ def test_a_stream_in_every_dialect(url: str, newline: bytes) -> None:
 def test_any_chunking_of_the_bytes_gives_the_same_reply(url: str, newline: bytes, sizes: list[int]) -> None:
     body = bytes_of(url, newline)
     decoder = SseDecoder()
-    events: list[SseEvent] = []
+    events: list[StreamEvent] = []
     start = 0
     for size in [*sizes, len(body)]:
         events += decoder.feed(body[start : start + size])

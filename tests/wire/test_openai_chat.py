@@ -7,7 +7,7 @@ import pytest
 
 from arc_proxy.call import CallError, Reply, ToolCall
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 
 
 def plain(message: dict[str, Any], **beside: Any) -> Reply:
@@ -16,8 +16,8 @@ def plain(message: dict[str, Any], **beside: Any) -> Reply:
 
 
 def streamed(*chunks: Any, done: bool = True) -> Reply:
-    events = [SseEvent("message", orjson.dumps(chunk)) for chunk in chunks]
-    return OPENAI_CHAT.read_stream(events + [SseEvent("message", b"[DONE]")] * done)
+    events = [StreamEvent("message", orjson.dumps(chunk)) for chunk in chunks]
+    return OPENAI_CHAT.read_stream(events + [StreamEvent("message", b"[DONE]")] * done)
 
 
 def delta(**said: Any) -> dict[str, Any]:

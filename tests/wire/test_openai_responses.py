@@ -7,7 +7,7 @@ import pytest
 
 from arc_proxy.call import CallError, Reply, ToolCall
 from arc_proxy.wire.openai_responses import OPENAI_RESPONSES, billed_tools
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 
 
 def message(*texts: str, **said: Any) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def message(*texts: str, **said: Any) -> dict[str, Any]:
 
 def streamed(*documents: dict[str, Any]) -> Reply:
     return OPENAI_RESPONSES.read_stream(
-        [SseEvent(document["type"], orjson.dumps(document)) for document in documents]
+        [StreamEvent(document["type"], orjson.dumps(document)) for document in documents]
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_proxy.wire.sse import SseDecoder, SseEvent, read_events
+from arc_proxy.wire.sse import SseDecoder, read_events
+from arc_proxy.wire.stream import StreamEvent
 
 CASES = {
     "one event": (b"data: a\n\n", [("message", b"a")]),
@@ -36,12 +37,12 @@ CASES = {
 
 @pytest.mark.parametrize(("body", "events"), CASES.values(), ids=CASES)
 def test_decodes(body: bytes, events: list[tuple[str, bytes]]) -> None:
-    assert SseDecoder().feed(body) == [SseEvent(*event) for event in events]
+    assert SseDecoder().feed(body) == [StreamEvent(*event) for event in events]
 
 
 @pytest.mark.parametrize(("body", "events"), CASES.values(), ids=CASES)
 def test_decodes_byte_by_byte(body: bytes, events: list[tuple[str, bytes]]) -> None:
-    assert _decode(body, [1] * len(body)) == [SseEvent(*event) for event in events]
+    assert _decode(body, [1] * len(body)) == [StreamEvent(*event) for event in events]
 
 
 CUT = {
@@ -119,7 +120,7 @@ def test_the_events_of_a_whole_body_begin_with_those_that_are_complete(body: byt
     assert list(read_events(SseDecoder(), body))[: len(complete)] == complete
 
 
-def _decode(body: bytes, sizes: list[int]) -> list[SseEvent]:
+def _decode(body: bytes, sizes: list[int]) -> list[StreamEvent]:
     decoder = SseDecoder()
     events, start = [], 0
     for size in [*sizes, len(body)]:
@@ -128,14 +129,14 @@ def _decode(body: bytes, sizes: list[int]) -> list[SseEvent]:
     return events
 
 
-def _decode_by_the_standard(body: bytes) -> list[SseEvent]:
+def _decode_by_the_standard(body: bytes) -> list[StreamEvent]:
     """The standard's own steps, one by one and slow."""
     events, name, data = [], b"", b""
     lines = re.split(rb"\r\n|\r|\n", body.removeprefix(b"\xef\xbb\xbf"))
     for line in lines[:-1]:
         if not line:
             if data:
-                events.append(SseEvent(name.decode(errors="replace") or "message", data[:-1]))
+                events.append(StreamEvent(name.decode(errors="replace") or "message", data[:-1]))
             name, data = b"", b""
             continue
         field, colon, value = line.partition(b":")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from arc_proxy.call import CallError, Reply
-from arc_proxy.wire.sse import SseEvent
+from arc_proxy.wire.stream import StreamEvent
 from arc_proxy.wire.unknown import UNKNOWN
 
 
@@ -29,15 +29,15 @@ def test_keeps_messages_and_plain_parameters_only() -> None:
 
 def test_a_stream_is_read_for_the_same() -> None:
     events = [
-        SseEvent("message", b'{"model": "m", "usage": {"a": 1, "b": 2}}'),
-        SseEvent("message", b"no JSON"),
-        SseEvent("message", b'{"usage": {"a": 4, "b": null}}'),
-        SseEvent("message", b"[DONE]"),
+        StreamEvent("message", b'{"model": "m", "usage": {"a": 1, "b": 2}}'),
+        StreamEvent("message", b"no JSON"),
+        StreamEvent("message", b'{"usage": {"a": 4, "b": null}}'),
+        StreamEvent("message", b"[DONE]"),
     ]
     assert UNKNOWN.read_stream(events) == Reply(model="m", usage={"a": 4, "b": 2}, finished=True, events=4)
 
 
 def test_an_error_inside_a_stream_ends_it() -> None:
-    reply = UNKNOWN.read_stream([SseEvent("error", b'{"error": {"type": "boom", "message": "m"}}')])
+    reply = UNKNOWN.read_stream([StreamEvent("error", b'{"error": {"type": "boom", "message": "m"}}')])
     assert reply.error == CallError(type="boom", message="m")
     assert reply.finished

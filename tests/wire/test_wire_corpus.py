@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 import pytest
 
-from arc_proxy.wire.content import decode_body
 from arc_proxy.wire.exchange import DIALECTS, HttpExchange, Reading, read_exchange
-from arc_proxy.wire.sse import SseDecoder, SseEvent
+from arc_proxy.wire.sse import SseDecoder
+from arc_proxy.wire.stream import StreamEvent
 
 pytestmark = [pytest.mark.corpus, pytest.mark.timeout(300)]
 
@@ -153,8 +153,8 @@ def _streams(exchanges: list[dict[str, Any]]) -> Iterator[tuple[Reading, bytes]]
         if exchange["stream"]:
             http = _http(exchange)
             reading = read_exchange(http)
-            if reading.reply.events:
-                yield reading, decode_body((), http.response_body).body
+            if reading.reply.events and http.response_body.lstrip().startswith((b"data:", b"event:", b":")):
+                yield reading, http.response_body
 
 
 def test_any_chunking_gives_the_same_reply(exchanges: list[dict[str, Any]]) -> None:
@@ -162,7 +162,7 @@ def test_any_chunking_gives_the_same_reply(exchanges: list[dict[str, Any]]) -> N
     count = 0
     for reading, body in _streams(exchanges):
         decoder = SseDecoder()
-        events: list[SseEvent] = []
+        events: list[StreamEvent] = []
         start = 0
         while start < len(body):
             size = chance.choice((1, 3, 17, 200, 4000))
