@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -33,7 +33,11 @@ from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, style, width
 from arc_proxy.errors import ArcError, ConfigError
 from arc_proxy.format import clean, plural, size
+from arc_proxy.runs import GROUPING_VERSION
 from arc_proxy.settings import Loaded, Settings, load_settings, shown
+
+if TYPE_CHECKING:
+    from arc_proxy.store.regrouping import Regrouping
 
 app = typer.Typer(add_completion=False)
 
@@ -118,6 +122,7 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
     from arc_proxy.ingest.worker import read_resume_points, unread_bytes
     from arc_proxy.report.losses import loss_words, read_losses
     from arc_proxy.store.engine import open_store
+    from arc_proxy.store.regrouping import read_grouping_version, read_regrouping
 
     target = settings.database_url or folder.path / "arc.db"
     if not settings.database_url and not (folder.path / "arc.db").exists():
@@ -131,6 +136,7 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
     try:
         losses = read_losses(store, standing_counts(instance))
         unread = unread_bytes(folder.journal, read_resume_points(store))
+        grouping = _check_grouping(read_grouping_version(store), read_regrouping(store))
         name = store.name
     except ArcError as error:
         yield Check("database", State.BAD, str(error), _store_cure(settings))
@@ -138,6 +144,7 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
     finally:
         store.close()
     yield Check("database", State.OK, f"{name} can be read")
+    yield grouping
     if instance is None and unread:
         yield Check("journal", State.NOTE, f"{size(unread)} not in the rows yet; the next report reads them")
     words = list(loss_words(losses))
@@ -145,6 +152,19 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
         yield Check("capture", State.OK, "nothing was lost, everything was secured in time")
     for sentence, cure in words:
         yield Check("capture", State.WARN, sentence, cure)
+
+
+def _check_grouping(version: int, begun: Regrouping | None) -> Check:
+    """By which rules were the stored calls put into runs?"""
+    cure = "arc-proxy stop; arc-proxy db regroup (old run ids go on leading to their runs)"
+    if begun is not None:
+        return Check(
+            "grouping", State.WARN, "a regrouping stopped half way; the next one goes on there", cure
+        )
+    if version < GROUPING_VERSION:
+        said = f"some calls were put into runs by rules before version {GROUPING_VERSION}"
+        return Check("grouping", State.NOTE, said, cure)
+    return Check("grouping", State.OK, f"every call is in its run by rules of version {version}")
 
 
 def _store_cure(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from arc_proxy.cli.when import parse_period
 
 if TYPE_CHECKING:
     from arc_proxy.report.table import Table
-    from arc_proxy.store.views import RunRow
+    from arc_proxy.store.views import RunTree
 
 app = typer.Typer(add_completion=False)
 
@@ -37,10 +37,14 @@ def runs(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List the latest runs, newest first. `arc-proxy show ID` has one of them whole."""
+    """
+    List the latest runs, newest first, each with the runs of its sub-agents below it. `--failed`, `--ok` and
+    `--json` list every run by itself. `arc-proxy show ID` has one of them whole.
+    """
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.store.filters import RunFilter
-    from arc_proxy.store.read import list_runs
+    from arc_proxy.store.read import list_run_trees, list_runs
+    from arc_proxy.store.views import RunTree
 
     now_ns = time.time_ns()
     since_ns, until_ns = parse_period(since, until, now_ns)
@@ -48,14 +52,17 @@ def runs(
     folder = find_folder(data_dir, os.environ)
     try:
         with open_rows(folder, os.environ) as store:
-            found = list_runs(store, wanted, limit=limit)
+            if as_json or failed is not None:
+                found = tuple(map(RunTree, list_runs(store, wanted, limit=limit)))
+            else:
+                found = list_run_trees(store, wanted, limit=limit)
     except NothingYet as error:
         say(f"{error} Try: arc-proxy run -- python my_agent.py")
         return
     if as_json:
         from arc_proxy.export.rows import export_run
 
-        out_json_lines(map(export_run, found))
+        out_json_lines(export_run(tree.run) for tree in found)
         return
     if not found:
         from arc_proxy.format import clean
@@ -74,11 +81,13 @@ def runs(
         out(line)
 
 
-def runs_table(found: tuple[RunRow, ...], now_ns: int) -> Table:
+def runs_table(found: tuple[RunTree, ...], now_ns: int) -> Table:
     from arc_proxy.format import ago, spend, tokens
-    from arc_proxy.report.facets import ns_duration, run_spend, run_state
+    from arc_proxy.report.facets import branch, ns_duration, run_spend, run_state
     from arc_proxy.report.table import Column, Table
 
+    lines = [line for tree in found for line in tree.lines()]
+    sessions = {run.session_id for _, run in lines} - {None}
     columns = (
         Column("run", is_number=False, flex=True),
         Column("agent", is_number=False, flex=True),
@@ -91,10 +100,11 @@ def runs_table(found: tuple[RunRow, ...], now_ns: int) -> Table:
         Column("cost"),
         Column("models", is_number=False, flex=True, rank=5),
         Column("outcome", is_number=False, rank=2),
+        *((Column("session", is_number=False, flex=True, rank=6),) if len(sessions) > 1 else ()),
     )
     rows = tuple(
         (
-            run.run_id,
+            branch(depth) + run.run_id,
             run.agent or "-",
             ago(run.started_ns, now_ns),
             ns_duration(run.ended_ns - run.started_ns),
@@ -105,7 +115,8 @@ def runs_table(found: tuple[RunRow, ...], now_ns: int) -> Table:
             spend(run_spend(run)),
             ", ".join(run.models) or "-",
             run_state(run),
+            *((run.session_id or "-",) if len(sessions) > 1 else ()),
         )
-        for run in found
+        for depth, run in lines
     )
     return Table(columns, rows)

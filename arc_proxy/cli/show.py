@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _SHOWN_MATCHES = 10
+_SESSION_RUNS_MAX = 1000
 
 
 @app.command(cls=HelpCommand)
@@ -31,7 +32,11 @@ def show(
         str, typer.Argument(metavar="ID", help="A run, call or session, or the beginning of its id.")
     ],
     full: Annotated[
-        bool, typer.Option("--full", help="Of a call: whole messages, headers, every piece.")
+        bool,
+        typer.Option(
+            "--full",
+            help="Of a call: whole messages, headers, every piece; of a run: attempts, auxiliary calls.",
+        ),
     ] = False,
     agent: Annotated[
         str | None,
@@ -56,20 +61,21 @@ def show(
 
 def _text(store: Store, match: Match, full: bool) -> Iterator[str]:
     from arc_proxy.cli.runs import runs_table
-    from arc_proxy.report.detail import call_lines, run_lines
+    from arc_proxy.report.detail import call_lines, run_lines, session_lines
     from arc_proxy.report.table import draw
     from arc_proxy.store.filters import RunFilter
-    from arc_proxy.store.read import list_runs, read_call, read_run
+    from arc_proxy.store.read import list_run_trees, read_call, read_run
 
     if match.noun == "call":
         call = read_call(store, match.key)
         yield from call_lines(call, width(), full=full) if call else ()
     elif match.noun == "run":
         run = read_run(store, match.key)
-        yield from run_lines(run, width(), time.time_ns()) if run else ()
+        yield from run_lines(run, width(), time.time_ns(), full=full) if run else ()
     else:
-        runs = list_runs(store, RunFilter(session_id=match.id), limit=1000, oldest_first=True)
-        yield f"session {clean(match.id)}"
+        of_session = RunFilter(session_id=match.id)
+        runs = list_run_trees(store, of_session, limit=_SESSION_RUNS_MAX, oldest_first=True)
+        yield from session_lines(match.id, runs)
         yield ""
         yield from draw(runs_table(runs, time.time_ns()), width())
 

@@ -22,7 +22,7 @@ from arc_proxy.runs.clues import read_clues
 from arc_proxy.runs.grouper import Move
 from arc_proxy.store.engine import Store
 from arc_proxy.store.read import count_calls, whole_calls_after
-from arc_proxy.store.regrouping import Regrouping, read_regrouping, write_regrouping
+from arc_proxy.store.regrouping import Regrouping, end_regrouping, read_regrouping, write_regrouping
 from arc_proxy.store.write import apply_moves, save
 
 Progress = Callable[[int, int], None]  # calls so far, and of how many
@@ -56,7 +56,7 @@ def regroup(
             write_regrouping(store, Regrouping(GROUPING_VERSION, at))
             if progress:
                 progress(done, total)
-        write_regrouping(store, None)
+        end_regrouping(store, GROUPING_VERSION)
         return Regrouped(done, moved)
 
 

@@ -13,7 +13,14 @@ from arc_proxy.format import Spend
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
 from arc_proxy.store.engine import Store
-from arc_proxy.store.report import read_chart, read_doubts, read_run_costs, read_run_totals, read_use
+from arc_proxy.store.report import (
+    read_chart,
+    read_doubts,
+    read_framework,
+    read_run_costs,
+    read_run_totals,
+    read_use,
+)
 from arc_proxy.store.totals import (
     AgentUse,
     CallTotals,
@@ -30,6 +37,8 @@ from pricing.usage import Usage
 WEEK_NS = 7 * 86_400 * 1_000_000_000
 # A trend of costs reads runs one by one, so only the agents that cost most have one.
 TRENDS_MAX = 10
+# So does the framework, if by fewer.
+FRAMEWORKS_MAX = 50
 
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
@@ -58,7 +67,13 @@ def build_report(
     ordered = sorted(found.agents, key=_by_spend)
     agents = [
         _agent_report(
-            store, prices, use, weeks.get(use.agent, _NO_RUNS), this_week, has_trend=place < TRENDS_MAX
+            store,
+            prices,
+            use,
+            weeks.get(use.agent, _NO_RUNS),
+            this_week,
+            framework=read_framework(store, found.period, use.agent) if place < FRAMEWORKS_MAX else None,
+            has_trend=place < TRENDS_MAX,
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -86,11 +101,13 @@ def _agent_report(
     week: tuple[RunTotals, RunTotals],
     this_week: Period,
     *,
+    framework: str | None,
     has_trend: bool,
 ) -> AgentReport:
     spent = _spent(use.series)
     return AgentReport(
         agent=use.agent,
+        framework=framework,
         runs=_sum_runs([use.runs]),
         figures=_figures(use.series),
         models=tuple(dict.fromkeys(each.model for each in spent)),

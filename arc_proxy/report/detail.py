@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from arc_proxy.call import Call
 from arc_proxy.format import (
+    Spend,
     clean,
     count,
     cut,
@@ -17,6 +19,7 @@ from arc_proxy.format import (
 )
 from arc_proxy.journal.fact import FactType
 from arc_proxy.report.facets import (
+    branch,
     call_cost,
     call_model,
     call_state,
@@ -24,14 +27,16 @@ from arc_proxy.report.facets import (
     captured_text,
     error_text,
     grouping_text,
+    is_step,
     ns_duration,
     run_spend,
     run_state,
+    tree_spend,
 )
 from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
 from arc_proxy.report.table import Column, Table, draw
 from arc_proxy.runs.ending import Ending, how_it_ended
-from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow
+from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow, RunTree
 
 _LABEL_CELLS = 11
 _MESSAGE_LINES = 4
@@ -58,9 +63,12 @@ _ENDINGS = {
 }
 
 
-def run_lines(detail: RunDetail, width: int, now_ns: int) -> Iterator[str]:
+def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False) -> Iterator[str]:
+    """`full`: each attempt and each auxiliary call on a line of its own."""
     run = detail.run
     yield from _facts_of(_run_facts(run))
+    if detail.parts:
+        yield from _facts_of([("in all", _whole_text(RunTree(run, detail.parts)))])
     outcomes = [fact.at_ns for fact in detail.facts if fact.type == FactType.OUTCOME]
     how = how_it_ended(
         last_ns=run.ended_ns,
@@ -72,7 +80,7 @@ def run_lines(detail: RunDetail, width: int, now_ns: int) -> Iterator[str]:
     for fact in detail.facts:
         yield from _fact_lines(fact, width)
     yield ""
-    yield from draw(_calls_table(detail.calls), width)
+    yield from _call_table_lines(detail.calls, width, full=full)
     if detail.parts:
         yield ""
         yield from draw(_parts_table(detail.parts), width)
@@ -81,6 +89,27 @@ def run_lines(detail: RunDetail, width: int, now_ns: int) -> Iterator[str]:
         yield ""
     for call in shown[:_ERRORS_MAX]:
         yield f"{call.call_id}: {error_text(call.error, 4 * width)}"
+
+
+def session_lines(session_id: str, trees: Sequence[RunTree]) -> Iterator[str]:
+    """What its runs are in sum, those of sub-agents included."""
+    runs = [run for tree in trees for _, run in tree.lines()]
+    total = sum(map(run_spend, runs), Spend(0))
+    below = len(runs) - len(trees)
+    yield from _facts_of([("session", session_id)])
+    if runs:
+        started = min(run.started_ns for run in runs)
+        took = max(run.ended_ns for run in runs) - started
+        agents = sorted({run.agent for run in runs if run.agent})
+        yield from _facts_of(
+            [
+                ("agents", ", ".join(agents) or "-"),
+                ("started", f"{moment(started)}, took {ns_duration(took)}"),
+                ("runs", f"{len(trees)}" + (f" + {plural(below, 'sub-agent')}" if below else "")),
+                ("calls", f"{sum(run.calls for run in runs)}"),
+                ("cost", spend(total)),
+            ]
+        )
 
 
 def call_lines(detail: CallDetail, width: int, *, full: bool) -> Iterator[str]:
@@ -175,11 +204,42 @@ def _fact_lines(fact: FactRow, width: int) -> Iterator[str]:
         yield from _facts_of([("reason", str(body["reason"]))])
 
 
-def _calls_table(calls: Sequence[CallLine]) -> Table:
+def _whole_text(tree: RunTree) -> str:
+    """Of a run with its sub-agents."""
+    runs = [run for _, run in tree.lines()]
+    calls = sum(run.calls for run in runs)
+    return f"{plural(calls, 'call')} with {plural(len(runs) - 1, 'sub-agent')}, {spend(tree_spend(tree))}"
+
+
+def _call_table_lines(calls: Sequence[CallLine], width: int, *, full: bool) -> Iterator[str]:
+    steps = [call for call in calls if is_step(call)]
+    if full or not steps:
+        yield from draw(_calls_table([[call] for call in calls]), width)
+        return
+    yield from draw(_calls_table(fold_attempts(steps)), width)
+    beside = [call for call in calls if not is_step(call)]
+    if beside:
+        purposes = Counter(call.auxiliary or call.endpoint for call in beside)
+        listed = ", ".join(f"{number} {clean(purpose, 30)}" for purpose, number in purposes.most_common())
+        cost = call_cost(*beside)
+        yield f"and {plural(len(beside), 'auxiliary call')}: {listed}; {cost} (--full lists them)"
+
+
+def fold_attempts(calls: Iterable[CallLine]) -> list[list[CallLine]]:
+    """Each call with the attempts that repeated it behind it, in the order they began."""
+    folded: dict[str, list[CallLine]] = {}
+    for call in calls:
+        folded.setdefault(call.attempt_of or call.call_id, []).append(call)
+    return list(folded.values())
+
+
+def _calls_table(folded: Sequence[Sequence[CallLine]]) -> Table:
+    is_retried = any(len(attempts) > 1 for attempts in folded)
     columns = (
         Column("call", is_number=False),
         Column("model", is_number=False, flex=True),
         Column("ended", is_number=False),
+        *((Column("attempts"),) if is_retried else ()),
         Column("finish", is_number=False, rank=3),
         Column("first byte", rank=2),
         Column("took", rank=1),
@@ -187,23 +247,28 @@ def _calls_table(calls: Sequence[CallLine]) -> Table:
         Column("out"),
         Column("cost"),
     )
-    rows = tuple(
-        (
-            ("  ↳ " if call.attempt_of else "") + call.call_id,
-            call_model(call) if call.kind != "auxiliary" else f"{call.auxiliary or call.endpoint}, auxiliary",
-            call_state(call),
-            call.finish_reason or "-",
-            ns_duration(call.first_byte_ns),
-            ns_duration(call.duration_ns),
-            *call_tokens(call),
-            call_cost(call),
-        )
-        for call in calls
+    return Table(columns, tuple(_call_cells(attempts, is_retried) for attempts in folded))
+
+
+def _call_cells(attempts: Sequence[CallLine], is_retried: bool) -> tuple[str, ...]:
+    """One call with its attempts: how the last of them went, the time and money of all."""
+    first, last = attempts[0], attempts[-1]
+    took = None if last.duration_ns is None else last.started_ns - first.started_ns + last.duration_ns
+    return (
+        # An attempt that stands by itself is shown below the call that it repeats.
+        ("  ↳ " if first.attempt_of else "") + first.call_id,
+        call_model(last) if is_step(last) else f"{last.auxiliary or last.endpoint}, auxiliary",
+        call_state(last),
+        *((str(len(attempts)),) if is_retried else ()),
+        last.finish_reason or "-",
+        ns_duration(last.first_byte_ns),
+        ns_duration(took),
+        *call_tokens(last),
+        call_cost(*attempts),
     )
-    return Table(columns, rows)
 
 
-def _parts_table(parts: Sequence[RunRow]) -> Table:
+def _parts_table(parts: Sequence[RunTree]) -> Table:
     columns = (
         Column("sub-agent's run", is_number=False, flex=True),
         Column("agent", is_number=False, rank=2),
@@ -214,14 +279,15 @@ def _parts_table(parts: Sequence[RunRow]) -> Table:
     )
     rows = tuple(
         (
-            part.run_id,
+            branch(depth) + part.run_id,
             part.agent or "-",
             ns_duration(part.ended_ns - part.started_ns),
             str(part.calls),
             spend(run_spend(part)),
             run_state(part),
         )
-        for part in parts
+        for tree in parts
+        for depth, part in tree.lines()
     )
     return Table(columns, rows)
 

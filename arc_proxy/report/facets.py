@@ -5,7 +5,7 @@ from __future__ import annotations
 from arc_proxy.call import CallError, Captured, Kind
 from arc_proxy.format import Spend, clean, duration, spend, tokens
 from arc_proxy.journal.record import Ended
-from arc_proxy.store.views import CallLine, RunRow
+from arc_proxy.store.views import CallLine, RunRow, RunTree
 from pricing.cost import CostGrade
 
 _ENDED = {
@@ -45,9 +45,17 @@ def call_spend(call: CallLine) -> Spend:
     )
 
 
-def call_cost(call: CallLine) -> str:
-    """`$0.013`, `~$0.013`, `at least $0.013`, `unknown`, and `$0.013 at list price` on a subscription."""
-    total = call_spend(call)
+def tree_spend(tree: RunTree) -> Spend:
+    """Of a run and all its sub-agents."""
+    return sum((run_spend(run) for _, run in tree.lines()), Spend(0))
+
+
+def call_cost(*calls: CallLine) -> str:
+    """
+    `$0.013`, `~$0.013`, `at least $0.013`, `unknown`, and `$0.013 at list price` on a subscription; of
+    several calls the sum.
+    """
+    total = sum(map(call_spend, calls), Spend(0))
     if total.api_equivalent_nanousd:
         return f"{spend(Spend(total.api_equivalent_nanousd))} at list price"
     return "unknown" if total.is_unknown else spend(total)
@@ -99,6 +107,11 @@ def captured_text(call: CallLine) -> str:
         Captured.HEAD: "only the beginning of a body, the rest was too long or lost",
         Captured.NONE: "no bodies",
     }[call.captured]
+
+
+def branch(depth: int) -> str:
+    """What stands before a run's name in a tree; the deeper, the longer."""
+    return "└" + "─" * (2 * depth - 1) + " " if depth else ""
 
 
 def ns_duration(ns: int | None) -> str:

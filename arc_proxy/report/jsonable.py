@@ -17,7 +17,7 @@ from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.model import AgentReport, Figures, Report, Runs
 from arc_proxy.report.summary import cost_per_run
-from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail
+from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail, RunTree
 from pricing.usage import Usage
 
 _BUCKETS = tuple(each.name for each in fields(Usage) if each.name != "tool_units")
@@ -48,8 +48,12 @@ def run_detail_json(detail: RunDetail) -> dict[str, Any]:
     return export_run(detail.run) | {
         "calls_list": [_line_json(line) for line in detail.calls],
         "facts": [{"type": fact.type, "at": rfc3339(fact.at_ns)} | dict(fact.body) for fact in detail.facts],
-        "parts": [export_run(part) for part in detail.parts],
+        "parts": list(map(_tree_json, detail.parts)),
     }
+
+
+def _tree_json(tree: RunTree) -> dict[str, Any]:
+    return export_run(tree.run) | {"parts": list(map(_tree_json, tree.parts))}
 
 
 def call_detail_json(detail: CallDetail) -> dict[str, Any]:
@@ -110,7 +114,7 @@ def _line_json(line: CallLine) -> dict[str, Any]:
 def _agent_json(agent: AgentReport) -> dict[str, Any]:
     swap = agent.swap
     return (
-        {"agent": agent.agent}
+        {"agent": agent.agent, "framework": agent.framework}
         | _runs_json(agent.runs)
         | {"cost_per_run_usd": usd(cost_per_run(agent))}
         | _figures_json(agent.figures)

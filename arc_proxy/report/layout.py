@@ -77,8 +77,10 @@ def period_words(since: str) -> str:
 
 
 def agents_table(report: Report) -> Titled:
+    shows_framework = any(agent.framework for agent in report.agents)
     columns = (
         Column("agent", is_number=False, flex=True, keep=NAME_CELLS),
+        *((Column("framework", is_number=False, flex=True, rank=2),) if shows_framework else ()),
         Column("runs"),
         *_USE,
         *_COST,
@@ -89,6 +91,7 @@ def agents_table(report: Report) -> Titled:
     rows = tuple(
         (
             agent_name(agent.agent),
+            *((agent.framework or "-",) if shows_framework else ()),
             count(agent.runs.runs),
             *_use(agent.figures),
             _cost(agent.figures),

@@ -50,6 +50,7 @@ class Weeks:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
     agent: str | None  # None: calls that named no agent
+    framework: str | None = None  # what its latest runs were made with
     runs: Runs
     figures: Figures
     models: tuple[str, ...]  # by spend

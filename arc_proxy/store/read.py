@@ -16,6 +16,7 @@ from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import (
     CallFilter,
+    Condition,
     RunFilter,
     call_conditions,
     run_conditions,
@@ -31,6 +32,7 @@ from arc_proxy.store.load import (
     run_row,
     whole_call,
 )
+from arc_proxy.store.trees import is_root, trees_of
 from arc_proxy.store.views import (
     CallDetail,
     CallLine,
@@ -39,6 +41,7 @@ from arc_proxy.store.views import (
     Match,
     RunDetail,
     RunRow,
+    RunTree,
     WriterCounts,
 )
 
@@ -73,8 +76,20 @@ def list_runs(
 ) -> tuple[RunRow, ...]:
     """The latest runs by their start, or the oldest; `after` as for calls."""
     with reading(store) as connection:
-        page = _page(RUNS.where(*run_conditions(wanted)), tables.run, limit, after, oldest_first)
-        return tuple(map(run_row, dicts(connection, page)))
+        return _runs(connection, wanted, limit, after, oldest_first)
+
+
+def list_run_trees(
+    store: Store,
+    wanted: RunFilter = ANY_RUN,
+    *,
+    limit: int = 50,
+    after: Cursor | None = None,
+    oldest_first: bool = False,
+) -> tuple[RunTree, ...]:
+    """As `list_runs`, of runs that have no parent here; those of their sub-agents stand below them."""
+    with reading(store) as connection:
+        return trees_of(connection, _runs(connection, wanted, limit, after, oldest_first, is_root()))
 
 
 def iter_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[CallRow]:
@@ -144,8 +159,7 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
         found = dicts(connection, RUNS.where(tables.run.c.id == key))
         if not found:
             return None
-        call, fact, run = tables.call.c, tables.fact.c, tables.run.c
-        parts = RUNS.where(run.parent_run_id == found[0]["run_id"], run.id != key)
+        call, fact = tables.call.c, tables.fact.c
         calls = LINES.where(call.run_key == key).order_by(call.started_ns, call.id).limit(calls_max)
         return RunDetail(
             run=run_row(found[0]),
@@ -153,9 +167,7 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             facts=fact_rows(
                 connection, FACTS.where(fact.run_key == key).order_by(fact.at_ns, fact.id).limit(calls_max)
             ),
-            parts=tuple(
-                map(run_row, dicts(connection, parts.order_by(run.started_ns, run.id).limit(calls_max)))
-            ),
+            parts=trees_of(connection, (run_row(found[0]),))[0].parts,
             is_final=_is_final(connection, key),
         )
 
@@ -222,6 +234,18 @@ def _find(connection: Connection, low: str, high: str, limit: int) -> tuple[Matc
                 seen.add((noun, key))
                 matches.append(Match(noun=noun, key=key, id=ident, agent=(name[0] or None) if name else None))
     return tuple(matches[:limit])
+
+
+def _runs(
+    connection: Connection,
+    wanted: RunFilter,
+    limit: int,
+    after: Cursor | None,
+    oldest_first: bool,
+    *more: Condition,
+) -> tuple[RunRow, ...]:
+    statement = RUNS.where(*run_conditions(wanted), *more)
+    return tuple(map(run_row, dicts(connection, _page(statement, tables.run, limit, after, oldest_first))))
 
 
 def _page(statement: Select[Any], table: Any, limit: int, after: Cursor | None, oldest_first: bool) -> Any:

@@ -45,6 +45,7 @@ from pricing.cost import CostGrade
 
 HOURS_MAX_NS = 2 * DAY_NS  # beyond it the days are read
 RUN_COSTS_MAX = 1000
+FRAMEWORK_RUNS = 100
 
 
 def read_use(store: Store, period: Period, *, agent: str | None = None) -> PeriodUse:
@@ -142,6 +143,22 @@ def read_run_costs(
     with reading(store) as connection:
         count, total, squares = connection.execute(statement).one()
     return int(count), float(total or 0), float(squares or 0)
+
+
+def read_framework(store: Store, period: Period, agent: str | None) -> str | None:
+    """What the latest runs of an agent in the period were made with, as far as any of them shows it."""
+    run = tables.run.c
+    key = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
+    latest = (
+        select(run.framework, run.started_ns)
+        .where(run.agent_id == key, run.started_ns >= period.since_ns, run.started_ns < period.until_ns)
+        .order_by(run.started_ns.desc())
+        .limit(FRAMEWORK_RUNS)
+        .subquery()
+    )
+    shown = select(latest.c.framework).where(latest.c.framework.is_not(None))
+    with reading(store) as connection:
+        return connection.execute(shown.order_by(latest.c.started_ns.desc()).limit(1)).scalar()
 
 
 def read_doubts(

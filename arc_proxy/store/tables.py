@@ -72,9 +72,10 @@ class MetaTable(SQLModel, table=True):
     """
     The store's own words.
 
-    `message_key`    hex, of the messages' hashes
-    `epoch`          rises when rows are removed
-    `last_call_id`   no call that comes gets this key of a row or a lower one: see `names.next_call_id`
+    `message_key`       hex, of the messages' hashes
+    `epoch`             rises when rows are removed
+    `grouping_version`  the oldest rules of `runs` that may have grouped a call
+    `last_call_id`      no call that comes gets this key of a row or a lower one: see `names.next_call_id`
     """
 
     __tablename__ = "meta"

@@ -7,7 +7,7 @@ paging (`cursor`); it is nothing to show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,12 +149,24 @@ class FactRow:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class RunTree:
+    run: RunRow
+    parts: tuple[RunTree, ...] = ()  # runs of its sub-agents, in the order they began
+
+    def lines(self) -> Iterator[tuple[int, RunRow]]:
+        """This run and all below it, each with its depth: the tree read from top to bottom."""
+        yield 0, self.run
+        for part in self.parts:
+            yield from ((depth + 1, run) for depth, run in part.lines())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail:
     run: RunRow
     calls: tuple[CallLine, ...]  # in order; the first `calls_max` of them
     facts: tuple[FactRow, ...]
-    parts: tuple[RunRow, ...] = ()  # runs of sub-agents, in the order they began
+    parts: tuple[RunTree, ...] = ()
     is_final: bool = False  # its last step answered, and asked for no tool
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from arc_proxy.call import Call
 from arc_proxy.errors import RowRefused
+from arc_proxy.runs import GROUPING_VERSION
 from arc_proxy.runs.grouper import Move
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import dump_json, json_text, load_json, some_word, whole
@@ -191,7 +192,11 @@ def recall(connection: Connection, memory: Memory) -> None:
     meta = tables.meta
     said = {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value))}
     if "message_key" not in said:
-        said = {"message_key": secrets.token_hex(32), "epoch": "0"}
+        said = {
+            "message_key": secrets.token_hex(32),
+            "epoch": "0",
+            "grouping_version": str(GROUPING_VERSION),
+        }
         connection.execute(insert(meta), [{"name": name, "value": value} for name, value in said.items()])
     if memory.epoch != said["epoch"]:
         memory.forget()

@@ -105,7 +105,7 @@ def test_show_finds_runs_and_calls_by_the_beginning_of_their_id(traffic):
     assert "-> reply    first" in one.out
     assert "$0.0022, computed" in one.out
     session = traffic("show", "s-1").out
-    assert "session s-1" in session
+    assert "session     s-1" in session
     assert traffic("show", "nobod…").out == traffic("show", "nobodys").out
     assert "f-2" in session
 
@@ -124,6 +124,84 @@ def test_show_says_how_a_run_was_found_and_what_sub_agents_did_in_it(arc, tmp_pa
     assert "parent run  task" in arc("show", "part").out
     [part] = json.loads(arc("show", "task", "--json").out)["parts"]
     assert (part["run_id"], part["agent"], part["parent_run_id"]) == ("part", "helper", "task")
+
+
+@pytest.fixture
+def family(arc, tmp_path):
+    """A task with a sub-agent that has one of its own, in one session, and a task in another."""
+    entries = [
+        recent("lead", "task", days_ago=1, x_arc_session_id="talk"),
+        recent("helper", "part", days_ago=0.9, x_arc_parent_run_id="task", x_arc_session_id="talk"),
+        recent("helper", "piece", days_ago=0.8, x_arc_parent_run_id="part"),
+        recent("lead", "alone", days_ago=0.7, x_arc_session_id="chat"),
+        recent("lead", "left", days_ago=0.6, x_arc_parent_run_id="right"),
+        recent("lead", "right", days_ago=0.5, x_arc_parent_run_id="left"),
+        recent("lead", "orphan", days_ago=0.4, x_arc_parent_run_id="elsewhere"),
+    ]
+    arc("import", write_har(tmp_path / "family.har", entries))
+    return arc
+
+
+def test_runs_of_sub_agents_hang_below_their_parents(family):
+    lines = [line.split()[:2] for line in family("runs").out.splitlines()[2:]]
+    assert lines == [
+        ["orphan", "lead"],
+        ["right", "lead"],
+        ["left", "lead"],
+        ["alone", "lead"],
+        ["task", "lead"],
+        ["└─", "part"],
+        ["└───", "piece"],
+    ]
+    assert [line.split()[0] for line in family("runs", "-n", "1").out.splitlines()[2:]] == ["orphan"]
+    every = family("runs", "--json").out.splitlines()
+    assert {json.loads(line)["run_id"] for line in every} >= {"task", "part", "piece"}
+    assert "└" not in family("runs", "--ok").out
+
+
+def test_show_counts_a_run_with_its_sub_agents(family):
+    shown = family("show", "task")
+    assert "in all      3 calls with 2 sub-agents, $0.0068" in shown.out
+    assert [line.split()[:2] for line in shown.out.splitlines()[-2:]] == [
+        ["part", "helper"],
+        ["└─", "piece"],
+    ]
+    body = json.loads(family("show", "task", "--json").out)
+    assert body["parts"][0]["parts"][0]["run_id"] == "piece"
+
+
+def test_show_sums_a_session_up(family):
+    lines = family("show", "talk").out.splitlines()
+    assert lines[:2] == ["session     talk", "agents      helper, lead"]
+    assert "runs        1 + 2 sub-agents" in lines
+    assert "calls       3" in lines
+    assert "cost        $0.0068" in lines
+
+
+def test_show_folds_retries_and_auxiliary_calls_of_a_run(arc, tmp_path):
+    retried = {"x_stainless_retry_count": "0"}
+    entries = [
+        recent("bot", "r", days_ago=1.0, status=503, ms=100, **retried),
+        recent("bot", "r", days_ago=0.99999, **retried | {"x_stainless_retry_count": "1"}),
+    ]
+    models = recent("bot", "r", days_ago=0.98)
+    models["request"] |= {"method": "GET", "url": "https://api.openai.com/v1/models", "postData": {}}
+    arc("import", write_har(tmp_path / "retries.har", [*entries, models]))
+    shown = arc("show", "r").out
+    [row] = [line for line in shown.splitlines() if "gpt-5" in line]
+    assert row.split()[1:4] == ["gpt-5", "200", "2"]
+    assert "and 1 auxiliary call: 1 models; $0 (--full lists them)" in shown
+    full = arc("show", "r", "--full").out
+    assert full.count("gpt-5") == 2
+    assert "↳" in full
+    assert "auxiliary calls:" not in full
+
+
+def test_report_says_what_agents_are_made_with(arc, tmp_path):
+    entries = [recent("bot", "r", user_agent="langchain-openai/1.0"), recent("other", "o")]
+    arc("import", write_har(tmp_path / "framework.har", entries))
+    body = json.loads(arc("report", "--json").out)
+    assert {each["agent"]: each["framework"] for each in body["agents"]}["other"] is None
 
 
 def test_show_explains_what_it_cannot_tell_apart(traffic):

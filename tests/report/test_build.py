@@ -290,8 +290,8 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
-        "agent", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls", "attempts",
-        "errors", "client_closed", "interrupted", "cut_captures", "unsecured", "input_tokens",
+        "agent", "framework", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls",
+        "attempts", "errors", "client_closed", "interrupted", "cut_captures", "unsecured", "input_tokens",
         "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd",
         "priced_calls", "unpriced_calls",
         "estimated_calls", "partial_calls", "api_equivalent_usd", "models", "week", "same_tokens",
