@@ -82,6 +82,7 @@ class Reply:
     output_text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     server_tools: tuple[str, ...] = ()
+    billed_tools: tuple[str, ...] | None = None  # uses of the provider's tools that cost; None: all of them
     usage: Mapping[str, Any] | None = None  # the provider's own object, last non-null value per field
     service_tier: str | None = None  # as served, where the response says so outside `usage`
     error: CallError | None = None

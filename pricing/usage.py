@@ -24,6 +24,7 @@ SERVER_TOOL_UNITS = {
     "file_search_call": "file_search",
     "code_interpreter_call": "code_interpreter",
     "image_generation_call": "image_generation",
+    "google_search": "web_search",
 }
 
 

@@ -14,10 +14,6 @@ from arc_proxy.wire.document import JsonObject
 from arc_proxy.wire.stream import StreamEvent
 
 
-def _all_server_tools(reply: Reply) -> tuple[str, ...]:
-    return reply.server_tools
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """
@@ -30,4 +26,3 @@ class Dialect:
     read_prompt: Callable[[JsonObject], Prompt]
     read_reply: Callable[[JsonObject], Reply]  # of a plain JSON response
     read_stream: Callable[[Iterable[StreamEvent]], Reply]  # a stream cut short yields what did arrive
-    billed_tools: Callable[[Reply], tuple[str, ...]] = _all_server_tools  # the uses of them that cost money

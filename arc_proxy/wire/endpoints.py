@@ -93,8 +93,10 @@ _BY_LAST_SEGMENTS: dict[tuple[str, ...], Form] = {
 
 # Google's verbs, behind the colon of the last segment.
 _BY_VERB = {
-    "generateContent": Form(endpoint="generateContent", kind=Kind.GENERATION),
-    "streamGenerateContent": Form(endpoint="streamGenerateContent", kind=Kind.GENERATION, streams=True),
+    "generateContent": Form(endpoint="generateContent", kind=Kind.GENERATION, dialect="gemini.generate"),
+    "streamGenerateContent": Form(
+        endpoint="streamGenerateContent", kind=Kind.GENERATION, dialect="gemini.generate", streams=True
+    ),
     "countTokens": _COUNT_TOKENS,
     "embedContent": _OTHER_EMBEDDINGS,
     "batchEmbedContents": _OTHER_EMBEDDINGS,

@@ -20,6 +20,7 @@ from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import JsonObject, read_value
 from arc_proxy.wire.endpoints import Form, recognise_form
 from arc_proxy.wire.framing import recognise_framing
+from arc_proxy.wire.gemini_generate import GEMINI_GENERATE
 from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
 from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
@@ -32,7 +33,14 @@ Headers = tuple[tuple[str, str], ...]
 
 DIALECTS = {
     dialect.name: dialect
-    for dialect in (OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC_MESSAGES, OPENAI_EMBEDDINGS, UNKNOWN)
+    for dialect in (
+        OPENAI_CHAT,
+        OPENAI_RESPONSES,
+        ANTHROPIC_MESSAGES,
+        GEMINI_GENERATE,
+        OPENAI_EMBEDDINGS,
+        UNKNOWN,
+    )
 }
 
 
@@ -60,7 +68,7 @@ class Reading:
     kind: Kind
     prompt: Prompt
     reply: Reply
-    billed_tools: tuple[str, ...] = ()  # reply.server_tools, without the uses that cost nothing
+    billed_tools: tuple[str, ...] = ()  # uses of the provider's own tools that cost something
     notes: tuple[str, ...] = ()  # what could not be read, in words
 
 
@@ -82,7 +90,7 @@ def read_exchange(exchange: HttpExchange) -> Reading:
         kind=form.kind,
         prompt=prompt,
         reply=reply,
-        billed_tools=dialect.billed_tools(reply),
+        billed_tools=reply.server_tools if reply.billed_tools is None else reply.billed_tools,
         notes=tuple(notes),
     )
 

@@ -28,7 +28,6 @@ from arc_proxy.wire.document import (
     joined_texts,
     overlay,
     read_object,
-    read_value,
 )
 from arc_proxy.wire.prompt import prompt_of
 from arc_proxy.wire.stream import StreamEvent
@@ -62,6 +61,7 @@ def read_prompt(body: JsonObject) -> Prompt:
 
 def read_reply(body: JsonObject) -> Reply:
     items = [item for item in as_list(body.get("output")) if isinstance(item, dict)]
+    ours = [item for item in items if _is_server_tool(item.get("type"))]
     usage = body.get("usage")
     return Reply(
         model=as_text(body.get("model")),
@@ -69,7 +69,8 @@ def read_reply(body: JsonObject) -> Reply:
         finish_reason=_finish_reason(body),
         output_text=_output_text(items),
         tool_calls=tuple(_tool_call(item) for item in items if as_text(item.get("type")) in _CLIENT_TOOLS),
-        server_tools=tuple(str(item["type"]) for item in items if _is_server_tool(item.get("type"))),
+        server_tools=tuple(str(item["type"]) for item in ours),
+        billed_tools=tuple(str(item["type"]) for item in ours if _is_billed(item)),
         usage=usage if isinstance(usage, dict) else None,
         service_tier=as_text(body.get("service_tier")),
         error=read_error(body),
@@ -87,20 +88,6 @@ def read_stream(events: Iterable[StreamEvent]) -> Reply:
         if document is not None:
             fold.add(as_text(document.get("type")) or event.name, document)
     return replace(fold.reply(), events=count)
-
-
-def billed_tools(reply: Reply) -> tuple[str, ...]:
-    """
-    The server tools of a reply, one entry per use that is billed.
-
-    Opening a page or searching in it comes as a `web_search_call` too, and is no search.
-    """
-    if "web_search_call" not in reply.server_tools:
-        return reply.server_tools
-    items = [as_object(item) for item in as_list(read_value(reply.message or b"[]"))]
-    return tuple(
-        str(item["type"]) for item in items if _is_server_tool(item.get("type")) and _is_billed(item)
-    )
 
 
 class _Item:
@@ -215,6 +202,7 @@ def _is_server_tool(kind: Any) -> bool:
 
 
 def _is_billed(item: JsonObject) -> bool:
+    """Opening a page or searching in it comes as a `web_search_call` too, and is no search."""
     if item["type"] != "web_search_call":
         return True
     action = as_object(item.get("action")).get("type", "search")
@@ -222,9 +210,5 @@ def _is_billed(item: JsonObject) -> bool:
 
 
 OPENAI_RESPONSES = Dialect(
-    name="openai.responses",
-    read_prompt=read_prompt,
-    read_reply=read_reply,
-    read_stream=read_stream,
-    billed_tools=billed_tools,
+    name="openai.responses", read_prompt=read_prompt, read_reply=read_reply, read_stream=read_stream
 )

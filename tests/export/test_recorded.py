@@ -32,7 +32,10 @@ from tests.ingest.dump import dump
 
 pytestmark = pytest.mark.corpus
 
-ENDPOINTS = {"chat.completions", "responses", "messages", "embeddings"}
+ENDPOINTS = {
+    *("chat.completions", "responses", "messages", "embeddings"),
+    *("generateContent", "streamGenerateContent"),
+}
 RIGHT_SHARE_MIN = 0.995
 
 Exchange = Mapping[str, Any]
@@ -153,7 +156,7 @@ def normalised(exchange: Exchange) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "model": expected["model"],
         "output_text": expected["output_text_sha1"],
-        "finish_reason": expected["finish_reason"],
+        "finish_reason": None if expected["finish_reason"] is None else str(expected["finish_reason"]),
         "tool_calls": expected["tool_call_names"],
         "server_tools": expected["server_tool_names"],
         "is_error": expected["is_error"],
@@ -168,6 +171,9 @@ def normalised(exchange: Exchange) -> dict[str, Any]:
     reasoning = expected["reasoning_tokens"] or 0
     if exchange["endpoint"] == "messages":
         given += cached + written
+    if exchange["endpoint"] in {"generateContent", "streamGenerateContent"}:
+        made += reasoning
+        given += (expected["usage_raw"] or {}).get("toolUsePromptTokenCount") or 0
     # The provider's own total says what is inside what.
     usage = expected["usage_raw"] or {}
     total = usage.get("total_tokens")

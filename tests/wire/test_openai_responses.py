@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from arc_proxy.call import CallError, Reply, ToolCall
-from arc_proxy.wire.openai_responses import OPENAI_RESPONSES, billed_tools
+from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
 from arc_proxy.wire.stream import StreamEvent
 
 
@@ -61,6 +61,7 @@ def test_reads_a_plain_reply() -> None:
         finish_reason="completed",
         output_text="Let me add.",
         tool_calls=(ToolCall(id="call_1", name="add", arguments='{"x": 3}'),),
+        billed_tools=(),
         usage=USAGE,
         service_tier="flex",
         message=orjson.dumps(items, option=orjson.OPT_SORT_KEYS),
@@ -159,7 +160,7 @@ def test_of_web_searches_only_the_searches_are_billed() -> None:
     ]
     reply = OPENAI_RESPONSES.read_reply({"output": items})
     assert len(reply.server_tools) == 7
-    assert billed_tools(reply) == (
+    assert reply.billed_tools == (
         "web_search_call",
         "web_search_call",
         "file_search_call",
@@ -169,8 +170,8 @@ def test_of_web_searches_only_the_searches_are_billed() -> None:
 
 def test_tools_other_than_searches_are_billed_as_they_are() -> None:
     reply = OPENAI_RESPONSES.read_reply({"output": [{"type": "code_interpreter_call"}]})
-    assert billed_tools(reply) == ("code_interpreter_call",)
-    assert billed_tools(Reply()) == ()
+    assert reply.billed_tools == ("code_interpreter_call",)
+    assert OPENAI_RESPONSES.read_reply({}).billed_tools == ()
 
 
 def test_a_custom_tool_takes_text() -> None:
