@@ -37,6 +37,7 @@ _EMBEDDINGS = Form(endpoint="embeddings", kind=Kind.EMBEDDING, dialect="openai.e
 _OTHER_EMBEDDINGS = Form(endpoint="embeddings", kind=Kind.EMBEDDING)
 _COUNT_TOKENS = Form(endpoint="count_tokens", kind=Kind.AUXILIARY)
 _MODELS = Form(endpoint="models", kind=Kind.AUXILIARY)
+_DASHSCOPE = Form(endpoint="dashscope.generation", kind=Kind.GENERATION, dialect="dashscope.generation")
 _IMAGES = Form(endpoint="images", kind=Kind.MEDIA)
 _AUDIO = Form(endpoint="audio", kind=Kind.MEDIA)
 _OTHER_MEDIA = Form(endpoint="other", kind=Kind.MEDIA)
@@ -44,7 +45,7 @@ _OTHER_MEDIA = Form(endpoint="other", kind=Kind.MEDIA)
 # The last two segments, or the last one alone, longest first.
 _BY_LAST_SEGMENTS: dict[tuple[str, ...], Form] = {
     ("chat", "completions"): _CHAT,
-    ("completions",): Form(endpoint="completions", kind=Kind.GENERATION),
+    ("completions",): Form(endpoint="completions", kind=Kind.GENERATION, dialect="openai.completions"),
     ("responses",): _RESPONSES,
     ("responses", "compact"): _RESPONSES,
     ("responses", "input_tokens"): _AUXILIARY,
@@ -69,15 +70,15 @@ _BY_LAST_SEGMENTS: dict[tuple[str, ...], Form] = {
     ("videos",): _OTHER_MEDIA,
     ("moderations",): Form(endpoint="moderation", kind=Kind.OTHER),
     ("rerank",): Form(endpoint="rerank", kind=Kind.OTHER),
-    ("api", "chat"): Form(endpoint="ollama.chat", kind=Kind.GENERATION),
-    ("api", "generate"): Form(endpoint="ollama.generate", kind=Kind.GENERATION),
-    ("v1", "chat"): Form(endpoint="cohere.chat", kind=Kind.GENERATION),
-    ("v2", "chat"): Form(endpoint="cohere.chat", kind=Kind.GENERATION),
-    ("v1", "generate"): Form(endpoint="cohere.chat", kind=Kind.GENERATION),
+    ("api", "chat"): Form(endpoint="ollama.chat", kind=Kind.GENERATION, dialect="ollama.chat"),
+    ("api", "generate"): Form(endpoint="ollama.generate", kind=Kind.GENERATION, dialect="ollama.chat"),
+    ("v1", "chat"): Form(endpoint="cohere.chat", kind=Kind.GENERATION, dialect="cohere.chat"),
+    ("v2", "chat"): Form(endpoint="cohere.chat", kind=Kind.GENERATION, dialect="cohere.chat"),
+    ("v1", "generate"): Form(endpoint="cohere.chat", kind=Kind.GENERATION, dialect="cohere.chat"),
     ("v1", "complete"): Form(endpoint="other", kind=Kind.GENERATION),  # Anthropic before messages
     ("interactions",): Form(endpoint="interactions", kind=Kind.GENERATION),
-    ("text-generation", "generation"): Form(endpoint="dashscope.generation", kind=Kind.GENERATION),
-    ("multimodal-generation", "generation"): Form(endpoint="dashscope.generation", kind=Kind.GENERATION),
+    ("text-generation", "generation"): _DASHSCOPE,
+    ("multimodal-generation", "generation"): _DASHSCOPE,
     ("api", "tags"): _MODELS,
     ("api", "show"): _AUXILIARY,
     ("api", "pull"): _AUXILIARY,

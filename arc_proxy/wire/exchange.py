@@ -14,15 +14,19 @@ from arc_proxy.call import CallError, Kind, Prompt, Reply
 from arc_proxy.errors import WireError
 from arc_proxy.wire.anthropic_messages import ANTHROPIC_MESSAGES
 from arc_proxy.wire.call_error import header_type, read_refusal, read_refusal_text
+from arc_proxy.wire.cohere_chat import COHERE_CHAT
 from arc_proxy.wire.content import decode_body
 from arc_proxy.wire.credentials import cut_credentials, may_hold_credentials
+from arc_proxy.wire.dashscope_generation import DASHSCOPE_GENERATION
 from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import JsonObject, read_value
 from arc_proxy.wire.endpoints import Form, recognise_form
 from arc_proxy.wire.framing import recognise_framing
 from arc_proxy.wire.gemini_generate import GEMINI_GENERATE
 from arc_proxy.wire.media import stub_media
+from arc_proxy.wire.ollama_chat import OLLAMA_CHAT
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
+from arc_proxy.wire.openai_completions import OPENAI_COMPLETIONS
 from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
 from arc_proxy.wire.providers import recognise_detail, recognise_provider
@@ -38,6 +42,10 @@ DIALECTS = {
         OPENAI_RESPONSES,
         ANTHROPIC_MESSAGES,
         GEMINI_GENERATE,
+        COHERE_CHAT,
+        OLLAMA_CHAT,
+        DASHSCOPE_GENERATION,
+        OPENAI_COMPLETIONS,
         OPENAI_EMBEDDINGS,
         UNKNOWN,
     )

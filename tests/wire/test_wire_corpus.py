@@ -27,6 +27,11 @@ DIALECT_OF = {
     "embeddings": "openai.embeddings",
     "generateContent": "gemini.generate",
     "streamGenerateContent": "gemini.generate",
+    "cohere.chat": "cohere.chat",
+    "ollama.chat": "ollama.chat",
+    "ollama.generate": "ollama.chat",
+    "dashscope.generation": "dashscope.generation",
+    "completions": "openai.completions",
 }
 RIGHT_SHARE_MIN = 0.995
 
@@ -34,10 +39,11 @@ RIGHT_SHARE_MIN = 0.995
 EXCEPTIONS = {
     "ba30ed11": "xAI's error is a string and `code` beside it says what kind: that word is the error's type",
     "c63bba65": "the same",
+    "a11e5d0b": "DashScope's reply has two calls of one tool, the script counts one",
 }
 END_MARKS = (
     *("[DONE]", "message_stop", "response.completed", "response.incomplete"),
-    *('"finish_reason"', '"finishReason"'),
+    *('"finish_reason"', '"finishReason"', '"done":true', '"done": true'),
 )
 # Providers that we name otherwise.
 RENAMED = {
@@ -92,16 +98,8 @@ def _said(reading: Reading) -> dict[str, Any]:
 def _expected_end(exchange: dict[str, Any]) -> bool:
     """Did the response reach its end? All of them did but a page instead of JSON."""
     body = (exchange["response_body"] or "").lstrip()
-    if exchange["stream"]:
-        marks = (
-            "[DONE]",
-            "message_stop",
-            "response.completed",
-            "response.incomplete",
-            '"finish_reason"',
-            '"finishReason"',
-        )
-        return any(mark in body for mark in marks)
+    if exchange["stream"] and exchange["status"] < 400:
+        return any(mark in body for mark in END_MARKS)
     return body.startswith(("{", "["))
 
 
