@@ -48,6 +48,8 @@ def _rule_by_shape(counts: Counts) -> Callable[[Counts, str], _Read] | None:
         return _cohere
     if counts.has("prompt_eval_count", "eval_count"):
         return _ollama
+    if counts.has("prompt_token_count", "generation_token_count", "inputTextTokenCount"):
+        return _bedrock_text
     return None
 
 
@@ -362,6 +364,18 @@ def _ollama(counts: Counts, _provider: str) -> _Read:
         return _NOTHING
     # prompt_eval_count is absent when the whole prompt was still in memory.
     return Usage(input_text=prompt or 0, output_text=answer or 0), UsageGrade.REPORTED
+
+
+def _bedrock_text(counts: Counts, _provider: str) -> _Read:
+    """
+    Of Bedrock's models of texts: Llama's counts, Titan's.
+
+    Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
+    """
+    prompt = counts.first(("prompt_token_count", "inputTextTokenCount"))
+    answer = counts.first(("generation_token_count", "tokenCount"))
+    usage = Usage(input_text=prompt or 0, output_text=answer or 0)
+    return usage, UsageGrade.PARTIAL if prompt is None else UsageGrade.REPORTED
 
 
 _RULES: dict[str, Callable[[Counts, str], _Read]] = {

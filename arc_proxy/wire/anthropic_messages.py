@@ -4,7 +4,8 @@ The dialect of Anthropic's messages, also on Vertex AI and at those who took it 
 Sources: https://docs.claude.com/en/api/messages and https://docs.claude.com/en/build-with-claude/streaming
 
 The counts of `message_delta` are cumulative and repeat those of `message_start`: they are laid over them,
-never added. New event types and blocks appear without notice; the docs ask clients to ignore them.
+never added. Completions, as they were before messages, are read along. New event types and blocks appear
+without notice; the docs ask clients to ignore them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from arc_proxy.wire.document import (
 from arc_proxy.wire.prompt import prompt_of
 from arc_proxy.wire.stream import StreamEvent
 
-_PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools", "system"})
+_PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools", "system", "prompt"})
 _SERVER_TOOL_BLOCKS = frozenset({"server_tool_use", "mcp_tool_use"})
 _DELTA_FIELDS = {  # the field of the block that the pieces of a delta belong to
     "text_delta": "text",
@@ -45,11 +46,16 @@ def read_prompt(body: JsonObject) -> Prompt:
     messages = [canonical({"tools": body["tools"]})] if body.get("tools") else []
     if body.get("system"):
         messages.append(canonical({"role": "system", "content": body["system"]}))
-    return prompt_of(body, messages, body.get("messages"), _PROMPT_FIELDS)
+    spoken = body.get("messages")
+    if spoken is None and body.get("prompt"):
+        spoken = [{"role": "user", "content": body["prompt"]}]
+    return prompt_of(body, messages, spoken, _PROMPT_FIELDS)
 
 
 def read_reply(body: JsonObject) -> Reply:
     blocks = [block for block in as_list(body.get("content")) if isinstance(block, dict)]
+    if not blocks and isinstance(body.get("completion"), str):
+        blocks = [{"type": "text", "text": body["completion"]}]
     usage = body.get("usage")
     return _reply(
         blocks,
@@ -147,10 +153,19 @@ class _MessageFold:
                 self._usage = overlay(self._usage, body.get("usage"))
             case "message_stop":
                 self._finished = True
+            case "completion":
+                self._complete(body)
             case "error":
                 self._fail(read_error(body) or CallError(type=None, message=None))
             case _:  # a gateway's error has no type
                 self._fail(read_error(body))
+
+    def _complete(self, body: JsonObject) -> None:
+        block = self._blocks.setdefault(0, _Block({"type": "text"}))
+        block.add({"type": "text_delta", "text": body.get("completion")})
+        self._model = as_text(body.get("model")) or self._model
+        self._finish_reason = as_text(body.get("stop_reason")) or self._finish_reason
+        self._finished = self._finish_reason is not None
 
     def _fail(self, error: CallError | None) -> None:
         if error is not None:

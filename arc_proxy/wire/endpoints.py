@@ -24,6 +24,7 @@ class Form:
     kind: Kind
     dialect: str = "unknown"
     model: str | None = None  # where the path names it: Azure's deployments, Gemini, Vertex AI, Bedrock
+    model_answers: bool = False  # no response names its model, so it is that of the path
     streams: bool = False  # the path alone says that the response is a stream
 
 
@@ -75,7 +76,9 @@ _BY_LAST_SEGMENTS: dict[tuple[str, ...], Form] = {
     ("v1", "chat"): Form(endpoint="cohere.chat", kind=Kind.GENERATION, dialect="cohere.chat"),
     ("v2", "chat"): Form(endpoint="cohere.chat", kind=Kind.GENERATION, dialect="cohere.chat"),
     ("v1", "generate"): Form(endpoint="cohere.chat", kind=Kind.GENERATION, dialect="cohere.chat"),
-    ("v1", "complete"): Form(endpoint="other", kind=Kind.GENERATION),  # Anthropic before messages
+    ("v1", "complete"): Form(
+        endpoint="other", kind=Kind.GENERATION, dialect="anthropic.messages"
+    ),  # Anthropic before messages
     ("interactions",): Form(endpoint="interactions", kind=Kind.GENERATION),
     ("text-generation", "generation"): _DASHSCOPE,
     ("multimodal-generation", "generation"): _DASHSCOPE,
@@ -106,11 +109,13 @@ _BY_VERB = {
     "predictLongRunning": _OTHER_MEDIA,
 }
 
+_CONVERSE = Form(endpoint="converse", kind=Kind.GENERATION, dialect="bedrock.converse", model_answers=True)
+_INVOKE = Form(endpoint="invoke_model", kind=Kind.GENERATION, dialect="bedrock.invoke", model_answers=True)
 _BEDROCK = {
-    "converse": Form(endpoint="converse", kind=Kind.GENERATION),
-    "converse-stream": Form(endpoint="converse", kind=Kind.GENERATION, streams=True),
-    "invoke": Form(endpoint="invoke_model", kind=Kind.GENERATION),
-    "invoke-with-response-stream": Form(endpoint="invoke_model", kind=Kind.GENERATION, streams=True),
+    "converse": _CONVERSE,
+    "converse-stream": replace(_CONVERSE, streams=True),
+    "invoke": _INVOKE,
+    "invoke-with-response-stream": replace(_INVOKE, streams=True),
     "count-tokens": _COUNT_TOKENS,
 }
 
@@ -159,6 +164,8 @@ def _recognise_segments(segments: list[str]) -> Form:
     if len(segments) >= 3 and segments[-3] == "model" and last in _BEDROCK:
         model = segments[-2]
         form = _OTHER_EMBEDDINGS if last == "invoke" and "embed" in model else _BEDROCK[last]
+        if form.endpoint == "invoke_model" and "anthropic.claude" in model:
+            form = replace(form, dialect="anthropic.messages")
         return replace(form, model=model)
     if ":" in last:
         return _recognise_verb(segments)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from arc_proxy.call import CallError, Kind, Prompt, Reply
 from arc_proxy.errors import WireError
 from arc_proxy.wire.anthropic_messages import ANTHROPIC_MESSAGES
+from arc_proxy.wire.bedrock_converse import BEDROCK_CONVERSE
+from arc_proxy.wire.bedrock_invoke import BEDROCK_INVOKE, read_header_usage
 from arc_proxy.wire.call_error import header_type, read_refusal, read_refusal_text
 from arc_proxy.wire.cohere_chat import COHERE_CHAT
 from arc_proxy.wire.content import decode_body
@@ -42,6 +44,8 @@ DIALECTS = {
         OPENAI_RESPONSES,
         ANTHROPIC_MESSAGES,
         GEMINI_GENERATE,
+        BEDROCK_CONVERSE,
+        BEDROCK_INVOKE,
         COHERE_CHAT,
         OLLAMA_CHAT,
         DASHSCOPE_GENERATION,
@@ -90,6 +94,8 @@ def read_exchange(exchange: HttpExchange) -> Reading:
     reply = Reply()
     if exchange.status is not None:
         reply = _read_response(exchange, exchange.status, dialect, notes)
+        if form.model_answers and reply.model is None and exchange.status < 400:
+            reply = replace(reply, model=form.model)
     return Reading(
         provider=recognise_provider(upstream=exchange.upstream, host=host, endpoint=form.endpoint),
         provider_detail=recognise_detail(upstream=exchange.upstream, host=host),
@@ -155,6 +161,8 @@ def _read_response(exchange: HttpExchange, status: int, dialect: Dialect, notes:
         reply = Reply()
     if reply.message is not None:
         reply = replace(reply, message=stub_media(reply.message))
+    if reply.usage is None:
+        reply = replace(reply, usage=read_header_usage(exchange.response_headers))
     if status >= 400 and reply.error is None:
         reply = replace(reply, error=read_refusal_text(body, exchange.response_headers))
     return reply

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from arc_proxy.wire.documents import read_items, read_lines
+from arc_proxy.wire.eventstream import EventStreamDecoder, begins_event_stream
 from arc_proxy.wire.sse import SseDecoder, read_events
 from arc_proxy.wire.stream import StreamEvent
 
@@ -20,11 +21,14 @@ _BLANK = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
 _SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/stream+json")
 _SECOND_LINE = re.compile(rb"\s*\{[^\r\n]*\}[ \t]*\r?\n\s*\{")
+_SLICE_BYTES = 64 * 1024
 _FIRST_ITEM = re.compile(rb"\[\s*\{")
 
 
 def recognise_framing(body: bytes, content_type: str) -> Framing | None:
     """None for a body that is one document, or nothing that we know."""
+    if begins_event_stream(body):
+        return _read_event_stream
     blank = _BLANK.match(body)
     begin = blank.end() if blank else 0
     start = body[begin : begin + 8]
@@ -45,6 +49,14 @@ def _read_sse(body: bytes, notes: list[str]) -> Iterator[StreamEvent]:
     yield from read_events(decoder, body)
     if decoder.dropped_events:
         notes.append(f"response: {decoder.dropped_events} events were too large to read")
+
+
+def _read_event_stream(body: bytes, notes: list[str]) -> Iterator[StreamEvent]:
+    decoder = EventStreamDecoder()
+    for start in range(0, len(body), _SLICE_BYTES):
+        yield from decoder.feed(body[start : start + _SLICE_BYTES])
+    if decoder.broken:
+        notes.append(f"response: {decoder.broken} messages of the event stream are broken")
 
 
 def _read_lines(body: bytes, _notes: list[str]) -> Iterator[StreamEvent]:

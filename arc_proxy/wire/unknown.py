@@ -18,7 +18,7 @@ from arc_proxy.wire.stream import StreamEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "messages", "tools"})
 _PARAMETER_CHARS_MAX = 1000
-_TOP_LEVEL_COUNTS = ("prompt_eval_count", "eval_count")
+_TOP_LEVEL_COUNTS = ("prompt_eval_count", "eval_count", "inputTextTokenCount")
 
 
 def read_prompt(body: JsonObject) -> Prompt:
@@ -57,10 +57,13 @@ def read_reply(body: JsonObject) -> Reply:
 
 
 def _read_other_usage(body: JsonObject) -> JsonObject | None:
-    """Counts that stand in Cohere's `meta`, or as Ollama's do, at the top level."""
+    """Counts under another name (Cohere's, Google's), or at the top level (Ollama's, Titan's)."""
     meta = body.get("meta")
     if isinstance(meta, dict) and "billed_units" in meta:
         return meta
+    google = body.get("usageMetadata")
+    if isinstance(google, dict):
+        return google
     return {field: body[field] for field in _TOP_LEVEL_COUNTS if field in body} or None
 
 
