@@ -335,6 +335,29 @@ def _gemini(counts: Counts, _provider: str) -> _Read:
     return usage, UsageGrade.REPORTED if complete and fits else UsageGrade.PARTIAL
 
 
+def _gemini_interactions(counts: Counts, _provider: str) -> _Read:
+    """
+    Cached inside the input; thoughts and what tools put into the prompt beside everything.
+
+    Source: https://ai.google.dev/api/interactions-api (usage)
+    """
+    prompt, answer = counts.get("total_input_tokens"), counts.get("total_output_tokens")
+    if prompt is None and answer is None:
+        return _NOTHING
+    thoughts = counts.get("total_thought_tokens") or 0
+    tool_use = counts.get("total_tool_use_tokens") or 0
+    cached = min(counts.get("total_cached_tokens") or 0, prompt or 0)
+    usage = Usage(
+        input_text=(prompt or 0) - cached + tool_use,
+        cache_read=cached,
+        output_text=(answer or 0) + thoughts,
+        reasoning=thoughts,
+    )
+    total = counts.get("total_tokens")
+    fits = total is None or abs(total - usage.input_tokens - usage.output_tokens) <= 1
+    return usage, UsageGrade.REPORTED if prompt is not None and fits else UsageGrade.PARTIAL
+
+
 def _modalities(details: object) -> dict[str, int]:
     tokens: dict[str, int] = {}
     for each in details if isinstance(details, list) else ():
@@ -386,6 +409,7 @@ _RULES: dict[str, Callable[[Counts, str], _Read]] = {
     "anthropic.messages": _cache_outside,
     "bedrock.converse": _cache_outside,
     "gemini.generate": _gemini,
+    "gemini.interactions": _gemini_interactions,
     "cohere.chat": _cohere,
     "ollama.chat": _ollama,
 }

@@ -3,7 +3,8 @@ The gist of a message: what is left of it when clients and frameworks have rewri
 
 Kept are who speaks, the text without any white space, names and parsed arguments of tool calls. Reasoning,
 ids, `cache_control`, the order of fields, and whether a text stands as a string or in parts make no
-difference. Read are the forms of OpenAI's chat and responses, Anthropic, Gemini, Bedrock, Ollama, Cohere.
+difference. Read are the forms of OpenAI's chat and responses, Anthropic, Gemini and its interactions,
+Bedrock, Ollama, Cohere, DashScope.
 
 A message is parsed once: agents send the same ones again with every step, so gists are remembered by the
 message's hash, CACHED_MAX of them (some 400 bytes each).
@@ -30,9 +31,16 @@ OTHER = "other"
 
 _ASSISTANTS = frozenset({"assistant", "model", "chatbot", "CHATBOT"})
 _OPENERS = frozenset({"system", "developer"})
+_CONTENTS = ("content", "parts", "message")
 _CALL_TYPES = frozenset({"tool_use", "function_call", "custom_tool_call"})
-_RESULT_TYPES = frozenset({"tool_result", "function_call_output", "custom_tool_call_output"})
-_UNSPOKEN_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "item_reference", "compaction"})
+_RESULT_TYPES = frozenset(
+    {"tool_result", "function_call_output", "custom_tool_call_output", "function_result"}
+)
+_THOUGHTS = frozenset({"reasoning", "thought"})
+_ANSWER_TYPE = "model_output"  # a step of Gemini's interactions has no role
+_UNSPOKEN_TYPES = frozenset(
+    {"thinking", "redacted_thinking", "reasoning", "item_reference", "compaction", "thought"}
+)
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _OBSERVATION = "\nObservation:"
 _SEGMENT = re.compile(r"[A-Za-z0-9]{8,}")
@@ -130,10 +138,13 @@ def _gist(message: dict[str, Any]) -> Gist:
         said.add_call(message)
     elif kind in _RESULT_TYPES:
         said.add_result(message)
-    elif kind == "reasoning" or (role is None and isinstance(kind, str) and kind.endswith("_call")):
+    elif kind in ("reasoning", "thought") or (
+        role is None and isinstance(kind, str) and kind.endswith("_call")
+    ):
         role = "assistant"  # reasoning, and what the provider's own tools did: quoted or left out
     else:
-        said.add_content(message.get("content", message.get("parts")))
+        role = "assistant" if kind == _ANSWER_TYPE else role
+        said.add_content(next((message[name] for name in _CONTENTS if name in message), None))
         said.add_beside(message)
     if isinstance(message.get("id"), str):
         said.add_id(message["id"])
@@ -192,7 +203,7 @@ class _Said:
             if isinstance(result.get(field), str):
                 self.add_id(result[field])
                 break
-        for field in ("output", "content", "response"):
+        for field in ("output", "content", "response", "result"):
             value = result.get(field)
             if isinstance(value, dict):
                 self._others.append(_canonical(value))

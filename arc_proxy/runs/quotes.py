@@ -68,9 +68,10 @@ def read_lineage(prompt: Prompt, reply: Reply) -> Lineage:
 
 def _named(prompt: Prompt) -> Iterator[Quote]:
     """The provider keeps the conversation, and the client names it."""
-    before = prompt.parameters.get("previous_response_id")
-    if isinstance(before, str) and before:
-        yield Quote(response_key(before), RESPONSE_ID, 1.0)
+    for name in ("previous_response_id", "previous_interaction_id"):
+        before = prompt.parameters.get(name)
+        if isinstance(before, str) and before:
+            yield Quote(response_key(before), RESPONSE_ID, 1.0)
     conversation = _conversation(prompt)
     if conversation is not None:
         yield Quote(conversation, RESPONSE_ID, 0.95)
@@ -93,13 +94,17 @@ def _issued(chain: _Chain, answer: Sequence[Gist], reply: Reply) -> tuple[tuple[
         chain.add(gist)
     strict, talk = chain.keys()
     exact = [strict]
-    if reply.response_id and reply.response_id.startswith("resp"):
+    if reply.response_id and reply.response_id.startswith(_QUOTABLE_IDS):
         exact.append(response_key(reply.response_id))
     # Of what holds behind another opening the surest is enough.
     loose = [key for gist in answer for key in gist.ids]
     loose += [gist.text for gist in answer if gist.text is not None]
     loose += [] if talk is None else [talk]
     return tuple(dict.fromkeys((*exact, *loose))), tuple(dict.fromkeys((*exact, *loose[:1])))
+
+
+# Ids of responses that a later request may name: OpenAI's, and Gemini's interactions.
+_QUOTABLE_IDS = ("resp", "v1_")
 
 
 class _Chain:

@@ -79,7 +79,7 @@ _BY_LAST_SEGMENTS: dict[tuple[str, ...], Form] = {
     ("v1", "complete"): Form(
         endpoint="other", kind=Kind.GENERATION, dialect="anthropic.messages"
     ),  # Anthropic before messages
-    ("interactions",): Form(endpoint="interactions", kind=Kind.GENERATION),
+    ("interactions",): Form(endpoint="interactions", kind=Kind.GENERATION, dialect="gemini.interactions"),
     ("text-generation", "generation"): _DASHSCOPE,
     ("multimodal-generation", "generation"): _DASHSCOPE,
     ("api", "tags"): _MODELS,

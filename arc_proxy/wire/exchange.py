@@ -25,6 +25,7 @@ from arc_proxy.wire.document import JsonObject, read_value
 from arc_proxy.wire.endpoints import Form, recognise_form
 from arc_proxy.wire.framing import recognise_framing
 from arc_proxy.wire.gemini_generate import GEMINI_GENERATE
+from arc_proxy.wire.gemini_interactions import GEMINI_INTERACTIONS
 from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.ollama_chat import OLLAMA_CHAT
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
@@ -44,6 +45,7 @@ DIALECTS = {
         OPENAI_RESPONSES,
         ANTHROPIC_MESSAGES,
         GEMINI_GENERATE,
+        GEMINI_INTERACTIONS,
         BEDROCK_CONVERSE,
         BEDROCK_INVOKE,
         COHERE_CHAT,

@@ -142,7 +142,12 @@ RECORDED_BY = {
         "AgentOps-AI/agentops",
     },
     "agent-framework": {"Arize-ai/openinference"},
-    "google-adk": {"alibaba/loongsuite-python-agent"},
+    "google-adk": {
+        "alibaba/loongsuite-python-agent",
+        "Arize-ai/openinference",
+        "langchain-ai/langsmith-sdk",
+        "newrelic/newrelic-python-agent",
+    },
     "instructor": {"Arize-ai/openinference", "crewAIInc/crewAI"},
     "langchain": {"alibaba/loongsuite-python-agent"},
     "openai-agents": {"langchain-ai/langsmith-sdk"},

@@ -40,7 +40,7 @@ POSTED = [
     ("/v2/chat", "cohere.chat", "cohere.chat", GENERATION),
     ("/api/chat", "ollama.chat", "ollama.chat", GENERATION),
     ("/api/generate", "ollama.generate", "ollama.chat", GENERATION),
-    ("/v1beta/interactions", "interactions", "unknown", GENERATION),
+    ("/v1beta/interactions", "interactions", "gemini.interactions", GENERATION),
     (
         "/api/v1/services/aigc/text-generation/generation",
         "dashscope.generation",
