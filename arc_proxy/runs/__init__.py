@@ -40,4 +40,4 @@ How much of it is forwarded is in `arc_proxy.foreign`.
 """
 
 # Of the rules by which calls are grouped. `arc-proxy db regroup` begins anew where it has changed.
-GROUPING_VERSION = 1
+GROUPING_VERSION = 2

@@ -12,7 +12,7 @@ from arc_proxy.runs.auxiliary import read_auxiliary
 from arc_proxy.runs.claim import Claim
 from arc_proxy.runs.framework import detect_framework, read_fields, read_opening
 from arc_proxy.runs.gist import Key, make_key
-from arc_proxy.runs.passages import brief_passages, issued_passages
+from arc_proxy.runs.passages import PASSAGES_MAX, brief_passages, issued_passages
 from arc_proxy.runs.proposal import propose_agent, propose_version
 from arc_proxy.runs.quotes import Quote, read_lineage
 from arc_proxy.runs.said import read_claims
@@ -101,6 +101,9 @@ def read_clues(sent: Sent) -> tuple[Clues, tuple[str, ...]]:
     is_step = sent.kind is Kind.GENERATION and auxiliary is None
     status, failed = sent.status, _failed(sent)
     lineage = read_lineage(prompt, reply)
+    brief = brief_passages(prompt) if is_step else ()
+    # What a reply says first can only be told where the whole brief is known that it answers.
+    is_writer = is_step and not failed and len(brief) < PASSAGES_MAX
     clues = Clues(
         call_id=sent.call_id,
         started_ns=sent.started_ns,
@@ -120,8 +123,8 @@ def read_clues(sent: Sent) -> tuple[Clues, tuple[str, ...]]:
         kept=lineage.kept,
         quoted=lineage.quoted,
         told=lineage.told,
-        passages=issued_passages(reply) if is_step and not failed else (),
-        brief=brief_passages(prompt) if is_step else (),
+        passages=issued_passages(reply) if is_writer else (),
+        brief=brief,
         body_key=_body_key(sent),
         idempotency_key=_idempotency_key(fields),
         retry_count=_number(fields.get(b"x-stainless-retry-count")),

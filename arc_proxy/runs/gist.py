@@ -31,6 +31,13 @@ OTHER = "other"
 
 _ASSISTANTS = frozenset({"assistant", "model", "chatbot", "CHATBOT"})
 _OPENERS = frozenset({"system", "developer"})
+# Of Gemini, Anthropic, Bedrock, OpenAI, OpenRouter; then thoughts as they are, which few clients send back.
+_SEALS = (
+    *("thoughtSignature", "thought_signature", "signature", "encrypted_content", "redactedContent"),
+    *("reasoning_content", "thinking"),
+)
+_SEAL_CHARS_MIN = 40
+_BASE64 = str.maketrans("-_", "+/", "=")  # clients write it in either alphabet
 _CONTENTS = ("content", "parts", "message")
 _CALL_TYPES = frozenset({"tool_use", "function_call", "custom_tool_call"})
 _RESULT_TYPES = frozenset(
@@ -52,6 +59,7 @@ class Gist(NamedTuple):
     weight: int  # letters of text and arguments
     text: Key | None  # the text alone, if it has some length
     ids: tuple[Key, ...]  # of its tool calls, results and items, those that look like no other
+    thought: Key | None = None  # the first thing that only its thoughts can hold: a signature, or their text
 
     @property
     def speaks(self) -> bool:
@@ -142,6 +150,7 @@ def _gist(message: dict[str, Any]) -> Gist:
         role is None and isinstance(kind, str) and kind.endswith("_call")
     ):
         role = "assistant"  # reasoning, and what the provider's own tools did: quoted or left out
+        said.add_thought(message)
     else:
         role = "assistant" if kind == _ANSWER_TYPE else role
         said.add_content(next((message[name] for name in _CONTENTS if name in message), None))
@@ -155,13 +164,23 @@ def _gist(message: dict[str, Any]) -> Gist:
 class _Said:
     """What one message says, put together part by part."""
 
-    __slots__ = ("_calls", "_ids", "_others", "_texts")
+    __slots__ = ("_calls", "_ids", "_others", "_texts", "_thought")
 
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._calls: list[bytes] = []
         self._others: list[bytes] = []  # images and the like
         self._ids: list[str] = []
+        self._thought: Key | None = None
+
+    def add_thought(self, holder: dict[str, Any]) -> None:
+        """Providers sign thoughts, or encrypt them; clients have to send that back as it was."""
+        for field in _SEALS:
+            seal = holder.get(field)
+            if isinstance(seal, str) and len(seal) >= _SEAL_CHARS_MIN and self._thought is None:
+                self._thought = make_key(
+                    b"thought", squeeze(seal).translate(_BASE64).encode(errors="replace")
+                )
 
     def add_content(self, content: Any) -> None:
         if isinstance(content, str):
@@ -180,6 +199,11 @@ class _Said:
                 self.add_call(call)
         if isinstance(message.get("function_call"), dict):
             self.add_call(message["function_call"])
+        self.add_thought(message)
+        details = message.get("reasoning_details")
+        for detail in details if isinstance(details, list) else ():
+            if isinstance(detail, dict):
+                self.add_thought(detail)
         if isinstance(message.get("refusal"), str):
             self._texts.append(message["refusal"])
         if isinstance(message.get("tool_call_id"), str):
@@ -218,10 +242,16 @@ class _Said:
         if isinstance(part, str):
             self._texts.append(part)
             return
-        if not isinstance(part, dict) or part.get("thought") is True or "reasoningContent" in part:
+        if not isinstance(part, dict):
+            return
+        self.add_thought(part)
+        reasoning = part.get("reasoningContent")
+        if isinstance(reasoning, dict):
+            text = reasoning.get("reasoningText")
+            self.add_thought(text if isinstance(text, dict) else reasoning)
             return
         kind = part.get("type")
-        if kind in _UNSPOKEN_TYPES:
+        if kind in _UNSPOKEN_TYPES or part.get("thought") is True:
             return
         if kind in _CALL_TYPES:
             self.add_call(part)
@@ -231,6 +261,8 @@ class _Said:
             self.add_call(call)
         elif isinstance(result := part.get("functionResponse") or part.get("toolResult"), dict):
             self.add_result(result)
+        elif isinstance(cited := part.get("citationsContent"), dict):
+            self.add_content(cited.get("content"))
         elif isinstance(part.get("text"), str):
             self._texts.append(part["text"])
         elif isinstance(part.get("refusal"), str):
@@ -248,7 +280,7 @@ class _Said:
         ids = tuple([make_key(b"id", provider_id.encode()) for provider_id in dict.fromkeys(self._ids)])
         encoded = text.encode(errors="replace")
         if not encoded and not self._calls and not others and role != OPENING:
-            return Gist(role, b"", 0, None, ids)
+            return Gist(role, b"", 0, None, ids, self._thought)
         digest = blake2b(encoded, digest_size=16, person=role.encode())
         for piece in (*self._calls, *others):
             digest.update(b"\0")
@@ -259,6 +291,7 @@ class _Said:
             len(text) + sum(map(len, self._calls)),
             _long_key(text) if len(text) >= TEXT_CHARS_MIN and role != OPENING else None,
             ids,
+            self._thought,
         )
 
 
@@ -272,7 +305,7 @@ def _parsed(arguments: Any) -> Any:
         try:
             arguments = orjson.loads(arguments)
         except orjson.JSONDecodeError:
-            return squeeze(arguments)
+            return squeeze(arguments) or None
     return arguments or None
 
 

@@ -36,6 +36,7 @@ from arc_proxy.runs.trail import Mark, RunName, Trail
 _MINUTE_NS = 60 * 1_000_000_000
 NEAR_NS = 30 * _MINUTE_NS  # what joins only calls that are close in time
 _PATIENT_NS = 10 * _MINUTE_NS  # of parallel runs that are equal so far, who waits longer has been left
+_BRIEF_SHARE = 0.25  # of a brief's own passages, what has to come from the reply that sent it
 _RUNS_MAX = 8  # a text that more runs said is everybody's
 
 
@@ -196,7 +197,12 @@ class Grouper:
         return None
 
     def _by_passages(self, clues: Clues, allowed: _Allowed) -> _Found | None:
+        """
+        A brief that a reply wrote. What other briefs hold too is the framework's own; of the rest a good
+        part has to be from that reply, since a line or two of code are written by many.
+        """
         votes: dict[RunName, list[Mark]] = {}
+        new = 0
         for key in clues.brief:
             writers = [
                 mark
@@ -205,12 +211,14 @@ class Grouper:
             ]
             runs = {(mark.agent, mark.run_id) for mark in writers}
             heard = {(mark.agent, mark.run_id) for mark in self._trail.hearers(key)}
+            if not heard or heard <= runs:
+                new += 1
             if len(runs) == 1 and heard <= runs:
                 votes.setdefault(runs.pop(), []).append(writers[-1])
         if not votes:
             return None
         marks = max(votes.values(), key=len)
-        return _Found(QUOTED_TEXT, 0.7, marks[-1])
+        return _Found(QUOTED_TEXT, 0.7, marks[-1]) if len(marks) >= _BRIEF_SHARE * new else None
 
     def _by_session(self, clues: Clues, allowed: _Allowed) -> _Found | None:
         session = next(

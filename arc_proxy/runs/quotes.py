@@ -7,6 +7,7 @@ Clients seldom send a reply back byte for byte, so what counts of a message is i
     chain   its gist behind those of all messages before it, system prompt and tools among them
     talk    the same without system prompt and tools, which some write anew for each step
     id      the provider's id of a tool call, an item or the response, if it looks like no other
+    thought the signature of what it thought, or the thoughts themselves
     text    its text, if it has some length, whoever says it again and behind whatever
 
 Keys are stored: what goes into them is a format.
@@ -55,7 +56,12 @@ def response_key(response_id: str) -> Key:
 
 
 def read_lineage(prompt: Prompt, reply: Reply) -> Lineage:
-    gists = [gist for message in prompt.messages for gist in read_gist(message) if gist.digest or gist.ids]
+    gists = [
+        gist
+        for message in prompt.messages
+        for gist in read_gist(message)
+        if gist.digest or gist.ids or gist.thought is not None
+    ]
     chain = _Chain(gists)
     quoted = [*_named(prompt), *chain.quotes()]
     answer = read_gist(reply.message) if reply.message is not None and reply.error is None else ()
@@ -98,6 +104,7 @@ def _issued(chain: _Chain, answer: Sequence[Gist], reply: Reply) -> tuple[tuple[
         exact.append(response_key(reply.response_id))
     # Of what holds behind another opening the surest is enough.
     loose = [key for gist in answer for key in gist.ids]
+    loose += [gist.thought for gist in answer if gist.thought is not None][:1]
     loose += [gist.text for gist in answer if gist.text is not None]
     loose += [] if talk is None else [talk]
     return tuple(dict.fromkeys((*exact, *loose))), tuple(dict.fromkeys((*exact, *loose[:1])))
@@ -143,6 +150,8 @@ class _Chain:
 
     def _quotes_of(self, gist: Gist) -> list[Quote]:
         quotes = [Quote(key, TOOL_CALL_ID, 0.99) for key in gist.ids]
+        if gist.role == ASSISTANT and gist.thought is not None:
+            quotes.append(Quote(gist.thought, LINEAGE, 0.99))
         if gist.role == ASSISTANT and gist.digest:
             strict, talk = self.keys()
             quotes.append(Quote(strict, LINEAGE, 0.98))

@@ -118,8 +118,8 @@ class _Block:
         for field, pieces in self._pieces.items():
             before = block.get(field)
             block[field] = (before if isinstance(before, str) else "") + "".join(pieces)
-        if self._json:
-            text = "".join(self._json)
+        text = "".join(self._json)
+        if text:
             try:
                 block["input"] = read_value(text)
             except ValueError:  # the stream was cut in the middle of it
