@@ -129,6 +129,7 @@ _RULES = {
     "lineage": "what its requests quote of earlier replies",
     "tool_call_id": "ids of tool calls that were answered",
     "response_id": "ids of responses that were named",
+    "quoted_call": "a call of a tool that it quotes, which one earlier reply alone had made",
     "quoted_text": "text of earlier replies that was passed on",
     "session": "its session",
     "none": "nothing: it is the first call of its run",

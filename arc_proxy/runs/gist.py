@@ -60,6 +60,7 @@ class Gist(NamedTuple):
     text: Key | None  # the text alone, if it has some length
     ids: tuple[Key, ...]  # of its tool calls, results and items, those that look like no other
     thought: Key | None = None  # the first thing that only its thoughts can hold: a signature, or their text
+    deed: Key | None = None  # its tool calls alone, names and arguments, if they have some length
 
     @property
     def speaks(self) -> bool:
@@ -139,16 +140,13 @@ def _turns(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _gist(message: dict[str, Any]) -> Gist:
     said = _Said()
-    role = message.get("role")
-    kind = message.get("type")
+    role, kind = _word(message.get("role")), _word(message.get("type"))
     if kind in _CALL_TYPES:
         role = "assistant"
         said.add_call(message)
     elif kind in _RESULT_TYPES:
         said.add_result(message)
-    elif kind in ("reasoning", "thought") or (
-        role is None and isinstance(kind, str) and kind.endswith("_call")
-    ):
+    elif kind in _THOUGHTS or (not role and kind.endswith("_call")):
         role = "assistant"  # reasoning, and what the provider's own tools did: quoted or left out
         said.add_thought(message)
     else:
@@ -250,7 +248,7 @@ class _Said:
             text = reasoning.get("reasoningText")
             self.add_thought(text if isinstance(text, dict) else reasoning)
             return
-        kind = part.get("type")
+        kind = _word(part.get("type"))
         if kind in _UNSPOKEN_TYPES or part.get("thought") is True:
             return
         if kind in _CALL_TYPES:
@@ -292,7 +290,16 @@ class _Said:
             _long_key(text) if len(text) >= TEXT_CHARS_MIN and role != OPENING else None,
             ids,
             self._thought,
+            _deed_key(self._calls) if role == ASSISTANT else None,
         )
+
+
+def _deed_key(calls: list[bytes]) -> Key | None:
+    return make_key(b"deed", *calls) if sum(map(len, calls)) >= TEXT_CHARS_MIN else None
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _long_key(squeezed: str) -> Key:

@@ -30,7 +30,7 @@ from arc_proxy.runs.attempts import earlier_attempt
 from arc_proxy.runs.claim import Claim, Level
 from arc_proxy.runs.clues import Clues
 from arc_proxy.runs.gist import Key, make_key
-from arc_proxy.runs.quotes import QUOTED_TEXT, Quote
+from arc_proxy.runs.quotes import QUOTED_CALL, QUOTED_TEXT, Quote
 from arc_proxy.runs.trail import Mark, RunName, Trail
 
 _MINUTE_NS = 60 * 1_000_000_000
@@ -174,6 +174,8 @@ class Grouper:
         for quote in clues.quoted:
             marks = [mark for mark in self._trail.marks(quote.key) if allowed(mark)]
             if not marks or (quote.rule == QUOTED_TEXT and len({mark.run_id for mark in marks}) > _RUNS_MAX):
+                continue
+            if quote.rule == QUOTED_CALL and not (by is None and _is_left_alone(marks, clues)):
                 continue
             if by is None:
                 by, fitting = quote, marks
@@ -338,6 +340,11 @@ def _choose(marks: Sequence[Mark], clues: Clues) -> Mark:
     fresh = [mark for mark in alike if not mark.continued]
     patient = [mark for mark in fresh if clues.started_ns - (mark.ended_ns or mark.started_ns) <= _PATIENT_NS]
     return patient[0] if patient else (fresh or alike)[-1]
+
+
+def _is_left_alone(marks: Sequence[Mark], clues: Clues) -> bool:
+    """One call fits, a while ago at most, and nobody went on from it: many ask a tool for the same."""
+    return len(marks) == 1 and not marks[0].continued and _is_near(marks[0], clues)
 
 
 def _is_near(mark: Mark, clues: Clues) -> bool:

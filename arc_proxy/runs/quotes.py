@@ -9,6 +9,7 @@ Clients seldom send a reply back byte for byte, so what counts of a message is i
     id      the provider's id of a tool call, an item or the response, if it looks like no other
     thought the signature of what it thought, or the thoughts themselves
     text    its text, if it has some length, whoever says it again and behind whatever
+    deed    its tool calls, names and arguments, behind whatever
 
 Keys are stored: what goes into them is a format.
 """
@@ -27,6 +28,7 @@ LINEAGE = "lineage"
 TOOL_CALL_ID = "tool_call_id"
 RESPONSE_ID = "response_id"
 QUOTED_TEXT = "quoted_text"
+QUOTED_CALL = "quoted_call"
 
 QUOTED_REPLIES_MAX = 4  # the last ones; who rewrites all of these is not followed
 TOLD_MAX = 8
@@ -38,7 +40,7 @@ class Quote(NamedTuple):
     """One piece of evidence that a call continues the call that issued `key`."""
 
     key: Key
-    rule: str  # one of the four above
+    rule: str  # one of the five above
     confidence: float  # 0..1
 
 
@@ -107,6 +109,7 @@ def _issued(chain: _Chain, answer: Sequence[Gist], reply: Reply) -> tuple[tuple[
     loose += [gist.thought for gist in answer if gist.thought is not None][:1]
     loose += [gist.text for gist in answer if gist.text is not None]
     loose += [] if talk is None else [talk]
+    loose += [gist.deed for gist in answer if gist.deed is not None]
     return tuple(dict.fromkeys((*exact, *loose))), tuple(dict.fromkeys((*exact, *loose[:1])))
 
 
@@ -127,10 +130,13 @@ class _Chain:
         self._last = replies[-1] if replies else -1
         self._first_quoted = replies[-QUOTED_REPLIES_MAX:][0] if replies else len(gists)
         self._quotes: list[Quote] = []
+        self._deeds: list[Quote] = []
         for place, gist in enumerate(gists):
             self.add(gist)
             if place >= self._first_quoted:
                 self._quotes[:0] = self._quotes_of(gist)
+                if gist.role == ASSISTANT and gist.deed is not None:
+                    self._deeds.insert(0, Quote(gist.deed, QUOTED_CALL, 0.6))
 
     def add(self, gist: Gist) -> None:
         self._strict.update(gist.digest)
@@ -168,7 +174,7 @@ class _Chain:
             for gist in self._gists[max(self._last + 1, len(self._gists) - TOLD_MAX) :]
             for key in gist.ids
         ]
-        return [*self._quotes, *results]
+        return [*self._quotes, *results, *self._deeds]
 
     def told(self) -> tuple[Key, ...]:
         """Texts of what others said since the last reply, the newest first."""
