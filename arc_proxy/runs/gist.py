@@ -6,8 +6,8 @@ ids, `cache_control`, the order of fields, and whether a text stands as a string
 difference. Read are the forms of OpenAI's chat and responses, Anthropic, Gemini and its interactions,
 Bedrock, Ollama, Cohere, DashScope.
 
-A message is parsed once: agents send the same ones again with every step, so gists are remembered by the
-message's hash, CACHED_MAX of them (some 400 bytes each).
+A message is parsed once: agents send the same ones again with every step, so gists are remembered,
+CACHED_MAX of them (some 400 bytes each).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _SEALS = (
     *("thoughtSignature", "thought_signature", "signature", "encrypted_content", "redactedContent"),
     *("reasoning_content", "thinking"),
 )
+_SEALED = frozenset(_SEALS)
 _SEAL_CHARS_MIN = 40
 _BASE64 = str.maketrans("-_", "+/", "=")  # clients write it in either alphabet
 _CONTENTS = ("content", "parts", "message")
@@ -95,7 +96,8 @@ def is_unique(provider_id: str) -> bool:
     )
 
 
-_cached: dict[bytes, tuple[Gist, ...]] = {}
+# By Python's own hash, which is 64 bits and keyed anew in each process: nobody can make two meet.
+_cached: dict[int, tuple[Gist, ...]] = {}
 
 
 def read_gist(message: bytes) -> tuple[Gist, ...]:
@@ -104,7 +106,7 @@ def read_gist(message: bytes) -> tuple[Gist, ...]:
 
     What is no message has none.
     """
-    key = blake2b(message, digest_size=16).digest()
+    key = hash(message)
     gists = _cached.get(key)
     if gists is None:
         if len(_cached) >= CACHED_MAX:
@@ -173,6 +175,8 @@ class _Said:
 
     def add_thought(self, holder: dict[str, Any]) -> None:
         """Providers sign thoughts, or encrypt them; clients have to send that back as it was."""
+        if _SEALED.isdisjoint(holder):
+            return
         for field in _SEALS:
             seal = holder.get(field)
             if isinstance(seal, str) and len(seal) >= _SEAL_CHARS_MIN and self._thought is None:

@@ -125,23 +125,29 @@ class _Chain:
         self._strict = blake2b(digest_size=8, person=b"chain")
         self._talk = blake2b(digest_size=8, person=b"talk")
         self._weight = 0
-        self._has_opening = False
         replies = [place for place, gist in enumerate(gists) if gist.role == ASSISTANT]
         self._last = replies[-1] if replies else -1
         self._first_quoted = replies[-QUOTED_REPLIES_MAX:][0] if replies else len(gists)
         self._quotes: list[Quote] = []
         self._deeds: list[Quote] = []
-        for place, gist in enumerate(gists):
+        self._add_all(gists[: self._first_quoted])
+        for gist in gists[self._first_quoted :]:
             self.add(gist)
-            if place >= self._first_quoted:
+            if gist.role == ASSISTANT or gist.ids:
                 self._quotes[:0] = self._quotes_of(gist)
                 if gist.role == ASSISTANT and gist.deed is not None:
                     self._deeds.insert(0, Quote(gist.deed, QUOTED_CALL, 0.6))
 
+    def _add_all(self, gists: Sequence[Gist]) -> None:
+        """As `add` one by one; a long history is hashed in one go."""
+        spoken = [gist for gist in gists if gist.role != OPENING]
+        self._strict.update(b"".join([gist.digest for gist in gists]))
+        self._talk.update(b"".join([gist.digest for gist in spoken]))
+        self._weight += sum([gist.weight for gist in spoken if gist.role == ASSISTANT])
+
     def add(self, gist: Gist) -> None:
         self._strict.update(gist.digest)
         if gist.role == OPENING:
-            self._has_opening = True
             return
         self._talk.update(gist.digest)
         if gist.role == ASSISTANT:
