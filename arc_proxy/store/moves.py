@@ -5,27 +5,46 @@ leading there, so links, outcomes and exports that name it stay valid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
 from arc_proxy.runs.grouper import Move
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word
-from arc_proxy.store.bulk import dicts, rows_in
+from arc_proxy.store.bulk import dicts, rows_in, slices
 from arc_proxy.store.memory import Memory
 from arc_proxy.store.names import agent_keys, series_keys
 from arc_proxy.store.run_table import RunName, RunsInHand
 from arc_proxy.store.sums import Difference
 
 _SERIES = ("provider", "dialect", "model", "kind")
+_MOVED = ("run_key", "agent_id", "series_id")
 _MOVE_CALL = (
     update(tables.call)
     .where(tables.call.c.id == bindparam("b_id"))
-    .values(
-        run_key=bindparam("b_run_key"), agent_id=bindparam("b_agent_id"), series_id=bindparam("b_series_id")
-    )
+    .values({name: bindparam(f"b_{name}") for name in _MOVED})
+)
+_OLD: BindParameter[Any] = bindparam("b_old")
+_NEW: BindParameter[Any] = bindparam("b_new")
+_RENAME_OF_CALLS = (
+    update(tables.call)
+    .where(tables.call.c.run_key == bindparam("b_id"), tables.call.c.parent_run_id == _OLD)
+    .values(parent_run_id=_NEW)
+)
+_RENAME_OF_RUN = (
+    update(tables.run)
+    .where(tables.run.c.id == bindparam("b_id"), tables.run.c.parent_run_id == _OLD)
+    .values(parent_run_id=_NEW)
+)
+_TAG = tables.tag
+_MOVE_BESIDE = (
+    *(
+        update(table).where(table.c.run_key == _OLD).values(run_key=_NEW)
+        for table in (tables.fact, tables.failure, tables.run_alias)
+    ),
+    update(_TAG).where(_TAG.c.run_key == _OLD, _TAG.c.call_key != 0).values(run_key=_NEW),
 )
 
 
@@ -40,13 +59,33 @@ def move_runs(connection: Connection, memory: Memory, moves: Sequence[Move]) -> 
     agents = agent_keys(
         connection, memory, {some_word(name or "") for move in moves for name in (move.old_agent, move.agent)}
     )
-    gone = 0
-    for move in moves:
-        old = (some_word(move.old_run_id), agents[some_word(move.old_agent or "")])
-        new = (some_word(move.run_id), agents[some_word(move.agent or "")])
-        if old != new:
-            gone += _move(connection, memory, old, new)
-    return gone
+    pairs = [
+        (
+            (some_word(move.old_run_id), agents[some_word(move.old_agent or "")]),
+            (some_word(move.run_id), agents[some_word(move.agent or "")]),
+        )
+        for move in moves
+    ]
+    return sum(_move(connection, memory, wave) for wave in waves(pairs))
+
+
+def waves(pairs: Iterable[tuple[RunName, RunName]]) -> Iterator[dict[RunName, RunName]]:
+    """
+    The moves in their order, as many at once as do not meet: no run of a wave goes twice, or is where another
+    goes to. Each is {old: new}.
+    """
+    wave: dict[RunName, RunName] = {}
+    targets: set[RunName] = set()
+    for old, new in pairs:
+        if old == new:
+            continue
+        if old in wave or old in targets or new in wave:
+            yield wave
+            wave, targets = {}, set()
+        wave[old] = new
+        targets.add(new)
+    if wave:
+        yield wave
 
 
 def resolve_aliases(connection: Connection, run_ids: Sequence[str]) -> dict[str, int]:
@@ -55,22 +94,20 @@ def resolve_aliases(connection: Connection, run_ids: Sequence[str]) -> dict[str,
     return dict(rows_in(connection, tables.run_alias, ("alias",), wanted, "run_key"))
 
 
-def _move(connection: Connection, memory: Memory, old: RunName, new: RunName) -> int:
+def _move(connection: Connection, memory: Memory, wave: Mapping[RunName, RunName]) -> int:
     runs = RunsInHand(connection)
-    runs.load([old, new])
-    old_key, new_key = runs.key(old), runs.key(new)
-    if old_key is None:
-        if new_key is not None:
-            _alias(connection, old[0], new_key)
-        return 0
-    if new_key is None:
-        new_key = runs.key_or_new(new)
-        runs.insert_new()
+    runs.load({*wave, *wave.values()})
+    stored = {old: new for old, new in wave.items() if runs.key(old) is not None}
+    new_keys = {old: runs.key_or_new(new) for old, new in stored.items()}
+    runs.insert_new()
+    keys = {key: new_keys[old] for old in stored if (key := runs.key(old)) is not None}
+    led = {old[0]: (new[0], key) for old, new in wave.items() if (key := runs.key(new)) is not None}
     difference = Difference()
-    _move_calls(connection, memory, old_key, new_key, new[1], difference)
-    _move_beside(connection, old_key, new_key)
-    _alias(connection, old[0], new_key)
-    for key in (old_key, new_key):
+    _rename_parents(connection, {old_id: new_id for old_id, (new_id, _) in led.items() if old_id != new_id})
+    _move_calls(connection, memory, keys, {new_keys[old]: new[1] for old, new in stored.items()}, difference)
+    _move_beside(connection, keys)
+    _alias(connection, {old_id: key for old_id, (new_id, key) in led.items() if old_id != new_id})
+    for key in {*keys, *keys.values()}:
         runs.doubt(key)
     gone = runs.finish(difference)
     difference.store(connection)
@@ -78,51 +115,82 @@ def _move(connection: Connection, memory: Memory, old: RunName, new: RunName) ->
 
 
 def _move_calls(
-    connection: Connection, memory: Memory, old_key: int, new_key: int, agent_id: int, difference: Difference
+    connection: Connection,
+    memory: Memory,
+    keys: Mapping[int, int],
+    agents: Mapping[int, int],
+    difference: Difference,
 ) -> None:
+    """`keys` of runs, old to new; `agents`: the new runs'."""
     call, series = tables.call, tables.series
     statement = select(call, *[series.c[name].label(f"series_{name}") for name in _SERIES]).join(
         series, series.c.id == call.c.series_id
     )
-    rows = dicts(connection, statement.where(call.c.run_key == old_key))
-    names: dict[int, Any] = {
-        row["id"]: (agent_id, *(row[f"series_{name}"] for name in _SERIES)) for row in rows
-    }
-    keys = series_keys(connection, memory, set(names.values()))
-    parameters = []
-    for row in rows:
-        moved = row | {"run_key": new_key, "agent_id": agent_id, "series_id": keys[names[row["id"]]]}
-        difference.call(row, -1)
-        difference.call(moved, 1)
-        parameters.append(
-            {
-                "b_id": row["id"],
-                "b_run_key": new_key,
-                "b_agent_id": agent_id,
-                "b_series_id": moved["series_id"],
+    for some in slices(sorted(keys)):
+        rows = dicts(connection, statement.where(call.c.run_key.in_(some)))
+        names: dict[int, Any] = {
+            row["id"]: (agents[keys[row["run_key"]]], *(row[f"series_{name}"] for name in _SERIES))
+            for row in rows
+        }
+        series_of = series_keys(connection, memory, set(names.values()))
+        parameters = []
+        for row in rows:
+            moved = row | {
+                "run_key": keys[row["run_key"]],
+                "agent_id": names[row["id"]][0],
+                "series_id": series_of[names[row["id"]]],
             }
+            difference.call(row, -1)
+            difference.call(moved, 1)
+            parameters.append({"b_id": row["id"]} | {f"b_{name}": moved[name] for name in _MOVED})
+        if parameters:
+            connection.execute(_MOVE_CALL, parameters)
+
+
+def _move_beside(connection: Connection, keys: Mapping[int, int]) -> None:
+    if not keys:
+        return
+    parameters = [{"b_old": old, "b_new": new} for old, new in keys.items()]
+    for statement in _MOVE_BESIDE:
+        connection.execute(statement, parameters)
+    _move_tags(connection, keys)
+
+
+def _move_tags(connection: Connection, keys: Mapping[int, int]) -> None:
+    """Of the tags that facts gave a whole run: those of the run that stays hold."""
+    for some in slices(sorted(keys)):
+        of_runs = select(_TAG).where(_TAG.c.run_key.in_(some), _TAG.c.call_key == 0)
+        for row in dicts(connection, of_runs.order_by(_TAG.c.run_key)):
+            new_key = keys[row["run_key"]]
+            at = (_TAG.c.call_key == 0, _TAG.c.name == row["name"])
+            taken = select(_TAG.c.name).where(_TAG.c.run_key == new_key, *at)
+            here = (_TAG.c.run_key == row["run_key"], *at)
+            if connection.execute(taken).first() is None:
+                connection.execute(update(_TAG).where(*here).values(run_key=new_key))
+            else:
+                connection.execute(delete(_TAG).where(*here))
+
+
+def _rename_parents(connection: Connection, new_ids: Mapping[str, str]) -> None:
+    """Runs whose parent has another id now, and their calls, which no index finds by that."""
+    run = tables.run
+    for some in slices(sorted(new_ids)):
+        children = connection.execute(
+            select(run.c.id, run.c.parent_run_id).where(run.c.parent_run_id.in_(some))
         )
-    if parameters:
-        connection.execute(_MOVE_CALL, parameters)
+        parameters = [
+            {"b_id": key, "b_old": parent, "b_new": new_ids[parent]} for key, parent in children.all()
+        ]
+        if parameters:
+            connection.execute(_RENAME_OF_CALLS, parameters)
+            connection.execute(_RENAME_OF_RUN, parameters)
 
 
-def _move_beside(connection: Connection, old_key: int, new_key: int) -> None:
-    tag = tables.tag
-    for table in (tables.fact, tables.failure, tables.run_alias):
-        connection.execute(update(table).where(table.c.run_key == old_key).values(run_key=new_key))
-    # Of the tags that facts gave a whole run, those of the run that stays hold.
-    taken = select(tag.c.name).where(tag.c.run_key == new_key, tag.c.call_key == 0)
-    connection.execute(
-        delete(tag).where(tag.c.run_key == old_key, tag.c.call_key == 0, tag.c.name.in_(taken))
-    )
-    connection.execute(update(tag).where(tag.c.run_key == old_key).values(run_key=new_key))
-
-
-def _alias(connection: Connection, old_id: str, new_key: int) -> None:
-    alias, run = tables.run_alias, tables.run
-    new_id = connection.execute(select(run.c.run_id).where(run.c.id == new_key)).scalar_one()
-    for table in (tables.call, run):
-        connection.execute(update(table).where(table.c.parent_run_id == old_id).values(parent_run_id=new_id))
-    if old_id != new_id:
-        connection.execute(delete(alias).where(alias.c.alias == old_id))
-        connection.execute(insert(alias).values(alias=old_id, run_key=new_key))
+def _alias(connection: Connection, new_keys: Mapping[str, int]) -> None:
+    alias = tables.run_alias
+    for some in slices(sorted(new_keys)):
+        connection.execute(delete(alias).where(alias.c.alias.in_(some)))
+    if new_keys:
+        connection.execute(
+            insert(alias), [{"alias": old_id, "run_key": key} for old_id, key in new_keys.items()]
+        )
