@@ -12,12 +12,12 @@ nobody without the key whether a text they guess is in the database.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import insert_rows, rows_in
@@ -118,32 +118,37 @@ def store_talks(connection: Connection, memory: Memory, talks: Sequence[Talk]) -
     ]
 
 
-def read_messages(connection: Connection, node_id: int | None) -> tuple[bytes, ...]:
-    """The messages from the first to the one at `node_id`."""
-    if node_id is None:
-        return ()
-    node, message = tables.node, tables.message
-    columns = (node.c.id, node.c.parent_id, node.c.message_id)
-    walk = select(*columns).where(node.c.id == node_id).cte("walk", recursive=True)
-    walk = walk.union_all(select(*columns).where(node.c.id == walk.c.parent_id))
-    statement = select(walk.c.id, walk.c.parent_id, message.c.content).join(
-        message, message.c.id == walk.c.message_id
-    )
-    steps = {row.id: row for row in connection.execute(statement)}
-    contents: list[bytes] = []
-    at = node_id
-    while at:
-        step = steps[at]
-        contents.append(unpack_message(step.content))
-        at = step.parent_id
-    return tuple(reversed(contents))
+def read_talks(connection: Connection, node_ids: Iterable[int]) -> dict[int, tuple[bytes, ...]]:
+    """
+    By node, the messages from the first to the one there.
+
+    Chains are walked side by side, and what they share is read once: an agent's calls repeat each other.
+    """
+    nodes: dict[int, tuple[int | None, int]] = {}
+    wanted = set(node_ids)
+    front = wanted
+    while front:
+        found = rows_in(
+            connection, tables.node, ("id",), {(each,) for each in front}, "parent_id", "message_id"
+        )
+        nodes |= {node_id: (parent_id, message_id) for node_id, parent_id, message_id in found}
+        front = {parent_id for each in front if (parent_id := nodes[each][0]) and parent_id not in nodes}
+    contents = read_messages(connection, {message_id for _, message_id in nodes.values()})
+
+    def upwards(node_id: int | None) -> Iterator[bytes]:
+        while node_id:
+            node_id, message_id = nodes[node_id]
+            yield contents[message_id]
+
+    return {node_id: tuple(reversed(tuple(upwards(node_id)))) for node_id in wanted}
 
 
-def read_message(connection: Connection, message_id: int | None) -> bytes | None:
-    if message_id is None:
-        return None
-    content = select(tables.message.c.content).where(tables.message.c.id == message_id)
-    return unpack_message(connection.execute(content).scalar_one())
+def read_messages(connection: Connection, message_ids: Iterable[int]) -> dict[int, bytes]:
+    wanted = {(each,) for each in message_ids}
+    return {
+        message_id: unpack_message(content)
+        for message_id, content in rows_in(connection, tables.message, ("id",), wanted, "content")
+    }
 
 
 def _hash(content: bytes, key: bytes) -> bytes:

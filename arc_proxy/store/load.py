@@ -4,7 +4,7 @@ Rows as views and as Calls. The statements that read them stand here, so that co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -14,8 +14,8 @@ from arc_proxy.journal.record import Ended
 from arc_proxy.store import payload, tables
 from arc_proxy.store.bounds import load_json
 from arc_proxy.store.bulk import dicts, rows_in
-from arc_proxy.store.chain import read_message, read_messages
-from arc_proxy.store.payload import unpack_call, unpack_message
+from arc_proxy.store.chain import read_messages, read_talks
+from arc_proxy.store.payload import unpack_call
 from arc_proxy.store.rows import usage_of
 from arc_proxy.store.run_rows import cost_grade
 from arc_proxy.store.views import CallLine, CallRow, FactRow, RunRow
@@ -159,25 +159,43 @@ def fact_rows(connection: Connection, statement: Select[Any]) -> tuple[FactRow, 
 
 def call_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[CallRow]:
     """Rows of LINES with their bodies, in the same order."""
-    keys = {(row["id"],) for row in rows}
-    envelopes = {
-        key: unpack_call(content)
-        for key, content in rows_in(connection, tables.payload, ("call_key",), keys, "content")
-    }
-    replies = {(row["reply_message_id"],) for row in rows if row["reply_message_id"] is not None}
-    messages = {
-        key: unpack_message(content)
-        for key, content in rows_in(connection, tables.message, ("id",), replies, "content")
-    }
+    envelopes = _envelopes(connection, rows)
+    messages = read_messages(connection, _present(rows, "reply_message_id"))
     return [_call_row(row, envelopes[row["id"]], messages.get(row["reply_message_id"])) for row in rows]
 
 
-def whole_call(connection: Connection, row: Mapping[str, Any]) -> Call:
-    """A row of LINES as the Call that was saved; times of pieces to the microsecond."""
+def whole_calls(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Call]:
+    """Rows of LINES as the calls that were saved, in the same order; times of pieces to the microsecond."""
+    envelopes = _envelopes(connection, rows)
+    replies = read_messages(connection, _present(rows, "reply_message_id"))
+    talks = read_talks(connection, _present(rows, "node_id"))
+    return [
+        _whole_call(
+            row,
+            envelopes[row["id"]],
+            talks.get(row["node_id"], ()),
+            replies.get(row["reply_message_id"]),
+        )
+        for row in rows
+    ]
+
+
+def _envelopes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, Any]:
+    keys = {(row["id"],) for row in rows}
+    return {
+        key: unpack_call(content)
+        for key, content in rows_in(connection, tables.payload, ("call_key",), keys, "content")
+    }
+
+
+def _present(rows: Iterable[Mapping[str, Any]], column: str) -> set[int]:
+    return {row[column] for row in rows if row[column] is not None}
+
+
+def _whole_call(
+    row: Mapping[str, Any], envelope: Mapping[str, Any], messages: tuple[bytes, ...], message: bytes | None
+) -> Call:
     line = call_line(row)
-    content = select(tables.payload.c.content).where(tables.payload.c.call_key == line.key)
-    envelope = unpack_call(connection.execute(content).scalar_one())
-    message = read_message(connection, row["reply_message_id"])
     return Call(
         call_id=line.call_id,
         writer=line.writer,
@@ -200,7 +218,7 @@ def whole_call(connection: Connection, row: Mapping[str, Any]) -> Call:
         prompt=Prompt(
             model=line.model_requested,
             stream=line.stream,
-            messages=read_messages(connection, row["node_id"]),
+            messages=messages,
             parameters=envelope.get("parameters", {}),
         ),
         reply=_reply(line, envelope, message),

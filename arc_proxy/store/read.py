@@ -30,7 +30,7 @@ from arc_proxy.store.load import (
     call_rows,
     fact_rows,
     run_row,
-    whole_call,
+    whole_calls,
 )
 from arc_proxy.store.trees import is_root, trees_of
 from arc_proxy.store.views import (
@@ -132,7 +132,7 @@ def whole_calls_after(
     """A page of calls with all that is known of them, and where the next begins; None where there is none."""
     with reading(store) as connection:
         lines = _lines(connection, wanted, PAGE, after, True)
-        return [whole_call(connection, line) for line in lines], _cursor(lines[-1]) if lines else None
+        return whole_calls(connection, lines), _cursor(lines[-1]) if lines else None
 
 
 def count_calls(store: Store, *, until: Cursor | None = None) -> int:
@@ -151,7 +151,8 @@ def read_call(store: Store, key: int) -> CallDetail | None:
         if not found:
             return None
         [row] = found
-        return CallDetail(line=call_line(row), call=whole_call(connection, row))
+        [call] = whole_calls(connection, found)
+        return CallDetail(line=call_line(row), call=call)
 
 
 def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDetail | None:
