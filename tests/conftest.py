@@ -28,6 +28,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("unprivileged")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+    lab = os.environ.get("ARC_CLIENTS_LAB", "")
+    unprepared = [
+        item
+        for item in items
+        if (heavy := item.get_closest_marker("lab")) and not (Path(lab) / heavy.args[0] / ".ready").exists()
+    ]
+    if unprepared:
+        items[:] = [item for item in items if item not in unprepared]
+        config.hook.pytest_deselected(items=unprepared)
 
 
 @pytest.hookimpl(wrapper=True)

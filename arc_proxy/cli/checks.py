@@ -47,7 +47,7 @@ _NETWORK = {
     "fuse.vmhgfs-fuse",
 }
 # Variables of ours that are no settings.
-_OTHER_VARIABLES = frozenset({"ARC_DATA_DIR", "ARC_SHARED"})
+_OTHER_VARIABLES = frozenset({"ARC_DATA_DIR", "ARC_SHARED", "ARC_CLIENTS_LAB"})
 
 
 class State(StrEnum):

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# A virtual environment per agent framework, for tests/frameworks/test_lab.py:
+#
+#     tests/frameworks/prepare_lab.sh FOLDER [framework ...]      (no name: all of them)
+#     ARC_CLIENTS_LAB=FOLDER make test
+#
+# Takes a minute with uv from PyPI. What is there already stays.
+set -euo pipefail
+lab="${1:?usage: prepare_lab.sh FOLDER [framework ...]}"
+shift
+mkdir -p "$lab"
+
+packages() {
+  case "$1" in
+    openai-agents) echo openai-agents ;;
+    pydantic-ai) echo 'pydantic-ai-slim[openai]' ;;
+    langgraph) echo langgraph langchain langchain-openai ;;
+    llamaindex) echo llama-index-core llama-index-llms-openai ;;
+    autogen) echo autogen-agentchat 'autogen-ext[openai]' ;;
+    crewai) echo crewai ;;
+    *) echo "prepare_lab.sh: no framework is called $1" >&2; return 1 ;;
+  esac
+}
+
+[ $# -gt 0 ] || set -- openai-agents pydantic-ai langgraph llamaindex autogen crewai
+if [ ! -x "$lab/.uv/bin/uv" ]; then
+  python3 -m venv "$lab/.uv"
+  "$lab/.uv/bin/pip" install -q uv
+fi
+for framework in "$@"; do
+  [ -e "$lab/$framework/.ready" ] && continue
+  wanted="$(packages "$framework")"
+  "$lab/.uv/bin/uv" venv -q --clear --python python3 "$lab/$framework"
+  # shellcheck disable=SC2086 - several packages
+  "$lab/.uv/bin/uv" pip install -q --python "$lab/$framework/bin/python" $wanted
+  touch "$lab/$framework/.ready"
+done
