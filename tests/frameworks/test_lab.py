@@ -66,9 +66,7 @@ def python_of(framework: str) -> Path:
 
 
 @pytest.mark.timeout(TIMEOUT_S + 60)
-@pytest.mark.parametrize(
-    "framework", [*LIGHT, *(pytest.param(name, marks=pytest.mark.lab(name)) for name in HEAVY)]
-)
+@pytest.mark.parametrize("framework", [*LIGHT, *HEAVY])
 def test_each_task_is_one_run_with_all_its_parts(
     framework: str, provider: TaskProvider, tmp_path: Path
 ) -> None:
