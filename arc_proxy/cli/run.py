@@ -69,7 +69,7 @@ def run(
         variables = for_program(instance.url, name, os.environ, is_listening)
         _explain(instance, is_private, variables)
         code, signal_number = _run(command, folder, variables)
-        _note_launch(folder, name, command, code, signal_number)
+        _note_launch(folder, name, command, started_ns, code, signal_number)
         _note_failure(folder, instance, name, started_ns, code, signal_number)
         if card:
             _print_card(folder, instance, name, started_ns, variables)
@@ -134,7 +134,12 @@ def _without_secrets(url: str) -> str:
 
 
 def _note_launch(
-    folder: Folder, agent: str, command: Sequence[str], code: int, signal_number: int | None
+    folder: Folder,
+    agent: str,
+    command: Sequence[str],
+    started_ns: int,
+    code: int,
+    signal_number: int | None,
 ) -> None:
     try:
         write_fact(
@@ -145,6 +150,7 @@ def _note_launch(
             argv0=command[0],
             exit_code=code,
             signal=signal_number,
+            duration_ms=(time.time_ns() - started_ns) // 1_000_000,
         )
     except JournalError as error:
         warn(f"how the program ended could not be noted: {error}")

@@ -10,7 +10,7 @@ is optional unless said. Unknown fields are kept, unknown types are counted and 
     run_end       run_id (required), duration_ms, output
     exception     run_id (required), type, message, file, line, function    of the user's innermost frame
     outcome       run_id (required), outcome ("success" or "failure"), score 0..1, reason, source
-    launch        launch_id (required), agent, argv0, exit_code, signal    one `arc-proxy run`
+    launch        launch_id (required), agent, argv0, exit_code, signal, duration_ms    one `arc-proxy run`
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ _BUCKETS = {
 _ENDINGS = {
     None: "goes on, as far as the traffic tells",
     Ending.OUTCOME: "ended, its outcome was reported",
+    Ending.EXITED: "ended with the program that it ran in",
     Ending.ANSWERED: "ended with an answer",
     Ending.TIMEOUT: "ended without an answer: nothing has come for half an hour",
 }
@@ -75,6 +76,7 @@ def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False)
         is_final=detail.is_final,
         outcome_ns=max(outcomes, default=None),
         now_ns=now_ns,
+        exited_ns=detail.exited_ns,
     )
     yield from _facts_of([("state", _ENDINGS[how])])
     for fact in detail.facts:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, tuple_
 
 from arc_proxy.call import Call, Kind
+from arc_proxy.journal.fact import FactType
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, some_word
 from arc_proxy.store.bulk import dicts
@@ -47,6 +48,7 @@ from arc_proxy.store.views import (
 
 PAGE = 500  # rows that an export reads at a time
 RUN_CALLS_MAX = 10_000
+LAUNCHES_MAX = 200  # after a run's last call, looked through for the one that it belongs to
 RARE_CALLS_MAX = 10_000  # so many are sorted faster than millions are gone through
 
 ANY_CALL = CallFilter()
@@ -170,6 +172,7 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             ),
             parts=trees_of(connection, (run_row(found[0]),))[0].parts,
             is_final=_is_final(connection, key),
+            exited_ns=_exited_ns(connection, found[0]),
         )
 
 
@@ -180,6 +183,18 @@ def _is_final(connection: Connection, run_key: int) -> bool:
     steps = select(answers).where(call.run_key == run_key, call.kind == Kind.GENERATION)
     last = steps.order_by(call.started_ns.desc(), call.id.desc()).limit(1)
     return bool(connection.execute(last).scalar())
+
+
+def _exited_ns(connection: Connection, run: Mapping[str, Any]) -> int | None:
+    """When the launch ended in whose time the run began, if it is known: launches are facts of no run."""
+    fact = tables.fact.c
+    ended = FACTS.where(fact.run_key.is_(None), fact.type == FactType.LAUNCH, fact.at_ns >= run["ended_ns"])
+    for launch in fact_rows(connection, ended.order_by(fact.at_ns).limit(LAUNCHES_MAX)):
+        lasted_ms = launch.body.get("duration_ms")
+        if launch.body.get("agent") == run["agent"] and isinstance(lasted_ms, int | float):
+            began_ns = launch.at_ns - int(lasted_ms) * 1_000_000
+            return launch.at_ns if began_ns <= run["started_ns"] else None
+    return None
 
 
 def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:

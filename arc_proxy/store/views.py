@@ -168,6 +168,7 @@ class RunDetail:
     facts: tuple[FactRow, ...]
     parts: tuple[RunTree, ...] = ()
     is_final: bool = False  # its last step answered, and asked for no tool
+    exited_ns: int | None = None  # when the program was over that `arc-proxy run` had launched for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,9 @@ def test_a_program_that_fails_has_failed_its_last_run(served, tmp_path):
     ]
     assert [(run["outcome"], run["outcome_source"]) for run in runs] == [("failure", "exit"), (None, None)]
     assert "the program exited with 3" in served.arc("show", runs[0]["run_id"]).stdout
+    assert (
+        "state       ended with the program that it ran in" in served.arc("show", runs[-1]["run_id"]).stdout
+    )
 
 
 def test_run_leaves_a_base_url_that_leads_elsewhere_alone(served, tmp_path, provider):

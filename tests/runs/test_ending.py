@@ -21,3 +21,16 @@ CASES = {
 @pytest.mark.parametrize(("now_ns", "is_final", "outcome_ns", "how"), CASES.values(), ids=CASES)
 def test_a_run_ends(now_ns: int, is_final: bool, outcome_ns: int | None, how: Ending | None) -> None:
     assert how_it_ended(last_ns=LAST, is_final=is_final, outcome_ns=outcome_ns, now_ns=now_ns) is how
+
+
+EXITS = {
+    "its program is over": (LAST + 1, Ending.EXITED),
+    "a call came from elsewhere after that": (LAST - 1, None),
+    "it ran in no program that we launched": (None, None),
+}
+
+
+@pytest.mark.parametrize(("exited_ns", "how"), EXITS.values(), ids=EXITS)
+def test_a_run_ends_with_its_program(exited_ns: int | None, how: Ending | None) -> None:
+    ended = how_it_ended(last_ns=LAST, is_final=False, outcome_ns=None, now_ns=LAST + 2, exited_ns=exited_ns)
+    assert ended is how
