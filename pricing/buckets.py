@@ -29,7 +29,7 @@ class Usage:
     output_text: int = 0  # reasoning included
     output_audio: int = 0
     output_image: int = 0
-    reasoning: int = 0  # of output_text
+    reasoning: int = 0  # of output_text, as stated: some count it by another tokenizer, and have more of it
     tool_units: Mapping[str, int] = field(default_factory=dict)  # {"web_search": 2}, billed per use
 
     @property

@@ -134,7 +134,7 @@ def _cache_inside(counts: Counts, provider: str) -> _Read:
         output_text=out_text,
         output_audio=out_audio,
         output_image=out_image,
-        reasoning=min(parts["reasoning"], out_text),
+        reasoning=parts["reasoning"],
         tool_units=_tool_units(counts),
     )
     return usage, UsageGrade.REPORTED if known and consistent else UsageGrade.PARTIAL
@@ -309,6 +309,8 @@ def _gemini(counts: Counts, _provider: str) -> _Read:
     total = counts.get("totalTokenCount")
     if prompt is None and answer is None and total is None:
         return _NOTHING
+    if prompt is None and answer is None and not thoughts:  # of what was put into a cache, say
+        return Usage(input_text=total or 0), UsageGrade.PARTIAL
     complete = prompt is not None
     prompt, answer = prompt or 0, answer or 0
     cached = min(counts.get("cachedContentTokenCount") or 0, prompt)

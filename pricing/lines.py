@@ -92,7 +92,7 @@ def nanousd(picousd: int) -> int:
 
 def _units(usage: Usage, rates: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """What there is to price, bucket by bucket; reasoning by itself only where it has a rate of its own."""
-    apart = usage.reasoning if "reasoning" in rates else 0
+    apart = min(usage.reasoning, usage.output_text) if "reasoning" in rates else 0
     for bucket in TOKEN_BUCKETS:
         units = getattr(usage, bucket) - (apart if bucket == "output_text" else 0)
         if units:

@@ -170,9 +170,9 @@ def sent_again(call: Call) -> Sent:
 
 
 def _prompt(reading: Reading, status: int | None) -> Prompt:
-    """A call streams if its reply did, or was asked to and was not refused; one endpoint is named for it."""
+    """A call streams if its reply did, or was asked to and was not refused; some paths are named for it."""
     prompt = reading.prompt
-    is_refused = status is not None and status >= 400 and reading.endpoint != "streamGenerateContent"
+    is_refused = status is not None and status >= 400 and not reading.streams
     stream = reading.reply.events > 0 or (prompt.stream and not is_refused)
     return prompt if prompt.stream is stream else replace(prompt, stream=stream)
 

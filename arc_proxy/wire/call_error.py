@@ -26,6 +26,8 @@ def read_error(document: JsonObject) -> CallError | None:
             type=_first_word(error.get("type"), error.get("status"), error.get("code")),
             message=_message(error),
         )
+    if isinstance(error, list) and error:  # Hugging Face's, one text for each field
+        error = "; ".join(each if isinstance(each, str) else compact(each) for each in error)
     if isinstance(error, str) and error:
         return CallError(type=_top_level_type(document), message=error[:MESSAGE_CHARS_MAX])
     return None

@@ -26,3 +26,4 @@ class Dialect:
     read_prompt: Callable[[JsonObject], Prompt]
     read_reply: Callable[[JsonObject], Reply]  # of a plain JSON response
     read_stream: Callable[[Iterable[StreamEvent]], Reply]  # a stream cut short yields what did arrive
+    streams_arrays: bool = False  # a stream may be one array, whose items are its events

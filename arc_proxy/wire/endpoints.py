@@ -40,7 +40,7 @@ _COUNT_TOKENS = Form(endpoint="count_tokens", kind=Kind.AUXILIARY)
 _MODELS = Form(endpoint="models", kind=Kind.AUXILIARY)
 _DASHSCOPE = Form(endpoint="dashscope.generation", kind=Kind.GENERATION, dialect="dashscope.generation")
 _IMAGES = Form(endpoint="images", kind=Kind.MEDIA)
-_AUDIO = Form(endpoint="audio", kind=Kind.MEDIA)
+_AUDIO = Form(endpoint="audio", kind=Kind.MEDIA, dialect="openai.audio")
 _OTHER_MEDIA = Form(endpoint="other", kind=Kind.MEDIA)
 
 # The last two segments, or the last one alone, longest first.

@@ -28,6 +28,7 @@ from arc_proxy.wire.gemini_generate import GEMINI_GENERATE
 from arc_proxy.wire.gemini_interactions import GEMINI_INTERACTIONS
 from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.ollama_chat import OLLAMA_CHAT
+from arc_proxy.wire.openai_audio import OPENAI_AUDIO
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
 from arc_proxy.wire.openai_completions import OPENAI_COMPLETIONS
 from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
@@ -53,6 +54,7 @@ DIALECTS = {
         DASHSCOPE_GENERATION,
         OPENAI_COMPLETIONS,
         OPENAI_EMBEDDINGS,
+        OPENAI_AUDIO,
         UNKNOWN,
     )
 }
@@ -83,6 +85,7 @@ class Reading:
     prompt: Prompt
     reply: Reply
     billed_tools: tuple[str, ...] = ()  # uses of the provider's own tools that cost something
+    streams: bool = False  # the path alone says that the response is a stream
     notes: tuple[str, ...] = ()  # what could not be read, in words
 
 
@@ -107,6 +110,7 @@ def read_exchange(exchange: HttpExchange) -> Reading:
         prompt=prompt,
         reply=reply,
         billed_tools=reply.server_tools if reply.billed_tools is None else reply.billed_tools,
+        streams=form.streams,
         notes=tuple(notes),
     )
 
@@ -172,7 +176,8 @@ def _read_response(exchange: HttpExchange, status: int, dialect: Dialect, notes:
 
 def _read_body(exchange: HttpExchange, body: bytes, dialect: Dialect, notes: list[str]) -> Reply:
     whole = exchange.response_whole
-    framing = recognise_framing(body, _content_type(exchange.response_headers))
+    content_type = _content_type(exchange.response_headers)
+    framing = recognise_framing(body, content_type, arrays=dialect.streams_arrays)
     if framing is not None:
         reply = _read_stream(framing(body, notes), dialect, notes, whole=whole)
         return _as_refused(reply, exchange)
@@ -181,6 +186,8 @@ def _read_body(exchange: HttpExchange, body: bytes, dialect: Dialect, notes: lis
     except ValueError as error:
         notes.append(f"response: {'no JSON' if whole else 'cut'} ({error})")
         value = None
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = value[0]  # an error comes in a list now and then
     if not isinstance(value, dict):
         # A body that is no JSON is finished when all of it is there; a dialect's own reply is JSON.
         return Reply(finished=whole and dialect is UNKNOWN)

@@ -25,8 +25,8 @@ _SLICE_BYTES = 64 * 1024
 _FIRST_ITEM = re.compile(rb"\[\s*\{")
 
 
-def recognise_framing(body: bytes, content_type: str) -> Framing | None:
-    """None for a body that is one document, or nothing that we know."""
+def recognise_framing(body: bytes, content_type: str, *, arrays: bool = False) -> Framing | None:
+    """None for a body that is one document, or nothing that we know. `arrays`: one may be a stream."""
     if begins_event_stream(body):
         return _read_event_stream
     blank = _BLANK.match(body)
@@ -39,7 +39,7 @@ def recognise_framing(body: bytes, content_type: str) -> Framing | None:
         return _read_sse
     if content_type.startswith(_LINES_TYPES) or _SECOND_LINE.match(body, begin):
         return _read_lines
-    if _FIRST_ITEM.match(body, begin):
+    if arrays and _FIRST_ITEM.match(body, begin):
         return _read_items
     return None
 

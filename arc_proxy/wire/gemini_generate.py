@@ -165,5 +165,9 @@ def _word(value: Any) -> str | None:
 
 
 GEMINI_GENERATE = Dialect(
-    name="gemini.generate", read_prompt=read_prompt, read_reply=read_reply, read_stream=read_stream
+    name="gemini.generate",
+    read_prompt=read_prompt,
+    read_reply=read_reply,
+    read_stream=read_stream,
+    streams_arrays=True,
 )

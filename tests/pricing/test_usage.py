@@ -499,7 +499,7 @@ def test_never_raises_and_never_goes_negative(raw: Any, dialect: str, provider: 
     parts = billed_parts(raw, usage)
     for each in (usage, *(part.usage for part in parts)):
         assert all(getattr(each, bucket) >= 0 for bucket in TOKEN_BUCKETS)
-        assert 0 <= each.reasoning <= each.output_text
+        assert each.reasoning >= 0
     assert all(units > 0 for units in usage.tool_units.values())
     if grade is NONE:
         assert usage.input_tokens == usage.output_tokens == 0

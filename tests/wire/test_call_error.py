@@ -32,6 +32,7 @@ REFUSALS = {
     "aws": ({"__type": "ThrottlingException", "message": "slow down"}, "ThrottlingException", "slow down"),
     "cohere": ({"id": "1", "message": "no"}, None, "no"),
     "an error that is empty": ({"error": {}}, None, None),
+    "hugging face": ({"error": ["a is missing", "b is not"]}, None, "a is missing; b is not"),
     "nothing": ({}, None, None),
     "fields of the wrong type": ({"error": {"type": {}, "code": True, "message": 7}}, None, None),
 }

@@ -34,7 +34,7 @@ POSTED = [
     ("/v1/completions", "completions", "openai.completions", GENERATION),
     ("/v1/complete", "other", "anthropic.messages", GENERATION),
     ("/v1/images/generations", "images", "unknown", MEDIA),
-    ("/v1/audio/transcriptions", "audio", "unknown", MEDIA),
+    ("/v1/audio/transcriptions", "audio", "openai.audio", MEDIA),
     ("/v1/moderations", "moderation", "unknown", OTHER),
     ("/v2/rerank", "rerank", "unknown", OTHER),
     ("/v2/chat", "cohere.chat", "cohere.chat", GENERATION),
