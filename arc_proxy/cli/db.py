@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arc_proxy.cli.folder import Folder, find_folder, prepare
 from arc_proxy.cli.help import HelpCommand, HelpGroup
 from arc_proxy.cli.instance import find_instance
-from arc_proxy.cli.options import AsJson, DataDir, given
-from arc_proxy.cli.terminal import out, out_json, say
+from arc_proxy.cli.options import AsJson, DataDir, Since, Until, given
+from arc_proxy.cli.terminal import out, out_json, say, width
+from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError
 from arc_proxy.format import plural, size
 
 if TYPE_CHECKING:
+    from arc_proxy.ingest.recost import Recosted
     from arc_proxy.settings import Settings
     from arc_proxy.store.engine import Store
 
@@ -90,6 +93,116 @@ def regroup(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         out_json({"calls": done.calls, "moved_calls": done.moved})
     else:
         out(f"{plural(done.calls, 'call')} regrouped, {plural(done.moved, 'call')} moved to another run.")
+
+
+@app.command(cls=HelpCommand)
+def recost(
+    since: Since = "all",
+    until: Until = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Store it, without asking.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Price stored calls again, by the prices that are known now, prices.toml included.
+
+    First says what would change, by model; then asks, or stores it with --yes. Tokens stay what they were.
+    """
+    from arc_proxy.cli.prices import open_book
+    from arc_proxy.cli.rows import progress_bar
+    from arc_proxy.ingest.recost import recost as price_again
+    from arc_proxy.ingest.worker import Caught
+    from arc_proxy.store.read import count_calls
+
+    since_ns, until_ns = parse_period(since, until, time.time_ns())
+    folder = find_folder(data_dir, os.environ)
+    _refuse_while_served(folder, "db recost")
+    book = open_book(folder)
+    with _store(folder) as (store, _):
+        total = count_calls(store)
+
+        def pass_over(*, apply: bool) -> Recosted:
+            with progress_bar("pricing") as draw:
+                return price_again(
+                    folder.path,
+                    store,
+                    book,
+                    since_ns=since_ns,
+                    until_ns=until_ns,
+                    apply=apply,
+                    progress=draw and (lambda calls: draw(Caught(calls=calls, read_bytes=calls), total)),
+                )
+
+        found = pass_over(apply=False)
+        if not as_json:
+            _say_what_changes(found)
+        stored = bool(found.changed) and (yes or (not as_json and _agreed()))
+        if stored:
+            pass_over(apply=True)
+    if as_json:
+        out_json(_recost_json(found, stored=stored))
+    elif found.changed:
+        out("Stored." if stored else "Nothing was stored; --yes stores it.")
+
+
+def _agreed() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm("Store this?", err=True)
+
+
+def _say_what_changes(found: Recosted) -> None:
+    from arc_proxy.format import money
+    from arc_proxy.report.table import Column, Table, draw
+
+    out(f"{plural(found.changed, 'call')} of {found.calls:,} cost something else by the prices of now.")
+    if not found.changed:
+        return
+    columns = (
+        Column("model", is_number=False, flex=True),
+        Column("provider", is_number=False, rank=1),
+        Column("calls"),
+        Column("before"),
+        Column("unpriced before", rank=2),
+        Column("after"),
+        Column("unpriced after", rank=2),
+    )
+    rows = tuple(
+        (
+            model,
+            provider,
+            f"{change.calls:,}",
+            "unknown" if change.unknown_before == change.calls else money(change.nanousd_before),
+            str(change.unknown_before),
+            "unknown" if change.unknown_after == change.calls else money(change.nanousd_after),
+            str(change.unknown_after),
+        )
+        for (provider, model), change in sorted(found.models.items(), key=lambda each: -each[1].calls)
+    )
+    out()
+    for line in draw(Table(columns, rows), width()):
+        out(line)
+    out()
+
+
+def _recost_json(found: Recosted, *, stored: bool) -> dict[str, Any]:
+    from arc_proxy.export.rows import usd
+
+    return {
+        "calls": found.calls,
+        "changed": found.changed,
+        "stored": stored,
+        "models": [
+            {
+                "provider": provider,
+                "model": model,
+                "calls": change.calls,
+                "cost_usd_before": usd(change.nanousd_before),
+                "unpriced_before": change.unknown_before,
+                "cost_usd_after": usd(change.nanousd_after),
+                "unpriced_after": change.unknown_after,
+            }
+            for (provider, model), change in sorted(found.models.items())
+        ],
+    }
 
 
 @app.command(cls=HelpCommand)

@@ -5,22 +5,17 @@ How a call ended is decided here from two witnesses. The gateway saw the framing
 dialect says whether the reply reached its own end. A reply that did is complete, whoever closed the
 connection afterwards; a stream that did not, and carries no error either, was truncated, even where
 its framing ended cleanly.
-
-What is not billed costs nothing, with the grade "computed": answers of arc-proxy itself, requests that never
-reached the provider, error answers without usage, and what method and path say is no generation (model lists,
-token counts, retrievals). It is never "unpriced". What a client generates on the side, a title, is billed.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from arc_proxy.call import Call, Captured, Kind, Prompt, Reply
-from arc_proxy.ingest.assemble import SECOND_NS, Exchange
+from arc_proxy.ingest.assemble import Exchange
+from arc_proxy.ingest.priced import price_exchange
 from arc_proxy.journal.head import Headers as HeadHeaders
-from arc_proxy.journal.head import RequestHead
 from arc_proxy.journal.record import Ended, id_text
 from arc_proxy.prefix import NO_PREFIX, Prefix, split_prefix
 from arc_proxy.runs.clues import Clues, Sent, read_clues
@@ -28,12 +23,10 @@ from arc_proxy.runs.explicit import group_call
 from arc_proxy.wire.exchange import HttpExchange, Reading, read_exchange
 from arc_proxy.wire.unknown import UNKNOWN
 from pricing.book import PriceBook
-from pricing.cost import Cost, price_call
-from pricing.usage import Usage, UsageGrade, normalise_usage
+from pricing.usage import UsageGrade, normalise_usage
 
 Headers = tuple[tuple[str, str], ...]
 
-_REGION_HOSTS = {"us": "https://us.api.openai.com/", "eu": "https://eu.api.openai.com/"}
 _REQUEST_ID_NAMES = frozenset({"x-request-id", "request-id"})
 # What the framing said and the dialect may know better.
 _DOUBTFUL = frozenset({Ended.CLIENT_CLOSED, Ended.TRUNCATED, Ended.INTERRUPTED})
@@ -105,7 +98,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         reply=reply,
         usage=usage,
         usage_grade=usage_grade,
-        cost=_price(exchange, reading, usage, usage_grade, book),
+        cost=price_exchange(exchange, reading, usage, usage_grade, book),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
         request_headers=request_headers,
@@ -205,46 +198,6 @@ def _stops_short(exchange: Exchange, reading: Reading) -> bool:
 def _is_cut(exchange: Exchange, ended: Ended, reply: Reply) -> bool:
     """The last counts of the reply may be missing."""
     return not reply.finished and (ended is not Ended.COMPLETE or exchange.captured is not Captured.FULL)
-
-
-def _price(exchange: Exchange, reading: Reading, usage: Usage, grade: UsageGrade, book: PriceBook) -> Cost:
-    reply, prompt = reading.reply, reading.prompt
-    return price_call(
-        book,
-        usage,
-        grade,
-        provider=reading.provider_detail or reading.provider,
-        model=reply.model,
-        model_requested=prompt.model,
-        at=datetime.fromtimestamp((exchange.started_ns + (exchange.duration_ns or 0)) // SECOND_NS, UTC),
-        service_tier=reply.service_tier,
-        endpoint=reading.endpoint,
-        region=_region(exchange.request.url),
-        raw_usage=reply.usage,
-        billed=_is_billed(exchange, reading),
-        subscription=_is_subscription(exchange.request),
-    )
-
-
-def _is_billed(exchange: Exchange, reading: Reading) -> bool:
-    response = exchange.response
-    if reading.kind is Kind.AUXILIARY or exchange.end.ended is Ended.REFUSED:
-        return False
-    if response is None:
-        return True  # it was sent: what the provider did with it before the connection broke is not known
-    return response.origin != "proxy" and (response.status < 400 or reading.reply.usage is not None)
-
-
-def _region(url: str | None) -> str | None:
-    """OpenAI's hosts that promise to keep inference in a region cost more."""
-    return next((region for region, start in _REGION_HOSTS.items() if url and url.startswith(start)), None)
-
-
-def _is_subscription(request: RequestHead) -> bool:
-    """Paid by a plan: ChatGPT's own backend, or the sign-in that Claude Code's plans use."""
-    if request.url and request.url.startswith("https://chatgpt.com/"):
-        return True
-    return any(b"oauth-" in value for name, value in request.headers if name.lower() == b"anthropic-beta")
 
 
 def _prefix(target: str, url: str | None) -> tuple[Prefix, str]:

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -283,6 +284,23 @@ def test_db_rebuild_changes_nothing(traffic):
     assert traffic("export", "calls").out == before
     assert traffic("db", "rollup", "--check").out == "The sums agree with the rows.\n"
     assert json.loads(traffic("db", "rollup", "--json").out) == {"differing_sums": 0}
+
+
+def test_db_recost_says_first_what_would_change(traffic, tmp_path):
+    assert "0 calls of 5" in traffic("db", "recost").out
+    folder = Path(json.loads(traffic("doctor", "--json").out)["data_dir"])
+    rate = '[[rate]]\nprovider = "openai"\nmodel = "acme-7b"\ninput = "1"\noutput = "2"\n'
+    (folder / "prices.toml").write_text(rate)
+    looked = traffic("db", "recost").out
+    assert "1 call of 5 cost something else by the prices of now." in looked
+    assert ["acme-7b", "openai", "1", "unknown", "1", "$0.0012", "0"] in [
+        line.split() for line in looked.splitlines()
+    ]
+    assert looked.endswith("Nothing was stored; --yes stores it.\n")
+    done = json.loads(traffic("db", "recost", "--yes", "--json").out)
+    assert (done["changed"], done["stored"]) == (1, True)
+    assert json.loads(traffic("db", "recost", "--json").out)["changed"] == 0
+    assert "unpriced" not in traffic("report").out
 
 
 def test_db_prune_keeps_what_is_recent(traffic):

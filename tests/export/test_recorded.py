@@ -24,6 +24,7 @@ from arc_proxy.export.har import write_har
 from arc_proxy.export.har_import import import_har
 from arc_proxy.export.jsonl import to_json, write_jsonl
 from arc_proxy.export.rows import export_call, load_schema
+from arc_proxy.ingest.recost import recost
 from arc_proxy.ingest.worker import Caught, catch_up, rebuild
 from arc_proxy.store.engine import Store, open_store
 from arc_proxy.store.read import iter_calls
@@ -252,6 +253,13 @@ def test_a_second_import_and_a_rebuild_change_nothing(
     assert dump(store) == before
     assert rebuild(data_dir, store, book).calls == len(exchanges)
     assert dump(store) == before
+
+
+def test_pricing_again_by_the_same_book_changes_nothing(
+    data_dir: Path, store: Store, book: PriceBook, exchanges: list[Exchange]
+) -> None:
+    found = recost(data_dir, store, book, apply=False)
+    assert (found.calls, found.changed) == (len(exchanges), 0), dict(found.models)
 
 
 def test_a_har_of_every_tenth_call_gives_the_same_calls_elsewhere(

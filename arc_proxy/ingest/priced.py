@@ -1,0 +1,116 @@
+"""
+What a call cost, when it comes in and when it is priced again. No I/O.
+
+What is not billed costs nothing, with the grade "computed": answers of arc-proxy itself, requests that never
+reached the provider, error answers without usage, and what method and path say is no generation (model lists,
+token counts, retrievals). It is never "unpriced". What a client generates on the side, a title, is billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from arc_proxy.call import Call, Kind
+from arc_proxy.ingest.assemble import SECOND_NS, Exchange
+from arc_proxy.journal.record import Ended
+from arc_proxy.prefix import split_prefix
+from arc_proxy.wire.endpoints import recognise_form
+from arc_proxy.wire.exchange import Reading
+from arc_proxy.wire.providers import OTHER, recognise_detail
+from pricing.book import PriceBook
+from pricing.cost import Cost, price_call
+from pricing.usage import Usage, UsageGrade
+
+_REGION_HOSTS = {"us": "https://us.api.openai.com/", "eu": "https://eu.api.openai.com/"}
+
+
+def price_exchange(
+    exchange: Exchange, reading: Reading, usage: Usage, grade: UsageGrade, book: PriceBook
+) -> Cost:
+    reply, request, response = reading.reply, exchange.request, exchange.response
+    betas = (value.decode("latin-1") for name, value in request.headers if name.lower() == b"anthropic-beta")
+    return price_call(
+        book,
+        usage,
+        grade,
+        provider=reading.provider_detail or reading.provider,
+        model=reply.model,
+        model_requested=reading.prompt.model,
+        at=_moment(exchange.started_ns, exchange.duration_ns),
+        service_tier=reply.service_tier,
+        endpoint=reading.endpoint,
+        region=_region(request.url),
+        raw_usage=reply.usage,
+        billed=_is_billed(
+            reading.kind,
+            exchange.end.ended,
+            None if response is None else response.status,
+            has_usage=reply.usage is not None,
+            is_ours=response is not None and response.origin == "proxy",
+        ),
+        subscription=_is_subscription(request.url, betas),
+    )
+
+
+def price_again(call: Call, book: PriceBook) -> Cost:
+    """A stored call by the prices of this book. Nothing of it is read again: tokens stay what they were."""
+    reply = call.reply
+    betas = (value for name, value in call.request_headers if name.lower() == "anthropic-beta")
+    path = urlsplit(call.url).path if call.url else split_prefix(call.target)[1]
+    return price_call(
+        book,
+        call.usage,
+        call.usage_grade,
+        provider=_detail(call) or call.provider,
+        model=reply.model,
+        model_requested=call.prompt.model,
+        at=_moment(call.started_ns, call.duration_ns),
+        service_tier=reply.service_tier,
+        endpoint=call.endpoint,
+        region=_region(call.url),
+        raw_usage=reply.usage,
+        billed=_is_billed(
+            # A title that a client has generated is auxiliary, and billed all the same.
+            recognise_form(call.method, path).kind,
+            call.ended,
+            call.status,
+            has_usage=reply.usage is not None,
+            is_ours=call.url is None,
+        ),
+        subscription=_is_subscription(call.url, betas),
+    )
+
+
+def _moment(started_ns: int, duration_ns: int | None) -> datetime:
+    return datetime.fromtimestamp((started_ns + (duration_ns or 0)) // SECOND_NS, UTC)
+
+
+def _is_billed(kind: Kind, ended: Ended, status: int | None, *, has_usage: bool, is_ours: bool) -> bool:
+    if kind is Kind.AUXILIARY or ended is Ended.REFUSED:
+        return False
+    if status is None:
+        return True  # it was sent: what the provider did with it before the connection broke is not known
+    return not is_ours and (status < 400 or has_usage)
+
+
+def _detail(call: Call) -> str | None:
+    """Of a provider that the table calls "other", who it is: by its host, else by the prefix."""
+    if call.provider != OTHER or call.url is None:
+        return None
+    is_as_sent = call.url.endswith(call.target)  # no prefix was taken off, so none had been asked
+    asked = None if is_as_sent else split_prefix(call.target)[1].lstrip("/").partition("/")[0]
+    return recognise_detail(upstream=asked, host=urlsplit(call.url).netloc)
+
+
+def _region(url: str | None) -> str | None:
+    """OpenAI's hosts that promise to keep inference in a region cost more."""
+    return next((region for region, start in _REGION_HOSTS.items() if url and url.startswith(start)), None)
+
+
+def _is_subscription(url: str | None, betas: Iterable[str]) -> bool:
+    """Paid by a plan: ChatGPT's own backend, or the sign-in that Claude Code's plans use."""
+    if url and url.startswith("https://chatgpt.com/"):
+        return True
+    return any("oauth-" in value for value in betas)
