@@ -369,6 +369,21 @@ def _modalities(details: object) -> dict[str, int]:
     return tokens
 
 
+# --- images and speech, which few count in detail
+
+
+def _images(counts: Counts, provider: str) -> _Read:
+    """
+    What comes out is a picture, also where nothing says so.
+
+    Source: https://platform.openai.com/docs/api-reference/images/object (usage)
+    """
+    usage, grade = _cache_inside(counts, provider)
+    if not _details(counts, _OUTPUT_DETAILS).raw:
+        usage = replace(usage, output_text=0, output_image=usage.output_text)
+    return usage, grade
+
+
 # --- Cohere, Ollama
 
 
@@ -376,10 +391,18 @@ def _cohere(counts: Counts, _provider: str) -> _Read:
     """`tokens` is what the model saw, `billed_units` (see `billed_parts`) what is billed."""
     prompt = counts.first((("tokens", "input_tokens"), ("billed_units", "input_tokens")))
     answer = counts.first((("tokens", "output_tokens"), ("billed_units", "output_tokens")))
-    if prompt is None and answer is None:
+    image = counts.get(("billed_units", "image_tokens"))  # of an embedding, beside those of texts
+    if prompt is None and answer is None and not image:
         return _NOTHING
-    cached = min(counts.get("cached_tokens") or 0, prompt or 0)
-    usage = Usage(input_text=(prompt or 0) - cached, cache_read=cached, output_text=answer or 0)
+    prompt, answer = prompt or 0, answer or 0
+    cached = min(counts.get("cached_tokens") or 0, prompt)
+    usage = Usage(
+        input_text=prompt - cached,
+        input_image=image or 0,
+        cache_read=cached,
+        output_text=answer,
+        reasoning=min(counts.get(("tokens", "reasoning_tokens")) or 0, answer),
+    )
     return usage, UsageGrade.REPORTED
 
 
@@ -403,6 +426,50 @@ def _bedrock_text(counts: Counts, _provider: str) -> _Read:
     return usage, UsageGrade.PARTIAL if prompt is None else UsageGrade.REPORTED
 
 
+def _rerank(counts: Counts, provider: str) -> _Read:
+    """Tokens where they are counted; Cohere bills searches, which say nothing of tokens."""
+    return _embeddings(counts, provider) if "billed_units" not in counts.raw else _cohere(counts, provider)
+
+
+# --- DashScope
+
+_MEDIA = ("image_tokens", "audio_tokens")
+
+
+def _dashscope(counts: Counts, provider: str) -> _Read:
+    """
+    input/output_tokens with details, and older models' shares of pictures and sound beside them.
+
+    Source: https://www.alibabacloud.com/help/en/model-studio/use-qwen-by-calling-api (usage)
+    """
+    prompt, total = counts.get("input_tokens"), counts.get("total_tokens") or None
+    if prompt is None:
+        return _cache_inside(counts, provider)
+    answer = counts.get("output_tokens") or 0
+    details: dict[str, Any] = {}
+    for name in _INPUT_DETAILS:
+        details |= mapping(counts.raw.get(name))
+    for name in _MEDIA:
+        tokens = counts.get(name)
+        if not tokens or Counts(details).get(name):
+            continue
+        details[name] = tokens
+        # Qwen-Audio and the multimodal embeddings count texts alone as input.
+        is_beside = tokens > prompt if total is None else total == prompt + answer + tokens
+        prompt += tokens if is_beside else 0
+    usage, grade = _cache_inside(
+        Counts({**counts.raw, "input_tokens": prompt, "output_tokens": answer, _INPUT_DETAILS[0]: details}),
+        provider,
+    )
+    searches = counts.get(("plugins", "search", "count"))
+    return (replace(usage, tool_units={"web_search": searches}) if searches else usage), grade
+
+
+def _dashscope_embed(counts: Counts, provider: str) -> _Read:
+    """Texts are counted in the total alone."""
+    return (_embeddings if counts.get("input_tokens") is None else _dashscope)(counts, provider)
+
+
 _RULES: dict[str, Callable[[Counts, str], _Read]] = {
     "openai.chat": _cache_inside,
     "openai.completions": _cache_inside,
@@ -412,6 +479,14 @@ _RULES: dict[str, Callable[[Counts, str], _Read]] = {
     "bedrock.converse": _cache_outside,
     "gemini.generate": _gemini,
     "gemini.interactions": _gemini_interactions,
+    "openai.images": _images,
+    "openai.audio": _cache_inside,
+    "openai.moderation": _cache_inside,
     "cohere.chat": _cohere,
+    "cohere.embed": _cohere,
     "ollama.chat": _ollama,
+    "ollama.embed": _ollama,
+    "dashscope.generation": _dashscope,
+    "dashscope.embed": _dashscope_embed,
+    "rerank": _rerank,
 }

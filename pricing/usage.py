@@ -75,6 +75,7 @@ def billed_parts(raw: object, usage: Usage) -> tuple[BilledPart, ...]:
         counts = Counts(billed)
         units = Usage(
             input_text=counts.get("input_tokens") or 0,
+            input_image=counts.get("image_tokens") or 0,
             output_text=counts.get("output_tokens") or 0,
             tool_units=usage.tool_units,
         )

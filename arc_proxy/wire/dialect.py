@@ -26,4 +26,6 @@ class Dialect:
     read_prompt: Callable[[JsonObject], Prompt]
     read_reply: Callable[[JsonObject], Reply]  # of a plain JSON response
     read_stream: Callable[[Iterable[StreamEvent]], Reply]  # a stream cut short yields what did arrive
+    # Of a body that is no JSON, and its content type; None where there is no such reply.
+    read_text: Callable[[bytes, str], Reply] | None = None
     streams_arrays: bool = False  # a stream may be one array, whose items are its events

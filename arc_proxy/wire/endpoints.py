@@ -39,8 +39,13 @@ _OTHER_EMBEDDINGS = Form(endpoint="embeddings", kind=Kind.EMBEDDING)
 _COUNT_TOKENS = Form(endpoint="count_tokens", kind=Kind.AUXILIARY)
 _MODELS = Form(endpoint="models", kind=Kind.AUXILIARY)
 _DASHSCOPE = Form(endpoint="dashscope.generation", kind=Kind.GENERATION, dialect="dashscope.generation")
-_IMAGES = Form(endpoint="images", kind=Kind.MEDIA)
+_IMAGES = Form(endpoint="images", kind=Kind.MEDIA, dialect="openai.images")
+_OTHER_IMAGES = Form(endpoint="images", kind=Kind.MEDIA)
 _AUDIO = Form(endpoint="audio", kind=Kind.MEDIA, dialect="openai.audio")
+_OLLAMA_EMBED = replace(_OTHER_EMBEDDINGS, dialect="ollama.embed")
+_COHERE_EMBED = replace(_OTHER_EMBEDDINGS, dialect="cohere.embed")
+_DASHSCOPE_EMBED = replace(_OTHER, kind=Kind.EMBEDDING, dialect="dashscope.embed")
+_RERANK = Form(endpoint="rerank", kind=Kind.OTHER, dialect="rerank")
 _OTHER_MEDIA = Form(endpoint="other", kind=Kind.MEDIA)
 
 # The last two segments, or the last one alone, longest first.
@@ -55,9 +60,13 @@ _BY_LAST_SEGMENTS: dict[tuple[str, ...], Form] = {
     ("messages", "batches"): _BATCH,
     ("batches",): _BATCH,
     ("embeddings",): _EMBEDDINGS,
-    ("api", "embeddings"): _OTHER_EMBEDDINGS,  # Ollama's older one
-    ("embed",): _OTHER_EMBEDDINGS,  # Ollama, Cohere
-    ("text-embedding", "text-embedding"): replace(_OTHER, kind=Kind.EMBEDDING),  # DashScope
+    ("api", "embeddings"): _OLLAMA_EMBED,  # the older one
+    ("api", "embed"): _OLLAMA_EMBED,
+    ("v1", "embed"): _COHERE_EMBED,
+    ("v2", "embed"): _COHERE_EMBED,
+    ("embed",): _OTHER_EMBEDDINGS,
+    ("text-embedding", "text-embedding"): _DASHSCOPE_EMBED,
+    ("multimodal-embedding", "multimodal-embedding"): _DASHSCOPE_EMBED,
     ("images", "generations"): _IMAGES,
     ("images", "edits"): _IMAGES,
     ("images", "variations"): _IMAGES,
@@ -69,8 +78,9 @@ _BY_LAST_SEGMENTS: dict[tuple[str, ...], Form] = {
     ("video-generation", "video-synthesis"): _OTHER_MEDIA,
     ("image", "generate"): _OTHER_MEDIA,
     ("videos",): _OTHER_MEDIA,
-    ("moderations",): Form(endpoint="moderation", kind=Kind.OTHER),
-    ("rerank",): Form(endpoint="rerank", kind=Kind.OTHER),
+    ("moderations",): Form(endpoint="moderation", kind=Kind.OTHER, dialect="openai.moderation"),
+    ("rerank",): _RERANK,
+    ("text-rerank", "text-rerank"): replace(_OTHER, dialect="rerank"),  # DashScope
     ("api", "chat"): Form(endpoint="ollama.chat", kind=Kind.GENERATION, dialect="ollama.chat"),
     ("api", "generate"): Form(endpoint="ollama.generate", kind=Kind.GENERATION, dialect="ollama.chat"),
     ("v1", "chat"): Form(endpoint="cohere.chat", kind=Kind.GENERATION, dialect="cohere.chat"),
@@ -184,7 +194,7 @@ def _recognise_verb(segments: list[str]) -> Form:
         publisher = segments[segments.index("publishers") + 1] if "publishers" in segments[:-1] else ""
         return _recognise_raw(publisher, model, streams=verb == "streamRawPredict")
     if verb == "predict":
-        form = _OTHER_EMBEDDINGS if "embedding" in model else _IMAGES if "imagen" in model else _OTHER
+        form = _OTHER_EMBEDDINGS if "embedding" in model else _OTHER_IMAGES if "imagen" in model else _OTHER
     else:
         form = _BY_VERB.get(verb, _OTHER)
     return replace(form, model=model if "models" in segments[:-1] else None)

@@ -23,17 +23,19 @@ from arc_proxy.wire.dashscope_generation import DASHSCOPE_GENERATION
 from arc_proxy.wire.dialect import Dialect
 from arc_proxy.wire.document import JsonObject, read_value
 from arc_proxy.wire.endpoints import Form, recognise_form
+from arc_proxy.wire.form_data import read_form
 from arc_proxy.wire.framing import recognise_framing
 from arc_proxy.wire.gemini_generate import GEMINI_GENERATE
 from arc_proxy.wire.gemini_interactions import GEMINI_INTERACTIONS
 from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.ollama_chat import OLLAMA_CHAT
-from arc_proxy.wire.openai_audio import OPENAI_AUDIO
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
 from arc_proxy.wire.openai_completions import OPENAI_COMPLETIONS
 from arc_proxy.wire.openai_embeddings import OPENAI_EMBEDDINGS
+from arc_proxy.wire.openai_media import OPENAI_AUDIO, OPENAI_IMAGES
 from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
 from arc_proxy.wire.providers import recognise_detail, recognise_provider
+from arc_proxy.wire.single import SINGLE_DIALECTS
 from arc_proxy.wire.stream import StreamEvent
 from arc_proxy.wire.unknown import UNKNOWN
 
@@ -54,7 +56,9 @@ DIALECTS = {
         DASHSCOPE_GENERATION,
         OPENAI_COMPLETIONS,
         OPENAI_EMBEDDINGS,
+        OPENAI_IMAGES,
         OPENAI_AUDIO,
+        *SINGLE_DIALECTS,
         UNKNOWN,
     )
 }
@@ -131,7 +135,7 @@ def _read_request(exchange: HttpExchange, form: Form, dialect: Dialect, notes: l
     if note:
         notes.append(f"request: {note}")
     try:
-        prompt = dialect.read_prompt(_read_document(body))
+        prompt = dialect.read_prompt(_read_document(body, _content_type(exchange.request_headers)))
     except WireError as error:
         notes.append(f"request: {error}")
         prompt = Prompt()
@@ -143,10 +147,14 @@ def _read_request(exchange: HttpExchange, form: Form, dialect: Dialect, notes: l
     )
 
 
-def _read_document(body: bytes) -> JsonObject:
+def _read_document(body: bytes, content_type: str) -> JsonObject:
     """The JSON object that a request is, credentials cut; an empty one if it has no body."""
     if not body:
         return {}
+    if content_type.lower().startswith("multipart/form-data"):
+        fields = read_form(body)
+        if fields is not None:
+            return cut_credentials(fields)
     try:
         value = read_value(body)
     except ValueError as error:
@@ -184,17 +192,26 @@ def _read_body(exchange: HttpExchange, body: bytes, dialect: Dialect, notes: lis
     try:
         value = read_value(body) if body else None
     except ValueError as error:
-        notes.append(f"response: {'no JSON' if whole else 'cut'} ({error})")
+        if dialect.read_text is None or dialect is UNKNOWN or not whole:
+            notes.append(f"response: {'no JSON' if whole else 'cut'} ({error})")
         value = None
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = value[0]  # an error comes in a list now and then
     if not isinstance(value, dict):
-        # A body that is no JSON is finished when all of it is there; a dialect's own reply is JSON.
-        return Reply(finished=whole and dialect is UNKNOWN)
+        return _read_no_document(exchange, body, dialect)
     reply = dialect.read_reply(value)
     if exchange.status is not None and exchange.status >= 400 and reply.error is None:
         reply = replace(reply, error=read_refusal(value))
     return _as_refused(reply, exchange)
+
+
+def _read_no_document(exchange: HttpExchange, body: bytes, dialect: Dialect) -> Reply:
+    if dialect.read_text is None:
+        return Reply()
+    if (exchange.status or 0) >= 400:  # an error's page is no answer
+        body = b""
+    reply = dialect.read_text(body, _content_type(exchange.response_headers))
+    return reply if exchange.response_whole else replace(reply, finished=False)
 
 
 def _as_refused(reply: Reply, exchange: HttpExchange) -> Reply:

@@ -58,15 +58,17 @@ def _stub(match: re.Match[bytes]) -> bytes:
     text = match["base64"]
     if len(text) <= MEDIA_CHARS_MAX:
         return match[0]
-    content = _decode(text)
-    media_type = match["type"] or _sniff(content)
-    stub = b"arc-media;type=%b;bytes=%d;sha256=%b" % (
-        media_type,
+    start = match.start("base64") - match.start()
+    return match[0][:start] + media_stub(_decode(text), match["type"])
+
+
+def media_stub(content: bytes, media_type: bytes) -> bytes:
+    """`media_type` b"" where nobody says it."""
+    return b"arc-media;type=%b;bytes=%d;sha256=%b" % (
+        media_type or _sniff(content),
         len(content),
         hashlib.sha256(content).hexdigest().encode(),
     )
-    start = match.start("base64") - match.start()
-    return match[0][:start] + stub
 
 
 def _decode(text: bytes) -> bytes:

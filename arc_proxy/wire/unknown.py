@@ -89,4 +89,15 @@ def read_stream(events: Iterable[StreamEvent]) -> Reply:
     return replace(reply, usage=usage, finished=finished or reply.error is not None, events=count)
 
 
-UNKNOWN = Dialect(name="unknown", read_prompt=read_prompt, read_reply=read_reply, read_stream=read_stream)
+def read_text(_body: bytes, _content_type: str) -> Reply:
+    """A body that is no JSON is finished when all of it is there."""
+    return Reply(finished=True)
+
+
+UNKNOWN = Dialect(
+    name="unknown",
+    read_prompt=read_prompt,
+    read_reply=read_reply,
+    read_stream=read_stream,
+    read_text=read_text,
+)

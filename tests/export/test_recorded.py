@@ -52,6 +52,10 @@ def _is_a_reranking(exchange: Exchange, wrong: Wrong) -> bool:
     return exchange["endpoint"] == "rerank" and set(wrong) == set(TOKENS)
 
 
+def _is_reasoning(exchange: Exchange, wrong: Wrong) -> bool:
+    return exchange["endpoint"] == "cohere.chat" and wrong.keys() == {"reasoning_tokens"}
+
+
 def _has_two_calls(exchange: Exchange, wrong: Wrong) -> bool:
     return exchange["endpoint"] == "dashscope.generation" and wrong.keys() == {"tool_calls"}
 
@@ -68,6 +72,7 @@ EXCEPTIONS: dict[str, Callable[[Exchange, Wrong], bool]] = {
     "Titan counts the output beside the answer; ours has both counts": _is_beside,
     "what was counted for the asking is no usage": _is_a_count,
     "a reranking counts its tokens in `usage`, which the other program did not read": _is_a_reranking,
+    "Cohere counts reasoning, which the other program did not read": _is_reasoning,
     "the other program counts one of two calls of the same tool": _has_two_calls,
     "the error is a text with its code beside it, and the code is its type": _is_text_error,
     "every count is zero beside an answer: it counts nothing, and is not free": _is_all_zero,
