@@ -84,12 +84,12 @@ def runs(
 def runs_table(found: tuple[RunTree, ...], now_ns: int) -> Table:
     from arc_proxy.format import ago, spend, tokens
     from arc_proxy.report.facets import branch, ns_duration, run_spend, run_state
-    from arc_proxy.report.table import Column, Table
+    from arc_proxy.report.table import ID_CELLS, Column, Table
 
     lines = [line for tree in found for line in tree.lines()]
     sessions = {run.session_id for _, run in lines} - {None}
     columns = (
-        Column("run", is_number=False, flex=True),
+        Column("run", is_number=False, flex=True, keep=ID_CELLS),
         Column("agent", is_number=False, flex=True),
         Column("started", rank=1),
         Column("took", rank=3),

@@ -34,7 +34,7 @@ from arc_proxy.report.facets import (
     tree_spend,
 )
 from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
-from arc_proxy.report.table import Column, Table, draw
+from arc_proxy.report.table import ID_CELLS, Column, Table, draw
 from arc_proxy.runs.ending import Ending, how_it_ended
 from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow, RunTree
 
@@ -272,7 +272,7 @@ def _call_cells(attempts: Sequence[CallLine], is_retried: bool) -> tuple[str, ..
 
 def _parts_table(parts: Sequence[RunTree]) -> Table:
     columns = (
-        Column("sub-agent's run", is_number=False, flex=True),
+        Column("sub-agent's run", is_number=False, flex=True, keep=ID_CELLS),
         Column("agent", is_number=False, rank=2),
         Column("took", rank=1),
         Column("calls"),

@@ -9,6 +9,7 @@ from arc_proxy.format import cells, clean, cut
 
 GAP = "  "
 FLEX_CELLS_MIN = 12
+ID_CELLS = 28  # of a run that nobody named: ids of one minute begin alike
 NAME_CELLS = 24  # what most names of agents and models need
 
 
@@ -85,9 +86,11 @@ def _shrink(
 ) -> dict[int, int]:
     widths = {at: wanted[at] for at in shown}
     over = _total(wanted, shown, columns, least=False) - width
-    for at in sorted((at for at in shown if columns[at].flex), key=lambda at: -wanted[at]):
-        if over > 0:
-            less = min(over, max(0, wanted[at] - FLEX_CELLS_MIN))
+    flexible = sorted((at for at in shown if columns[at].flex), key=lambda at: -wanted[at])
+    # First down to what is worth keeping; what is then still too long is cut down to what can be read.
+    for least in ([columns[at].keep for at in flexible], [FLEX_CELLS_MIN] * len(flexible)):
+        for at, cells_min in zip(flexible, least, strict=True):
+            less = min(max(0, over), max(0, widths[at] - cells_min))
             widths[at] -= less
             over -= less
     return widths
