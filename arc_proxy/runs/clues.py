@@ -22,9 +22,11 @@ _BROKEN = frozenset({Ended.TRUNCATED, Ended.UPSTREAM_ERROR})
 _DIGITS_MAX = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Clues:
     """
+    Not to be changed.
+
     `issued` and `quoted` are lineage: what a later request may quote of this call's reply, of which `kept` is
     worth storing, and what this request quotes of earlier replies, the strongest evidence first. `told` are
     texts that users and tools said since the last reply: another agent of the run may have written them.
@@ -101,7 +103,7 @@ def read_clues(sent: Sent) -> tuple[Clues, tuple[str, ...]]:
     is_step = sent.kind is Kind.GENERATION and auxiliary is None
     status, failed = sent.status, _failed(sent)
     lineage = read_lineage(prompt, reply)
-    brief = brief_passages(prompt) if is_step else ()
+    brief = brief_passages(prompt) if is_step and not lineage.has_replies else ()
     # What a reply says first can only be told where the whole brief is known that it answers.
     is_writer = is_step and not failed and len(brief) < PASSAGES_MAX
     clues = Clues(

@@ -276,7 +276,11 @@ class _Said:
         text = "".join(self._texts)
         if role == ASSISTANT and "<" in text:
             text = _THOUGHT.sub("", text)
-        text = squeeze(text)
+        text = quotable = squeeze(text)
+        if role == ASSISTANT and not self._calls:
+            # Clients write ReAct's labels anew, in front of what the model said and around its answer.
+            text = text.removeprefix("Thought:")
+            quotable = text.rpartition("FinalAnswer:")[2]
         # What a provider's own tools did stands in a reply and is often left out where it is quoted.
         others = [] if role == ASSISTANT else self._others
         ids = tuple([make_key(b"id", provider_id.encode()) for provider_id in dict.fromkeys(self._ids)])
@@ -291,7 +295,7 @@ class _Said:
             role,
             digest.digest(),
             len(text) + sum(map(len, self._calls)),
-            _long_key(text) if len(text) >= TEXT_CHARS_MIN and role != OPENING else None,
+            _long_key(quotable) if len(quotable) >= TEXT_CHARS_MIN and role != OPENING else None,
             ids,
             self._thought,
             _deed_key(self._calls) if role == ASSISTANT else None,

@@ -304,8 +304,9 @@ class Grouper:
         return moves
 
     def _move(self, part: Mark, whole: Mark) -> Move:
-        self._trail.move((part.agent, part.run_id), (whole.agent, whole.run_id))
-        return Move(old_agent=part.agent, old_run_id=part.run_id, agent=whole.agent, run_id=whole.run_id)
+        old, new = (part.agent, part.run_id), (whole.agent, whole.run_id)
+        self._trail.move(old, new)  # from now on the part's mark says so
+        return Move(old_agent=old[0], old_run_id=old[1], agent=new[0], run_id=new[1])
 
     def _listen(self, clues: Clues) -> None:
         """What calls that are still to come may be found by."""

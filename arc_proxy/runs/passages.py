@@ -23,10 +23,6 @@ PASSAGES_MAX = 128  # per text side of one call
 TEXT_CHARS_MAX = 16_384
 
 _CUTS = re.compile(r"[\n\r\t\"`*]+|[.!?:;]\s+|\\n")
-_ASSISTANT = (
-    *(b'"role":"assistant"', b'"role":"model"', b'"role":"CHATBOT"'),
-    *(b'"type":"function_call"', b'"type":"model_output"'),
-)
 
 
 def issued_passages(reply: Reply) -> tuple[Key, ...]:
@@ -42,13 +38,11 @@ def issued_passages(reply: Reply) -> tuple[Key, ...]:
 
 def brief_passages(prompt: Prompt) -> tuple[Key, ...]:
     """
-    Of the messages by which a conversation begins; nothing once an assistant has spoken.
+    Of the messages by which a conversation begins, before an assistant has spoken.
 
     What stands in the system prompt, too, is the framework's own. Of a very long brief these are the first
     PASSAGES_MAX.
     """
-    if any(mark in message for message in prompt.messages for mark in _ASSISTANT):
-        return ()
     spoken: list[str] = []
     opening: list[str] = []
     for message in prompt.messages:

@@ -51,6 +51,7 @@ class Lineage(NamedTuple):
     kept: tuple[Key, ...]  # those of `issued` that are worth storing
     quoted: tuple[Quote, ...]
     told: tuple[Key, ...]
+    has_replies: bool  # an assistant has spoken in the request
 
 
 def response_key(response_id: str) -> Key:
@@ -71,7 +72,7 @@ def read_lineage(prompt: Prompt, reply: Reply) -> Lineage:
     conversation = _conversation(prompt)
     if conversation is not None:
         issued, kept = (*issued, conversation), (*kept, conversation)
-    return Lineage(issued, kept, tuple(dict.fromkeys(quoted)), chain.told())
+    return Lineage(issued, kept, tuple(dict.fromkeys(quoted)), chain.told(), chain.has_replies)
 
 
 def _named(prompt: Prompt) -> Iterator[Quote]:
@@ -181,6 +182,10 @@ class _Chain:
             for key in gist.ids
         ]
         return [*self._quotes, *results, *self._deeds]
+
+    @property
+    def has_replies(self) -> bool:
+        return self._last >= 0
 
     def told(self) -> tuple[Key, ...]:
         """Texts of what others said since the last reply, the newest first."""

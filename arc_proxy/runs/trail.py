@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from arc_proxy.runs.gist import Key
 
@@ -25,10 +25,11 @@ _MINUTE_NS = 60 * 1_000_000_000
 PASSAGE_NS = 30 * _MINUTE_NS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Mark:
     """
-    An earlier call as grouping needs it; all of it is in the store's row of the call.
+    An earlier call as grouping needs it; all of it is in the store's row of the call. Only a `Trail` changes
+    one.
 
     `continued`: a later call went on from this one. From the store it is enough to say that a later call of
     its run exists.
@@ -143,15 +144,17 @@ class Trail:
 
     def go_on(self, mark: Mark) -> None:
         """A later call went on from this one."""
-        if not mark.continued and mark.call_id in self._marks:
-            self._marks[mark.call_id] = replace(mark, continued=True)
+        known = self._marks.get(mark.call_id)
+        if known is not None:
+            known.continued = True
 
     def move(self, old: RunName, new: RunName) -> None:
         """All calls of one run belong to another."""
         moved = self._by_run.pop(old, set())
         agent, run_id = new
         for call_id in moved:
-            self._marks[call_id] = replace(self._marks[call_id], agent=agent, run_id=run_id)
+            mark = self._marks[call_id]
+            mark.agent, mark.run_id = agent, run_id
         if moved:
             self._by_run.setdefault(new, set()).update(moved)
 

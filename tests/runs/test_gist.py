@@ -78,6 +78,18 @@ def test_messages_that_say_the_same(messages: list[Any]) -> None:
     assert len({(gist(message).role, gist(message).digest) for message in messages}) == 1
 
 
+def test_what_react_wraps_around_an_answer_does_not_count() -> None:
+    answer = "Final Answer: The harbor label is crimson, and so is the door."
+    wrapped = f"Thought: I now know the final answer\n{answer}"
+    assert gist({"role": "assistant", "content": answer}).text == (
+        gist({"role": "assistant", "content": wrapped}).text
+    )
+    said = "I can look the label up.\nAction: look_up"
+    assert gist({"role": "assistant", "content": said}).digest == (
+        gist({"role": "assistant", "content": f"Thought:  {said}"}).digest
+    )
+
+
 ROLES: dict[str, tuple[Any, str]] = {
     "a system prompt": ({"role": "system", "content": "S"}, OPENING),
     "a developer's": ({"role": "developer", "content": "S"}, OPENING),

@@ -214,6 +214,7 @@ def test_recorded_sequences_come_out_as_they_were(
         precision, recall = LEAST[file]
         assert found.precision >= precision
         assert found.recall >= recall
+        assert found.forks_split == 0
 
 
 # Recorded runs of agents, as their calls would have gone over the wire.
