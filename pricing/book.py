@@ -34,6 +34,10 @@ _SPECIAL = re.compile(
     r"^ft:|audio|realtime|search|deep-research|-cyber|daybreak|rosalind|computer-use|-tts|mythos"
 )
 
+# On shelves with models of other families: those that take what the dialect's own calls use.
+_OF_DIALECT = {"anthropic.messages": re.compile(".*claude"), "gemini.generate": re.compile("(?!.*gemma)")}
+_ANY = re.compile("")
+
 # What a model must be for, to answer calls of a dialect.
 _MODES = {
     "openai.chat": ("chat",),
@@ -42,6 +46,7 @@ _MODES = {
     "anthropic.messages": ("chat",),
     "gemini.generate": ("chat",),
     "bedrock.converse": ("chat",),
+    "cohere.chat": ("chat",),
 }
 
 
@@ -117,9 +122,7 @@ class PriceBook:
                     continue
                 if model.retires is not None and model.retires < at.date():
                     continue
-                if _SPECIAL.search(model.id) or (
-                    dialect == "anthropic.messages" and "claude" not in model.id
-                ):
+                if _SPECIAL.search(model.id) or not _OF_DIALECT.get(dialect, _ANY).match(model.id):
                     continue
                 models.setdefault(model.id, model)
         return tuple(models.values())

@@ -23,6 +23,8 @@ from pricing.book import PriceBook
 from pricing.cost import Cost, price_call
 from pricing.usage import Usage, UsageGrade
 
+# Source: https://platform.openai.com/docs/guides/moderation ("free to use")
+_FREE = frozenset({("openai", "moderation")})
 _REGION_HOSTS = {"us": "https://us.api.openai.com/", "eu": "https://eu.api.openai.com/"}
 
 
@@ -43,7 +45,8 @@ def price_exchange(
         endpoint=reading.endpoint,
         region=_region(request.url),
         raw_usage=reply.usage,
-        billed=_is_billed(
+        billed=(reading.provider, reading.endpoint) not in _FREE
+        and _is_billed(
             reading.kind,
             exchange.end.ended,
             None if response is None else response.status,
@@ -71,7 +74,8 @@ def price_again(call: Call, book: PriceBook) -> Cost:
         endpoint=call.endpoint,
         region=_region(call.url),
         raw_usage=reply.usage,
-        billed=_is_billed(
+        billed=(call.provider, call.endpoint) not in _FREE
+        and _is_billed(
             # A title that a client has generated is auxiliary, and billed all the same.
             recognise_form(call.method, path).kind,
             call.ended,

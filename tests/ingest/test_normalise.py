@@ -278,6 +278,14 @@ COSTS: dict[str, tuple[dict[str, object], int | None, CostGrade]] = {
         0,
         CostGrade.COMPUTED,
     ),
+    "OpenAI's moderation is free": (
+        {
+            "request": request(url="https://api.openai.com/v1/moderations"),
+            "response_body": b'{"model":"omni-moderation-latest","results":[]}',
+        },
+        0,
+        CostGrade.COMPUTED,
+    ),
     "a client that left before the answer may be billed": (
         {"response": None, "response_body": b"", "end": End(ended=Ended.CLIENT_CLOSED)},
         None,
