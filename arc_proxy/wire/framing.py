@@ -20,7 +20,7 @@ _BLANK = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
 # An event stream begins with one of these, a JSON document never does, whatever the content type claims.
 _SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/stream+json")
-_SECOND_LINE = re.compile(rb"\s*\{[^\r\n]*\}[ \t]*\r?\n\s*\{")
+_OBJECT_BEGINS = re.compile(rb"\s*\{")
 _SLICE_BYTES = 64 * 1024
 _FIRST_ITEM = re.compile(rb"\[\s*\{")
 
@@ -37,11 +37,19 @@ def recognise_framing(body: bytes, content_type: str, *, arrays: bool = False) -
     content_type = content_type.lower()
     if content_type.startswith("text/event-stream") and not start.startswith((b"{", b"[")):
         return _read_sse
-    if content_type.startswith(_LINES_TYPES) or _SECOND_LINE.match(body, begin):
+    if content_type.startswith(_LINES_TYPES) or _has_lines(body, begin):
         return _read_lines
     if arrays and _FIRST_ITEM.match(body, begin):
         return _read_items
     return None
+
+
+def _has_lines(body: bytes, begin: int) -> bool:
+    """Whether a first line is an object by the look of it, and another begins behind it."""
+    end = body.find(b"\n", begin)
+    if end == -1 or not body.startswith(b"{", begin):
+        return False
+    return body[begin:end].rstrip().endswith(b"}") and _OBJECT_BEGINS.match(body, end) is not None
 
 
 def _read_sse(body: bytes, notes: list[str]) -> Iterator[StreamEvent]:
