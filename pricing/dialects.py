@@ -421,9 +421,17 @@ def _bedrock_text(counts: Counts, _provider: str) -> _Read:
     Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
     """
     prompt = counts.first(("prompt_token_count", "inputTextTokenCount"))
-    answer = counts.first(("generation_token_count", "tokenCount"))
+    answer = counts.first(("generation_token_count", "tokenCount", "totalOutputTextTokenCount"))
     usage = Usage(input_text=prompt or 0, output_text=answer or 0)
     return usage, UsageGrade.PARTIAL if prompt is None else UsageGrade.REPORTED
+
+
+def _bedrock_embed(counts: Counts, _provider: str) -> _Read:
+    """Only what went in: Titan says it in the body, for the others it stands in a header."""
+    prompt = counts.first(("inputTextTokenCount", "inputTokenCount"))
+    if prompt is None:
+        return _NOTHING
+    return Usage(input_text=prompt), UsageGrade.REPORTED
 
 
 def _rerank(counts: Counts, provider: str) -> _Read:
@@ -477,6 +485,7 @@ _RULES: dict[str, Callable[[Counts, str], _Read]] = {
     "openai.embeddings": _embeddings,
     "anthropic.messages": _cache_outside,
     "bedrock.converse": _cache_outside,
+    "bedrock.embed": _bedrock_embed,
     "gemini.generate": _gemini,
     "gemini.interactions": _gemini_interactions,
     "openai.images": _images,

@@ -253,7 +253,8 @@ class _Said:
             self.add_thought(text if isinstance(text, dict) else reasoning)
             return
         kind = _word(part.get("type"))
-        if kind in _UNSPOKEN_TYPES or part.get("thought") is True:
+        # A cache point is Converse's `cache_control`: it moves on with every step.
+        if kind in _UNSPOKEN_TYPES or part.get("thought") is True or "cachePoint" in part:
             return
         if kind in _CALL_TYPES:
             self.add_call(part)

@@ -57,6 +57,7 @@ def read_reply(body: JsonObject) -> Reply:
     return _reply(
         blocks,
         [arguments_text(as_object(block["toolUse"]).get("input")) for block in blocks if "toolUse" in block],
+        [block["text"] for block in blocks if isinstance(block.get("text"), str)],
         finish_reason=as_text(body.get("stopReason")),
         usage=usage if isinstance(usage, dict) else None,
         service_tier=_tier(body),
@@ -79,7 +80,7 @@ def read_stream(events: Iterable[StreamEvent]) -> Reply:
 class _Block:
     """One content block, put together from its start and its deltas."""
 
-    __slots__ = ("_input", "_reasoning", "_redacted", "_text", "_tool")
+    __slots__ = ("_citations", "_image", "_input", "_reasoning", "_redacted", "_result", "_text", "_tool")
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -87,10 +88,16 @@ class _Block:
         self._input: list[str] = []
         self._reasoning: dict[str, list[str]] = {}
         self._redacted: Any = None
+        self._citations: list[Any] = []
+        self._result: JsonObject | None = None  # of a tool that the provider runs itself
+        self._image: JsonObject | None = None
 
     def start(self, start: JsonObject) -> None:
         if isinstance(start.get("toolUse"), dict):
             self._tool = start["toolUse"]
+        if isinstance(start.get("toolResult"), dict):
+            self._result = start["toolResult"]
+        self._image = overlay(self._image, start.get("image"))
 
     def add(self, delta: JsonObject) -> None:
         if isinstance(delta.get("text"), str):
@@ -105,6 +112,23 @@ class _Block:
                 self._reasoning.setdefault(field, []).append(value)
             elif field == "redactedContent":
                 self._redacted = value
+        if "citation" in delta:
+            self._citations.append(delta["citation"])
+        if "toolResult" in delta:
+            self._add_result(as_list(delta["toolResult"]))
+        self._image = overlay(self._image, delta.get("image"))
+
+    def _add_result(self, pieces: list[Any]) -> None:
+        """Texts that follow one another are one text."""
+        self._result = self._result or {}
+        content = self._result.setdefault("content", [])
+        for piece in pieces if isinstance(content, list) else ():
+            text = as_object(piece).get("text")
+            before = as_object(content[-1]).get("text") if content else None
+            if isinstance(text, str) and isinstance(before, str):
+                content[-1] = {"text": before + text}
+            else:
+                content.append(piece)
 
     @property
     def is_tool(self) -> bool:
@@ -112,6 +136,9 @@ class _Block:
 
     def arguments(self) -> str:
         return "".join(self._input) or arguments_text((self._tool or {}).get("input", {}))
+
+    def text(self) -> str | None:
+        return "".join(self._text) if self._text else None
 
     def whole(self) -> JsonObject:
         if self._tool is not None:
@@ -126,6 +153,15 @@ class _Block:
             return {"reasoningContent": {"reasoningText": said}}
         if self._redacted is not None:
             return {"reasoningContent": {"redactedContent": self._redacted}}
+        if self._result is not None:
+            return {"toolResult": self._result}
+        if self._image is not None:
+            return {"image": self._image}
+        if self._citations:
+            cited: JsonObject = {"citations": self._citations}
+            if self._text:
+                cited["content"] = [{"text": "".join(self._text)}]
+            return {"citationsContent": cited}
         return {"text": "".join(self._text)}
 
 
@@ -165,6 +201,7 @@ class _ConverseFold:
         return _reply(
             [block.whole() for block in blocks],
             [block.arguments() for block in blocks if block.is_tool],
+            [text for block in blocks if (text := block.text()) is not None],
             finish_reason=self._finish_reason,
             usage=self._usage,
             service_tier=self._service_tier,
@@ -177,10 +214,9 @@ def _tier(body: JsonObject) -> str | None:
     return as_text(as_object(body.get("serviceTier")).get("type"))
 
 
-def _reply(blocks: list[JsonObject], arguments: list[str], **said: Any) -> Reply:
+def _reply(blocks: list[JsonObject], arguments: list[str], texts: list[str], **said: Any) -> Reply:
     """A reply of these blocks; `arguments` are those of its toolUse blocks, in order."""
     tools = [as_object(block["toolUse"]) for block in blocks if "toolUse" in block]
-    texts = [block["text"] for block in blocks if isinstance(block.get("text"), str)]
     return Reply(
         output_text="".join(texts) if texts else None,
         tool_calls=tuple(

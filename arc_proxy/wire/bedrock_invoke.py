@@ -4,13 +4,14 @@ The dialect of Amazon Bedrock's InvokeModel: each family of models has its own, 
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
 
 Where a family speaks a dialect that others speak too (Anthropic's messages, OpenAI's chat, Cohere's chat,
-Converse), that one reads it. The rest take a text and give one: Titan, Llama, Mistral, Command, Jurassic,
-Claude before messages. Usage stands in the body, in the metrics behind a stream, or in headers.
+Converse), that one reads it; choices of Mistral and DeepSeek end by a `stop_reason`. The rest take a text
+and give one: Titan, Llama, Mistral, Command, Jurassic, Claude before messages. Usage stands in the body, in
+the metrics behind a stream, or in headers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -31,17 +32,26 @@ from arc_proxy.wire.document import (
     read_object,
 )
 from arc_proxy.wire.openai_chat import OPENAI_CHAT
+from arc_proxy.wire.openai_completions import OPENAI_COMPLETIONS
 from arc_proxy.wire.prompt import prompt_of
 from arc_proxy.wire.stream import StreamEvent
 
 METRICS = "amazon-bedrock-invocationMetrics"
+_METRICS_MARK = METRICS.encode()
+_REASON_MARK = b'"stop_reason"'
 
 _TEXT_PROMPTS = ("inputText", "prompt")
 _PROMPT_FIELDS = frozenset({*_TEXT_PROMPTS, "model", "stream"})
 _LISTS = ("results", "outputs", "generations", "completions")  # Titan, Mistral, Command, Jurassic
 _TEXTS = ("outputText", "text", "generation", "completion")
 _REASONS = ("completionReason", "stop_reason", "finish_reason", "stopReason", "finishReason")
-_COUNTS = ("inputTextTokenCount", "prompt_token_count", "generation_token_count")
+_COUNTS = (
+    "inputTextTokenCount",
+    "totalOutputTextTokenCount",
+    "prompt_token_count",
+    "generation_token_count",
+)
+_CONVERSE_FIELDS = frozenset({"inferenceConfig", "toolConfig", "schemaVersion"})
 _HEADER_COUNTS = {
     "x-amzn-bedrock-input-token-count": "inputTokenCount",
     "x-amzn-bedrock-output-token-count": "outputTokenCount",
@@ -53,7 +63,7 @@ _HEADER_COUNTS = {
 def read_prompt(body: JsonObject) -> Prompt:
     if "anthropic_version" in body and "messages" in body:
         return ANTHROPIC_MESSAGES.read_prompt(body)
-    if "inferenceConfig" in body or "toolConfig" in body or "schemaVersion" in body:
+    if not _CONVERSE_FIELDS.isdisjoint(body) or _has_untyped_parts(body):
         return BEDROCK_CONVERSE.read_prompt(body)
     if "message" in body or "chat_history" in body:
         return COHERE_CHAT.read_prompt(body)
@@ -66,7 +76,7 @@ def read_prompt(body: JsonObject) -> Prompt:
 def read_reply(body: JsonObject) -> Reply:
     dialect = _speaker(body)
     if dialect is not None:
-        return dialect.read_reply(body)
+        return dialect.read_reply(_with_reasons(body))
     fold = _TextFold()
     fold.add(body)
     return replace(fold.reply(), finished=True)
@@ -80,7 +90,9 @@ def read_stream(events: Iterable[StreamEvent]) -> Reply:
     every = chain([first], following)
     dialect = _speaker(read_object(first.data) or {})
     if dialect is not None:
-        return dialect.read_stream(every)
+        metrics: JsonObject = {}
+        reply = dialect.read_stream(_spoken(every, metrics))
+        return reply if reply.usage is not None else replace(reply, usage=metrics or None)
     fold = _TextFold()
     count = 0
     for event in every:
@@ -89,6 +101,39 @@ def read_stream(events: Iterable[StreamEvent]) -> Reply:
         if document is not None:
             fold.add(document)
     return replace(fold.reply(), events=count)
+
+
+def _spoken(events: Iterable[StreamEvent], metrics: JsonObject) -> Iterator[StreamEvent]:
+    """The events as their dialect knows them; what Bedrock measured goes into `metrics`."""
+    for event in events:
+        if _METRICS_MARK in event.data:
+            metrics.update(as_object((read_object(event.data) or {}).get(METRICS)))
+        if _REASON_MARK in event.data:
+            document = read_object(event.data) or {}
+            if "choices" in document:
+                event = event._replace(data=canonical(_with_reasons(document)))
+        yield event
+
+
+def _with_reasons(body: JsonObject) -> JsonObject:
+    """A reply whose choices say why they end as OpenAI's do."""
+    choices = body.get("choices")
+    if not isinstance(choices, list):
+        return body
+    named = [
+        {"finish_reason": choice["stop_reason"], **choice} if "stop_reason" in choice else choice
+        for choice in map(as_object, choices)
+    ]
+    return {**body, "choices": named}
+
+
+def _has_untyped_parts(body: JsonObject) -> bool:
+    """Converse tells the parts of a message by their only field, the others by a `type`."""
+    return any(
+        isinstance(part, dict) and "type" not in part
+        for message in as_list(body.get("messages"))
+        for part in as_list(as_object(message).get("content"))
+    )
 
 
 def read_header_usage(headers: Iterable[tuple[str, str]]) -> Mapping[str, int] | None:
@@ -109,7 +154,7 @@ def _speaker(body: JsonObject) -> Dialect | None:
     if as_object(body.get("output")).get("message") is not None or not EVENTS.isdisjoint(body):
         return BEDROCK_CONVERSE
     if isinstance(body.get("choices"), list):
-        return OPENAI_CHAT
+        return OPENAI_COMPLETIONS  # which reads chats, too
     if "event_type" in body or "chat_history" in body or "generation_id" in body:
         return COHERE_CHAT
     return None

@@ -43,6 +43,7 @@ _IMAGES = Form(endpoint="images", kind=Kind.MEDIA, dialect="openai.images")
 _OTHER_IMAGES = Form(endpoint="images", kind=Kind.MEDIA)
 _AUDIO = Form(endpoint="audio", kind=Kind.MEDIA, dialect="openai.audio")
 _OLLAMA_EMBED = replace(_OTHER_EMBEDDINGS, dialect="ollama.embed")
+_BEDROCK_EMBED = replace(_OTHER_EMBEDDINGS, dialect="bedrock.embed")
 _COHERE_EMBED = replace(_OTHER_EMBEDDINGS, dialect="cohere.embed")
 _DASHSCOPE_EMBED = replace(_OTHER, kind=Kind.EMBEDDING, dialect="dashscope.embed")
 _RERANK = Form(endpoint="rerank", kind=Kind.OTHER, dialect="rerank")
@@ -171,9 +172,9 @@ def _recognise_retrieval(segments: list[str]) -> Form | None:
 
 def _recognise_segments(segments: list[str]) -> Form:
     last = segments[-1]
-    if len(segments) >= 3 and segments[-3] == "model" and last in _BEDROCK:
-        model = segments[-2]
-        form = _OTHER_EMBEDDINGS if last == "invoke" and "embed" in model else _BEDROCK[last]
+    model = _bedrock_model(segments) if last in _BEDROCK else None
+    if model is not None:
+        form = _BEDROCK_EMBED if last == "invoke" and "embed" in model else _BEDROCK[last]
         if form.endpoint == "invoke_model" and "anthropic.claude" in model:
             form = replace(form, dialect="anthropic.messages")
         return replace(form, model=model)
@@ -185,6 +186,14 @@ def _recognise_segments(segments: list[str]) -> Form:
     if "deployments" in segments[:-1]:
         return replace(form, model=segments[segments.index("deployments") + 1])
     return form
+
+
+def _bedrock_model(segments: list[str]) -> str | None:
+    """`model/{model}/{verb}`; some clients leave the slash of a profile's ARN as it is."""
+    if "model" not in segments[:-2]:
+        return None
+    named = segments[segments.index("model") + 1 : -1]
+    return "/".join(named) if len(named) == 1 or named[0].startswith("arn:") else None
 
 
 def _recognise_verb(segments: list[str]) -> Form:

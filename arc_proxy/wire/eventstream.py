@@ -37,6 +37,7 @@ _FRAME_BYTES = _PRELUDE.size + _CRC.size
 # Sizes of header values by their type; byte arrays (6) and strings (7) say theirs.
 _VALUE_BYTES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _STRING = 7
+_WRAPPER = "chunk"  # what InvokeModelWithResponseStream calls its events
 
 
 class EventStreamDecoder:
@@ -121,13 +122,12 @@ def _event(headers: dict[str, str], payload: bytes) -> StreamEvent:
         said = read_object(payload) or {}
         text = as_text(said.get("message")) or as_text(said.get("Message")) or headers.get(":error-message")
         return StreamEvent("error", orjson.dumps({"error": {"type": kind, "message": text}}))
-    return StreamEvent(headers.get(":event-type", "message"), _unwrapped(payload))
+    name = headers.get(":event-type", "message")
+    return StreamEvent(name, _unwrapped(payload) if name == _WRAPPER else payload)
 
 
 def _unwrapped(payload: bytes) -> bytes:
     """A model's own JSON out of `{"bytes": base64, "p": padding}`."""
-    if not payload.startswith(b'{"bytes"'):
-        return payload
     wrapper = read_object(payload) or {}
     try:
         return binascii.a2b_base64(as_text(wrapper.get("bytes")) or "", strict_mode=True) or payload

@@ -28,8 +28,8 @@ _PLACES = (
         re.compile(rb"data:(?P<type>[\w.+/-]{0,100})(?:;[\w=.+-]{0,100}){0,5};base64," + _BASE64),
     ),
     (
-        (b'data":"', b'bytes":"', b'b64_json":"', b'result":"', b'image":"'),
-        re.compile(rb'(?:data|bytes|b64_json|result|image)":"' + _BASE64 + _TYPE_BEHIND),
+        (b'data":"', b'bytes":"', b'b64_json":"', b'result":"', b'image":"', b'inputImage":"'),
+        re.compile(rb'(?:data|bytes|b64_json|result|image|inputImage)":"' + _BASE64 + _TYPE_BEHIND),
     ),
     ((b'images":["',), re.compile(rb'(?<=[\[,]")' + _BASE64 + rb'(?P<type>)(?="[,\]])')),  # Ollama's
 )

@@ -3,6 +3,7 @@ Dialects that are no conversation: one thing is asked, one document answers it. 
 
 Sources: https://docs.cohere.com/reference/embed, https://docs.ollama.com/api/embed,
 https://www.alibabacloud.com/help/en/model-studio/text-embedding-synchronous-api,
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html (Titan, Nova, Cohere),
 https://docs.cohere.com/reference/rerank and https://platform.openai.com/docs/api-reference/moderations
 
 What is asked is one message, be it one text or a batch of a thousand. What comes back (vectors,
@@ -49,6 +50,11 @@ def _single(name: str, *fields: str) -> Dialect:
 COHERE_EMBED = _single("cohere.embed", "texts", "images", "inputs")
 OLLAMA_EMBED = _single("ollama.embed", "input", "prompt")
 DASHSCOPE_EMBED = _single("dashscope.embed", "input")
+BEDROCK_EMBED = _single(
+    "bedrock.embed",
+    *("inputText", "inputImage", "texts", "images", "inputs"),
+    *("singleEmbeddingParams", "segmentedEmbeddingParams"),
+)
 RERANK = _single("rerank", "query", "documents", "input")
 MODERATION = _single("openai.moderation", "input")
-SINGLE_DIALECTS = (COHERE_EMBED, OLLAMA_EMBED, DASHSCOPE_EMBED, RERANK, MODERATION)
+SINGLE_DIALECTS = (COHERE_EMBED, OLLAMA_EMBED, DASHSCOPE_EMBED, BEDROCK_EMBED, RERANK, MODERATION)

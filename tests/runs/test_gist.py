@@ -36,6 +36,11 @@ SAME: dict[str, list[Any]] = {
         {"type": "model_output", "content": [{"type": "text", "text": TEXT}]},
         {"role": "assistant", "content": "\n" + TEXT.replace(" ", "  ") + " "},
     ],
+    "a cache point moves on with every step": [
+        {"role": "user", "content": [{"text": TEXT}]},
+        {"role": "user", "content": [{"text": TEXT}, {"cachePoint": {"type": "default"}}]},
+        {"role": "user", "content": [{"cachePoint": {"type": "default", "ttl": "1h"}}, {"text": TEXT}]},
+    ],
     "a call of a tool, whoever's form": [
         {"role": "assistant", "content": None, "tool_calls": [chat_call('{"q": "x", "n": 1}')]},
         {"role": "assistant", "content": "", "tool_calls": [chat_call('{"n":1,"q":"x"}', "other")]},

@@ -104,6 +104,72 @@ def test_tools_of_the_provider_are_none_of_the_clients() -> None:
     assert (reply.tool_calls, reply.server_tools) == ((), ("web_search",))
 
 
+CITED = {"title": "Tides", "location": {"documentChar": {"documentIndex": 0, "start": 1, "end": 9}}}
+USE = {"toolUseId": "t", "name": "nova_grounding", "type": "server_tool_use"}
+FOUND = {"toolUseId": "t", "type": "nova_grounding_result", "status": "success"}
+BLOCKS: dict[str, tuple[list[tuple[str, dict[str, Any]]], list[dict[str, Any]], str | None]] = {
+    "a text that cites": (
+        [
+            ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "As said: "}}),
+            ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"text": "it ri"}}),
+            ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"text": "ses."}}),
+            ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"citation": CITED}}),
+        ],
+        [
+            {"text": "As said: "},
+            {"citationsContent": {"content": [{"text": "it rises."}], "citations": [CITED]}},
+        ],
+        "As said: it rises.",
+    ),
+    "a citation alone": (
+        [
+            ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "It rises."}}),
+            ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"citation": CITED}}),
+        ],
+        [{"text": "It rises."}, {"citationsContent": {"citations": [CITED]}}],
+        "It rises.",
+    ),
+    "what a tool of the provider found is no answer": (
+        [
+            ("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": USE}}),
+            ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": '{"q":1}'}}}),
+            ("contentBlockStart", {"contentBlockIndex": 1, "start": {"toolResult": FOUND}}),
+            ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolResult": [{"text": "hi"}]}}),
+            ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolResult": [{"text": "gh"}]}}),
+            ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolResult": [{"json": {"a": 1}}]}}),
+        ],
+        [
+            {"toolUse": {**USE, "input": {"q": 1}}},
+            {"toolResult": {**FOUND, "content": [{"text": "high"}, {"json": {"a": 1}}]}},
+        ],
+        None,
+    ),
+    "an image": (
+        [
+            ("contentBlockStart", {"contentBlockIndex": 0, "start": {"image": {"format": "png"}}}),
+            (
+                "contentBlockDelta",
+                {"contentBlockIndex": 0, "delta": {"image": {"source": {"bytes": "iVBO"}}}},
+            ),
+        ],
+        [{"image": {"format": "png", "source": {"bytes": "iVBO"}}}],
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "blocks", "text"), BLOCKS.values(), ids=BLOCKS)
+def test_a_block_is_the_same_streamed_or_not(
+    events: list[tuple[str, dict[str, Any]]], blocks: list[dict[str, Any]], text: str | None
+) -> None:
+    at_once = BEDROCK_CONVERSE.read_reply({"output": {"message": {"content": blocks}}})
+    streamed = fold(*events)
+    assert streamed.output_text == text
+    assert streamed.message == at_once.message
+    assert streamed.tool_calls == at_once.tool_calls == ()
+    assert streamed.server_tools == at_once.server_tools
+
+
 def test_a_tool_that_takes_nothing_has_empty_arguments_either_way() -> None:
     start = {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "ping"}}}
     streamed = fold(("contentBlockStart", start))

@@ -9,6 +9,7 @@ from arc_proxy.call import ToolCall
 from arc_proxy.wire.bedrock_invoke import BEDROCK_INVOKE, METRICS, read_header_usage
 from arc_proxy.wire.exchange import HttpExchange, read_exchange
 from arc_proxy.wire.stream import StreamEvent
+from pricing.usage import normalise_usage
 
 COUNTED = {"inputTokenCount": 5, "outputTokenCount": 3, "invocationLatency": 7}
 
@@ -69,6 +70,18 @@ REPLIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]},
         {"output_text": "Hi", "finish_reason": "stop"},
     ),
+    "Mistral's chat": (
+        {"choices": [{"index": 0, "message": {"content": "Hi"}, "stop_reason": "length"}]},
+        {"output_text": "Hi", "finish_reason": "length"},
+    ),
+    "DeepSeek": (
+        {"choices": [{"text": "Hi", "stop_reason": "stop"}]},
+        {"output_text": "Hi", "finish_reason": "stop"},
+    ),
+    "what says both reasons": (
+        {"choices": [{"message": {"content": "Hi"}, "stop_reason": None, "finish_reason": "stop"}]},
+        {"output_text": "Hi", "finish_reason": "stop"},
+    ),
 }
 
 
@@ -105,6 +118,53 @@ def test_reads_a_stream_of(documents: list[dict[str, Any]]) -> None:
     assert (cut.output_text, cut.finished) == ("H", False)
 
 
+# Those that another dialect reads, whose end and counts are Bedrock's own.
+SPOKEN: dict[str, list[dict[str, Any]]] = {
+    "Jamba": [
+        {"id": "c", "choices": [{"index": 0, "delta": {"content": "H"}}]},
+        {"id": "c", "choices": [{"index": 0, "delta": {"content": "i"}, "finish_reason": "stop"}]},
+        {"id": "c", "choices": [], METRICS: COUNTED},
+    ],
+    "Mistral's chat": [
+        {"choices": [{"index": 0, "message": {"content": "H"}, "stop_reason": None}]},
+        {"choices": [{"index": 0, "message": {"content": "i"}, "stop_reason": "stop"}], METRICS: COUNTED},
+    ],
+    "DeepSeek": [
+        {"choices": [{"index": 0, "text": "H", "stop_reason": None}]},
+        {"choices": [{"index": 0, "text": "i", "stop_reason": "stop"}], METRICS: COUNTED},
+    ],
+    "Command R": [
+        {"event_type": "text-generation", "text": "H"},
+        {"event_type": "text-generation", "text": "i"},
+        {"event_type": "stream-end", "finish_reason": "stop", "response": {"text": "Hi"}, METRICS: COUNTED},
+    ],
+}
+
+
+@pytest.mark.parametrize("documents", SPOKEN.values(), ids=SPOKEN)
+def test_what_was_measured_behind_a_stream_is_its_usage(documents: list[dict[str, Any]]) -> None:
+    events = [StreamEvent("chunk", orjson.dumps(document)) for document in documents]
+    reply = BEDROCK_INVOKE.read_stream(events)
+    assert (reply.output_text, reply.finish_reason, reply.usage) == ("Hi", "stop", COUNTED)
+    assert reply.events == len(documents)
+    cut = BEDROCK_INVOKE.read_stream(events[:1])
+    assert (cut.output_text, cut.finish_reason, cut.usage, cut.finished) == ("H", None, None, False)
+
+
+def test_what_the_model_counts_itself_goes_before_what_was_measured() -> None:
+    said = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+    chunk = {"choices": [{"index": 0, "delta": {}}], "usage": said, METRICS: COUNTED}
+    assert BEDROCK_INVOKE.read_stream([StreamEvent("chunk", orjson.dumps(chunk))]).usage == said
+
+
+def test_titan_counts_its_output_in_its_last_event() -> None:
+    last = {"outputText": "Hi", "completionReason": "FINISH", "inputTextTokenCount": 5}
+    event = StreamEvent("chunk", orjson.dumps({**last, "totalOutputTextTokenCount": 3}))
+    reply = BEDROCK_INVOKE.read_stream([event])
+    usage, grade = normalise_usage(reply.usage, dialect="bedrock.invoke", provider="bedrock")
+    assert (usage.input_tokens, usage.output_tokens, grade.value) == (5, 3, "reported")
+
+
 def test_a_stream_of_another_dialect_is_read_whole() -> None:
     documents: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"model": "claude-x"}},
@@ -126,6 +186,10 @@ PROMPTS: dict[str, tuple[dict[str, Any], tuple[bytes, ...]]] = {
     "Nova": (
         {"inferenceConfig": {}, "messages": [{"role": "user", "content": [{"text": "Hi"}]}]},
         (b'{"content":[{"text":"Hi"}],"role":"user"}',),
+    ),
+    "Nova without a setting": (
+        {"system": [{"text": "S"}], "messages": [{"role": "user", "content": [{"text": "Hi"}]}]},
+        (b'{"content":[{"text":"S"}],"role":"system"}', b'{"content":[{"text":"Hi"}],"role":"user"}'),
     ),
     "Command R": ({"message": "Hi"}, (b'{"message":"Hi","role":"USER"}',)),
     "what speaks OpenAI's chat": (

@@ -61,13 +61,27 @@ POSTED = [
     ("/model/amazon.nova-lite-v1%3A0/converse", "converse", "bedrock.converse", GENERATION),
     ("/model/anthropic.claude-v2/invoke", "invoke_model", "anthropic.messages", GENERATION),
     ("/model/amazon.nova-lite-v1%3A0/invoke", "invoke_model", "bedrock.invoke", GENERATION),
-    ("/model/amazon.titan-embed-text-v2%3A0/invoke", "embeddings", "unknown", EMBEDDING),
+    ("/model/amazon.titan-embed-text-v2%3A0/invoke", "embeddings", "bedrock.embed", EMBEDDING),
+    (
+        "/model/arn:aws:bedrock:r:1:inference-profile/x/converse",
+        "converse",
+        "bedrock.converse",
+        GENERATION,
+    ),
+    ("/model/a/b/converse", "other", "unknown", OTHER),
     ("/v1/files", "other", "unknown", AUXILIARY),
     ("/oauth/token", "other", "unknown", OTHER),
     ("/publishers", "other", "unknown", OTHER),
     ("/a:rawPredict", "other", "unknown", OTHER),
     ("/:", "other", "unknown", OTHER),
 ]
+
+
+@pytest.mark.parametrize("slash", ["/", "%2F"])
+def test_the_model_may_be_an_arn(slash: str) -> None:
+    arn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"
+    path = f"/bedrock/model/{arn.replace('/', slash)}/invoke"
+    assert recognise_form("POST", path).model == arn
 
 
 @pytest.mark.parametrize(("path", "endpoint", "dialect", "kind"), POSTED, ids=[row[0] for row in POSTED])

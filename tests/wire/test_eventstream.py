@@ -39,6 +39,14 @@ CASES = {
         message(orjson.dumps({"bytes": INNER, "p": "abc"}), event_type="chunk"),
         [("chunk", b'{"type":"message_stop"}')],
     ),
+    "its padding may come first": (
+        message(b'{"p":"abc", "bytes":"' + INNER.encode() + b'"}', event_type="chunk"),
+        [("chunk", b'{"type":"message_stop"}')],
+    ),
+    "bytes of another event are its own": (
+        message(orjson.dumps({"bytes": INNER}), event_type="image"),
+        [("image", orjson.dumps({"bytes": INNER}))],
+    ),
     "what is no base64 stays as it is": (
         message(b'{"bytes":"?"}', event_type="chunk"),
         [("chunk", b'{"bytes":"?"}')],

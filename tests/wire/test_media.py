@@ -77,6 +77,7 @@ PLACES: dict[str, tuple[Any, Any]] = {
         {"inlineData": {"mimeType": "image/heic", "data": text(NOISE)}},
         {"inlineData": {"mimeType": "image/heic", "data": stub(NOISE, "image/heic")}},
     ),
+    "titan's image": ({"inputImage": text(PNG)}, {"inputImage": stub(PNG, "image/png")}),
     "ollama's images": (
         {"role": "user", "images": [text(PNG), "abc", text(JPEG)]},
         {"role": "user", "images": [stub(PNG, "image/png"), "abc", stub(JPEG, "image/jpeg")]},

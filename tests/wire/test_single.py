@@ -20,6 +20,18 @@ ASKED: dict[str, tuple[str, bytes, tuple[bytes, ...], str]] = {
         (b'{"input":"a"}',),
         "ollama.embed",
     ),
+    "Titan's embeddings": (
+        "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.titan-embed-text-v2%3A0/invoke",
+        b'{"inputText":"a","dimensions":256}',
+        (b'{"inputText":"a"}',),
+        "bedrock.embed",
+    ),
+    "Nova's embeddings": (
+        "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-2-multimodal-embeddings/invoke",
+        b'{"taskType":"SINGLE_EMBEDDING","singleEmbeddingParams":{"text":{"value":"a"}}}',
+        (b'{"singleEmbeddingParams":{"text":{"value":"a"}}}',),
+        "bedrock.embed",
+    ),
     "a reranking": (
         "https://api.cohere.com/v2/rerank",
         b'{"model":"rerank-v3.5","query":"q","documents":["a"],"top_n":1}',
@@ -73,3 +85,25 @@ COUNTED: dict[str, tuple[str, dict[str, Any], int, int]] = {
 def test_counts(dialect: str, raw: dict[str, Any], given: int, made: int) -> None:
     usage, _ = normalise_usage(raw, dialect=dialect, provider="other")
     assert (usage.input_tokens, usage.output_tokens) == (given, made)
+
+
+COUNTED_ON_BEDROCK: dict[str, tuple[bytes, tuple[tuple[str, str], ...]]] = {
+    "in the body": (b'{"embedding":[0.1],"inputTextTokenCount":5}', ()),
+    "in a header": (b'{"embeddings":[[0.1]],"id":"x"}', (("x-amzn-bedrock-input-token-count", "5"),)),
+}
+
+
+@pytest.mark.parametrize(("body", "headers"), COUNTED_ON_BEDROCK.values(), ids=COUNTED_ON_BEDROCK)
+def test_an_embedding_on_bedrock_has_no_output_to_count(
+    body: bytes, headers: tuple[tuple[str, str], ...]
+) -> None:
+    exchange = HttpExchange(
+        method="POST",
+        url="https://bedrock-runtime.us-east-1.amazonaws.com/model/cohere.embed-english-v3/invoke",
+        status=200,
+        response_headers=headers,
+        response_body=body,
+    )
+    reading = read_exchange(exchange)
+    usage, grade = normalise_usage(reading.reply.usage, dialect=reading.dialect, provider=reading.provider)
+    assert (usage.input_tokens, usage.output_tokens, grade.value) == (5, 0, "reported")
