@@ -37,7 +37,7 @@ from arc_proxy.call import Kind, Prompt
 from arc_proxy.runs.framework import Fields, Opening
 
 _ASKING_METHODS = frozenset({"HEAD", "OPTIONS"})
-_LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_LENGTHS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
 # A user message of one word, plain or as a block.
 _ONE_WORD = re.compile(
     rb'\{"content":(?:"[^" ]{0,16}"|\[\{(?:"cache_control":\{[^}]*\},)?"text":"[^" ]{0,16}"[^]]*\]),'
@@ -204,12 +204,13 @@ def _by_endpoint(method: str, segments: list[str], endpoint: str, fields: Fields
 
 def _is_probe(prompt: Prompt, opening: Opening, framework: str | None) -> bool:
     """A reply of one token. Others ask for one, too, and read its probability: they ask more than a word."""
-    if not any(prompt.parameters.get(name) == 1 for name in _LENGTHS):
+    parameters = prompt.parameters
+    if _LENGTHS.isdisjoint(parameters) or not any(parameters.get(name) == 1 for name in _LENGTHS):
         return False
     if framework in CLIENTS:
         return True
     is_bare = prompt.messages == (opening.first,)  # no tools, no system prompt
-    return is_bare and "logprobs" not in prompt.parameters and _ONE_WORD.fullmatch(opening.first) is not None
+    return is_bare and "logprobs" not in parameters and _ONE_WORD.fullmatch(opening.first) is not None
 
 
 def _by_client(

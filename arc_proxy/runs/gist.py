@@ -51,7 +51,10 @@ _UNSPOKEN_TYPES = frozenset(
 )
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _OBSERVATION = "\nObservation:"
-_SEGMENT = re.compile(r"[A-Za-z0-9]{8,}")
+# A stretch of an id that is long, or of some length with digits and letters in it.
+_UNIQUE = re.compile(
+    r"[A-Za-z0-9]{24}|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{8}", re.ASCII
+)
 
 
 class Gist(NamedTuple):
@@ -70,11 +73,8 @@ class Gist(NamedTuple):
 
 
 def make_key(kind: bytes, *parts: bytes) -> Key:
-    digest = blake2b(digest_size=8, person=kind)
-    for part in parts:
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
-    return int.from_bytes(digest.digest(), "big") >> 1
+    framed = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return int.from_bytes(blake2b(framed, digest_size=8, person=kind).digest(), "big") >> 1
 
 
 def squeeze(text: str) -> str:
@@ -90,10 +90,7 @@ def text_key(text: str) -> Key | None:
 
 def is_unique(provider_id: str) -> bool:
     """Whether an id looks like one that is never given again: `call_1`, `c0` and scrubbed ids do not."""
-    return any(
-        len(segment) >= 24 or (any(map(str.isdigit, segment)) and not segment.isdigit())
-        for segment in _SEGMENT.findall(provider_id)
-    )
+    return _UNIQUE.search(provider_id) is not None
 
 
 # By Python's own hash, which is 64 bits and keyed anew in each process: nobody can make two meet.
@@ -123,7 +120,7 @@ def _read(message: bytes) -> tuple[Gist, ...]:
     except orjson.JSONDecodeError:
         return ()
     items = value if isinstance(value, list) else [value]
-    return tuple(_gist(part) for item in items if isinstance(item, dict) for part in _turns(item))
+    return tuple([_gist(part) for item in items if isinstance(item, dict) for part in _turns(item)])
 
 
 def _turns(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -288,13 +285,10 @@ class _Said:
         encoded = text.encode(errors="replace")
         if not encoded and not self._calls and not others and role != OPENING:
             return Gist(role, b"", 0, None, ids, self._thought)
-        digest = blake2b(encoded, digest_size=16, person=role.encode())
-        for piece in (*self._calls, *others):
-            digest.update(b"\0")
-            digest.update(piece)
+        pieces = b"\0".join((encoded, *self._calls, *others))
         return Gist(
             role,
-            digest.digest(),
+            blake2b(pieces, digest_size=16, person=role.encode()).digest(),
             len(text) + sum(map(len, self._calls)),
             _long_key(quotable) if len(quotable) >= TEXT_CHARS_MIN and role != OPENING else None,
             ids,

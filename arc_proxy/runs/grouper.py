@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from arc_proxy.call import Grouping
 from arc_proxy.runs.attempts import earlier_attempt
@@ -50,8 +51,7 @@ class Move:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(NamedTuple):
     grouping: Grouping
     attempt_of: str | None = None
     attempt: int = 1
@@ -59,8 +59,7 @@ class Placement:
     moves: tuple[Move, ...] = ()  # of calls placed before this one, in order
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """The run of a call: the call that it joins, or the name that it was given."""
 
     rule: str

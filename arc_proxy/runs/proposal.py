@@ -76,8 +76,12 @@ def propose_agent(framework: str | None, opening: Opening, auxiliary: str | None
         return None
     if not opening.system and not opening.tools:
         return framework
-    names = sorted(set(_TOOL_NAME.findall(opening.tools)))
-    system = b"\n".join(opening.system)[:_NAME_BYTES_MAX]
+    return _name(opening.tools, b"\n".join(opening.system)[:_NAME_BYTES_MAX])
+
+
+@lru_cache(maxsize=256)
+def _name(tools: bytes, system: bytes) -> str:
+    names = sorted(set(_TOOL_NAME.findall(tools)))
     return f"agent-{_digest(*names, _normal_digest(system))[:6]}"
 
 
@@ -87,14 +91,18 @@ def propose_version(framework: str | None, user_agent: bytes, prompt: Prompt, op
         return said[1].decode()
     if not prompt.messages:
         return None
-    system = b"\n".join(opening.system)
     sampling = {name: prompt.parameters[name] for name in _PARAMETERS if name in prompt.parameters}
+    return _version(opening.tools, b"\n".join(opening.system), prompt.model or "", _canonical(sampling))
+
+
+@lru_cache(maxsize=256)
+def _version(tools: bytes, system: bytes, model: str, sampling: bytes) -> str:
     key = _digest(
-        opening.tools,
+        tools,
         _normal_digest(system[:_NORMAL_BYTES_MAX]),
         system[_NORMAL_BYTES_MAX:],
-        (prompt.model or "").encode(errors="replace"),
-        _canonical(sampling),
+        model.encode(errors="replace"),
+        sampling,
     )
     return f"v-{key[:8]}"
 
@@ -117,11 +125,8 @@ def _normal_digest(text: bytes) -> bytes:
 
 
 def _digest(*parts: bytes) -> str:
-    hashed = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        hashed.update(len(part).to_bytes(8, "little"))
-        hashed.update(part)
-    return hashed.hexdigest()
+    framed = b"".join([len(part).to_bytes(8, "little") + part for part in parts])
+    return hashlib.blake2b(framed, digest_size=8).hexdigest()
 
 
 def _canonical(parameters: Mapping[str, Any]) -> bytes:

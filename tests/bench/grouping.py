@@ -3,8 +3,9 @@ What grouping costs: `python -m tests.bench.grouping`.
 
 CPU per call of reading clues and placing the call, at a history of 20 messages and at others, and the memory
 of a full trail. The history is new to the process but for what an agent sends again with each step, so
-gists are remembered as they are while ingest runs. What reads the exchange and hashes its messages for the
-store is not counted.
+gists are remembered as they are while ingest runs. The second figure is without the gists of the messages
+that are new: parsing, normalising and hashing them. What reads the exchange and hashes its messages for the
+store is in neither.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import tracemalloc
 from collections.abc import Iterator
 
 from arc_proxy.runs.clues import Sent, read_clues
+from arc_proxy.runs.gist import read_gist
 from arc_proxy.runs.grouper import Grouper
 from arc_proxy.runs.trail import CALLS_MAX, Trail
 from tests.runs.conversation import SECOND_NS, Agent, Step, sent_of
 
-ROUNDS = 5
+ROUNDS = 20
 AGENTS = 40
 HISTORIES = (2, 10, 20, 40)
 
@@ -43,7 +45,7 @@ def exchanges(calls: int, first: int) -> Iterator[Sent]:
             place += 1
 
 
-def cost_us(messages: int, first: int) -> float:
+def cost_us(messages: int, first: int, *, with_gists: bool) -> float:
     """Of the calls whose requests have about so many messages."""
     calls = messages // 2
     sent = list(exchanges(calls, first))
@@ -51,6 +53,10 @@ def cost_us(messages: int, first: int) -> float:
     grouper = Grouper(Trail())
     for each in before:
         grouper.place(read_clues(each)[0])
+    if not with_gists:
+        for each in measured:
+            for message in (*each.prompt.messages, each.reply.message or b""):
+                read_gist(message)
     began = time.process_time()
     for each in measured:
         clues, _ = read_clues(each)
@@ -74,15 +80,18 @@ def full_trail_mb() -> float:
 
 
 def main() -> None:
-    print("| messages in the request | CPU us per call |")
-    print("|---|---|")
+    print("| messages in the request | CPU us per call | beyond hashing its new messages |")
+    print("|---|---|---|")
     first = 10_000
     for messages in HISTORIES:
-        costs = []
-        for _ in range(ROUNDS):
-            costs.append(cost_us(messages, first))
-            first += AGENTS
-        print(f"| {messages} | {min(costs):.0f} (median {statistics.median(costs):.0f}) |")
+        row = []
+        for with_gists in (True, False):
+            costs = []
+            for _ in range(ROUNDS):
+                costs.append(cost_us(messages, first, with_gists=with_gists))
+                first += AGENTS
+            row.append(f"{min(costs):.0f} (median {statistics.median(costs):.0f})")
+        print(f"| {messages} | {' | '.join(row)} |")
     print(f"\na trail of {CALLS_MAX:,} calls, with remembered gists: {full_trail_mb():.0f} MB")
 
 
