@@ -290,20 +290,19 @@ class Exchange:
 
     def upstream_data(self, data: bytes) -> None:
         self.touched = self._client.loop.time()
-        if self._body is None:
+        body, sent = self._body, b""
+        if body is None:
             try:
-                sent, data = self._take_heads(data)
+                body, sent, data = self._take_heads(data)
             except FramingError as error:
                 self._drop_upstream()
                 message = f"The upstream's answer is no HTTP response: {error}."
                 self._refuse(self._trouble("upstream_protocol", message), Ended.UPSTREAM_ERROR, message)
                 return
-            if self._body is None:
+            if body is None:
                 self._send(sent)
                 return
-        else:
-            sent = b""
-        self._take_body(self._body, sent, data)
+        self._take_body(body, sent, data)
 
     def upstream_lost(self, error: Exception | None) -> None:
         if self.is_over:
@@ -341,8 +340,11 @@ class Exchange:
 
     # Towards the client.
 
-    def _take_heads(self, data: bytes) -> tuple[bytes, bytes]:
-        """The heads to send, and what of the data stands behind them. Raises FramingError."""
+    def _take_heads(self, data: bytes) -> tuple[Body | None, bytes, bytes]:
+        """
+        The response's body if its head is among them, the heads to send, and what of the data stands behind
+        them. Raises FramingError.
+        """
         sent = b""
         seen = len(self._head)
         data = self._head + data if seen else data
@@ -350,7 +352,8 @@ class Exchange:
             start = parse_start(data[:end])
             data, seen, self._head = data[end:], 0, b""
             if start.status >= 200:
-                return sent + self._open_response(start), data
+                body = body_of(start, is_head=self._message.method == "HEAD")
+                return body, sent + self._open_response(start, body), data
             if start.status == 101:
                 raise FramingError("it switches protocols, though nobody asked it to")
             if self._recording is not None:
@@ -358,11 +361,10 @@ class Exchange:
             if self._message.version >= (1, 1):
                 sent += response_head(start, b"", drop_length=False)
         self._head = data
-        return sent, b""
+        return None, sent, b""
 
-    def _open_response(self, start: ResponseStart) -> bytes:
+    def _open_response(self, start: ResponseStart, body: Body) -> bytes:
         """The final head as the client gets it."""
-        body = body_of(start, is_head=self._message.method == "HEAD")
         has_length = isinstance(body, ChunkedBody | ClosingBody) and any(
             kind == CONTENT_LENGTH for kind, _ in start.framing
         )

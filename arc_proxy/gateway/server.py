@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiohttp.http_parser import RawRequestMessage
-
 from arc_proxy.cut import Fingerprints, load_secret_key
 from arc_proxy.errors import ConfigError
 from arc_proxy.foreign import capture_asked
@@ -27,6 +25,7 @@ from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import read_request_fields
 from arc_proxy.gateway.mistake import report_mistake
 from arc_proxy.gateway.outbox import Outbox
+from arc_proxy.gateway.parsed import ParsedHead
 from arc_proxy.gateway.recording import Recording, RecordingCounts
 from arc_proxy.gateway.repeat import Asked
 from arc_proxy.gateway.upstream import UpstreamConnection
@@ -124,7 +123,7 @@ class Gateway:
         if self.is_draining and not self.clients and not self.alone:
             self._is_quiet.set()
 
-    def ask(self, message: RawRequestMessage) -> Asked:
+    def ask(self, message: ParsedHead) -> Asked:
         """What a request's head asks for."""
         decision = self.desk.decide(message)
         if decision.route is None:
