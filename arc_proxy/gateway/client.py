@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from arc_proxy.gateway.asking import AskingExchange
 from arc_proxy.gateway.forward import Exchange, Payload
 from arc_proxy.gateway.hangup import reset
 from arc_proxy.gateway.parsed import UNREADABLE, ParsedHead
@@ -248,7 +249,8 @@ class ClientConnection(asyncio.Protocol):
         self._begin(asked, payload)
 
     def _begin(self, asked: Asked, payload: Payload) -> None:
-        self.exchange = Exchange(self, asked, payload)
+        kind = AskingExchange if self.gateway.may_ask_usage(asked) else Exchange
+        self.exchange = kind(self, asked, payload)
         self.exchange.begin()
 
     def _begin_again(self, asked: Asked, length: int, came: bytes) -> None:

@@ -11,6 +11,7 @@ the other side sees what it would have seen without us.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp.streams import StreamReader
@@ -26,7 +27,6 @@ from arc_proxy.gateway.answer import (
 from arc_proxy.gateway.config import OnClientClose
 from arc_proxy.gateway.decide import BAD_REQUEST, Action
 from arc_proxy.gateway.dial import DialError
-from arc_proxy.gateway.fields import CONTENT_LENGTH
 from arc_proxy.gateway.framing import (
     Body,
     ChunkedBody,
@@ -35,6 +35,7 @@ from arc_proxy.gateway.framing import (
     ResponseStart,
     body_of,
     find_head_end,
+    has_length,
     parse_start,
     stays_open,
 )
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 CHUNK_HELD_MAX = 64 * 1024
 
 _COMPLETE = Ended.COMPLETE
+_NOTHING: Set[bytes] = frozenset()
+_LENGTH: Set[bytes] = frozenset({b"content-length"})
 
 
 class Payload(Protocol):
@@ -359,25 +362,30 @@ class Exchange:
             if self._recording is not None:
                 self._recording.interim_head(start)
             if self._message.version >= (1, 1):
-                sent += response_head(start, b"", drop_length=False)
+                sent += response_head(start, b"")
         self._head = data
         return None, sent, b""
 
     def _open_response(self, start: ResponseStart, body: Body) -> bytes:
         """The final head as the client gets it."""
-        has_length = isinstance(body, ChunkedBody | ClosingBody) and any(
-            kind == CONTENT_LENGTH for kind, _ in start.framing
-        )
-        if isinstance(body, ClosingBody) or has_length or not stays_open(start):
+        dropped = self._dropped(start, body)
+        if isinstance(body, ClosingBody) or dropped or not stays_open(start):
             self._closes = True
         self._body = body
         if self._recording is not None:
             self._recording.response_head(start, "upstream")
-        return response_head(start, self._added_fields(), drop_length=has_length)
+        return response_head(start, self._added_fields(), dropped)
+
+    def _dropped(self, start: ResponseStart, body: Body) -> Set[bytes]:
+        """The fields of the head that do not hold for what the client gets."""
+        if isinstance(body, ChunkedBody | ClosingBody) and has_length(start):
+            return _LENGTH  # a Transfer-Encoding stands beside it and overrides it
+        return _NOTHING
 
     def _take_body(self, body: Body, sent: bytes, data: bytes) -> None:
         try:
             used, content = body.feed(data)
+            shown = self._shown(body, content, data if used == len(data) else data[:used])
         except FramingError as error:
             # Nobody can tell any more where it ends; the client's parser will say so too.
             self._drop_upstream()
@@ -390,17 +398,19 @@ class Exchange:
                 recording.response_body(content, body.is_done)
             if body.is_done and body.trailers:
                 recording.trailers(body.trailers)
-        is_more = used < len(data)
+        sent = sent + shown if sent else shown
         if body.is_done:
             self._is_answered = True
-            if is_more:  # bytes that answer nothing
+            if used < len(data):  # bytes that answer nothing
                 self._closes = True
-                data = data[:used]
-            sent = sent + data if sent else data
             # Ended first: the END is written together with the last piece, before the client has it.
             self._settle(sent)
         else:
-            self._send(sent + data if sent else data)
+            self._send(sent)
+
+    def _shown(self, body: Body, content: bytes, raw: bytes) -> bytes:
+        """What the client gets of a piece of the body: `raw`, as it came, with its framing."""
+        return raw
 
     def _send(self, data: bytes) -> None:
         if self._is_alone:

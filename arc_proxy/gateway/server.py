@@ -23,6 +23,7 @@ from arc_proxy.gateway.decide import Desk, lowered
 from arc_proxy.gateway.dial import Dialer, DialError, parse_proxy
 from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import read_request_fields
+from arc_proxy.gateway.include_usage import may_ask
 from arc_proxy.gateway.mistake import report_mistake
 from arc_proxy.gateway.outbox import Outbox
 from arc_proxy.gateway.parsed import ParsedHead
@@ -80,6 +81,7 @@ class Gateway:
         self.recording_counts = RecordingCounts()
         self.clients: set[ClientConnection] = set()
         self.alone: set[Exchange] = set()  # whose client has left
+        self.unasked: set[str] = set()  # origins that are not asked for usage, as they refused it
         self.is_draining = False
         self._is_quiet = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
@@ -135,6 +137,18 @@ class Gateway:
             message.raw_headers, host, self.fingerprints, may_be_gateway=may_be_gateway
         )
         return Asked(message, decision, fields)
+
+    def may_ask_usage(self, asked: Asked) -> bool:
+        """Whether a request may be made to ask for its usage: configured, of its form, and never refused."""
+        if not self.config.include_usage:
+            return False
+        message, route = asked.message, asked.decision.route
+        return (
+            route is not None
+            and asked.decision.refusal is None
+            and route.upstream.origin not in self.unasked
+            and may_ask(message.method, route.path, asked.fields.content_type, message.raw_headers)
+        )
 
     def record(self, asked: Asked, connection: int) -> Recording | None:
         """The recording of a call, begun; None for what is no call."""
