@@ -35,6 +35,7 @@ from arc_proxy.report.facets import (
 )
 from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
 from arc_proxy.report.table import ID_CELLS, Column, Table, draw
+from arc_proxy.report.tools import tools_of, tools_table
 from arc_proxy.runs.ending import Ending, how_it_ended
 from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow, RunTree
 
@@ -83,6 +84,10 @@ def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False)
         yield from _fact_lines(fact, width)
     yield ""
     yield from _call_table_lines(detail.calls, width, full=full)
+    tools = tools_of(detail.last_step) if detail.last_step else ()
+    if tools:
+        yield ""
+        yield from draw(tools_table(tools), width)
     if detail.parts:
         yield ""
         yield from draw(_parts_table(detail.parts), width)

@@ -6,7 +6,7 @@ Money is a decimal string of dollars with nine places, null where it is unknown;
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.model import AgentReport, Figures, Report, Runs
 from arc_proxy.report.summary import cost_per_run
+from arc_proxy.report.tools import tools_of
 from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail, RunTree
 from pricing.usage import Usage
 
@@ -48,6 +49,7 @@ def run_detail_json(detail: RunDetail) -> dict[str, Any]:
     return export_run(detail.run) | {
         "calls_list": [_line_json(line) for line in detail.calls],
         "facts": [{"type": fact.type, "at": rfc3339(fact.at_ns)} | dict(fact.body) for fact in detail.facts],
+        "tools": [asdict(tool) for tool in tools_of(detail.last_step)] if detail.last_step else [],
         "parts": list(map(_tree_json, detail.parts)),
     }
 

@@ -169,6 +169,7 @@ class RunDetail:
     parts: tuple[RunTree, ...] = ()
     is_final: bool = False  # its last step answered, and asked for no tool
     exited_ns: int | None = None  # when the program was over that `arc-proxy run` had launched for it
+    last_step: Call | None = None  # it quotes what was said before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

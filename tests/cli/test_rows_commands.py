@@ -412,3 +412,33 @@ def test_doctor_and_report_say_what_capture_lost(traffic):
         "lost_bytes": 5_000_000,
         "unsecured_calls": 3,
     }
+
+
+def test_show_says_how_a_runs_tools_fared(arc, tmp_path):
+    def asks(number, arguments):
+        function = {"name": "get_order", "arguments": arguments}
+        return {
+            "role": "assistant",
+            "tool_calls": [{"id": f"c{number}", "type": "function", "function": function}],
+        }
+
+    results = ["Error: Order not found", "Error: Order not found", "[]", '{"id": 7}']
+    talk = [{"role": "user", "content": "Where is it?"}]
+    for number, result in enumerate(results):
+        talk += [asks(number, "{}"), {"role": "tool", "tool_call_id": f"c{number}", "content": result}]
+    entry = recent("shop", "r")
+    entry["request"]["postData"]["text"] = json.dumps({"model": "gpt-5", "messages": talk})
+    arc("import", write_har(tmp_path / "tools.har", [entry]))
+    lines = arc("show", "r").out.splitlines()
+    [at] = [number for number, line in enumerate(lines) if line.startswith("tool ")]
+    assert " ".join(lines[at + 2].split()) == "get_order 4 2 1 0 Error: Order not found"
+    assert json.loads(arc("show", "r", "--json").out)["tools"] == [
+        {
+            "name": "get_order",
+            "calls": 4,
+            "errors": 2,
+            "empty": 1,
+            "unanswered": 0,
+            "error": "Error: Order not found",
+        }
+    ]
