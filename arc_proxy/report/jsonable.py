@@ -11,10 +11,12 @@ from typing import Any
 
 import orjson
 
+from analysis.failure import Failure
 from analysis.trend import Trend
 from arc_proxy.export.rows import export_call, export_run, milliseconds, usd
 from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
+from arc_proxy.report.facets import failure_of
 from arc_proxy.report.model import AgentReport, Figures, Report, Runs
 from arc_proxy.report.summary import cost_per_run
 from arc_proxy.report.tools import tools_of
@@ -69,6 +71,7 @@ def call_detail_json(detail: CallDetail) -> dict[str, Any]:
         ended_detail=call.ended_detail,
     )
     return export_call(row) | {
+        "failure": _failure_json(failure_of(line, call.ended_detail)),
         "method": call.method,
         "target": call.target,
         "url": call.url,
@@ -110,6 +113,18 @@ def _line_json(line: CallLine) -> dict[str, Any]:
         "cost_usd": usd(line.cost_nanousd),
         "cost_grade": str(line.cost_grade),
         "error": line.error and {"type": line.error.type, "message": line.error.message},
+        "failure": _failure_json(failure_of(line)),
+    }
+
+
+def _failure_json(failure: Failure | None) -> dict[str, str] | None:
+    if failure is None:
+        return None
+    return {
+        "code": str(failure.code),
+        "severity": str(failure.severity),
+        "evidence": failure.evidence,
+        "field": failure.field,
     }
 
 

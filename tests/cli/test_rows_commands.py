@@ -442,3 +442,29 @@ def test_show_says_how_a_runs_tools_fared(arc, tmp_path):
             "error": "Error: Order not found",
         }
     ]
+
+
+def test_show_names_what_went_wrong_with_a_call(arc, tmp_path):
+    cut = recent("bot", "r", days_ago=0.9)
+    body = json.loads(cut["response"]["content"]["text"])
+    body["choices"][0]["finish_reason"] = "length"
+    cut["response"]["content"]["text"] = json.dumps(body)
+    entries = [recent("bot", "r", status=429), cut, recent("bot", "r", days_ago=0.8)]
+    arc("import", write_har(tmp_path / "failures.har", entries))
+    limited, truncated = arc("show", "r").out.splitlines()[-2:]
+    assert limited.endswith("  provider.rate_limited, warning: rate_limit_error: slow down")
+    assert truncated.endswith("  output.truncated, error: finish reason length")
+    assert "failure     provider.rate_limited, warning" in arc("show", limited.split()[0]).out
+    failures = [each["failure"] for each in json.loads(arc("show", "r", "--json").out)["calls_list"]]
+    assert [failure and failure["code"] for failure in failures] == [
+        "provider.rate_limited",
+        "output.truncated",
+        None,
+    ]
+    assert failures[1] == {
+        "code": "output.truncated",
+        "severity": "error",
+        "evidence": "finish reason length",
+        "field": "finish_reason",
+    }
+    assert json.loads(arc("show", truncated.split()[0], "--json").out)["failure"] == failures[1]
