@@ -10,9 +10,11 @@ from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
 from arc_proxy.format import Spend
+from arc_proxy.report.failures import group_failures
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
 from arc_proxy.store.engine import Store
+from arc_proxy.store.failed import read_failed_calls
 from arc_proxy.store.report import (
     read_chart,
     read_doubts,
@@ -79,6 +81,7 @@ def build_report(
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
     ]
     doubts = read_doubts(store, found.period, agent=agent)
+    failed = read_failed_calls(store, found.period, agent=agent)
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,
         until_ns=None if until_ns is None else found.period.until_ns,
@@ -89,6 +92,7 @@ def build_report(
         runs=_sum_runs([use.runs for use in found.agents]),
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
+        failures=group_failures(failed),
         losses=read_losses(store, standing),
         price_book=book.version,
     )

@@ -42,6 +42,17 @@ def report_json(report: Report) -> dict[str, Any]:
         "cost_doubts": [
             {"cost_grade": grade, "reason": reason, "calls": calls} for grade, reason, calls in report.doubts
         ],
+        "failures": [
+            {
+                "agent": each.agent,
+                "calls": each.calls,
+                "runs": each.runs,
+                "last_at": rfc3339(each.last_ns),
+                "last_call_id": each.last_call_id,
+            }
+            | (_failure_json(each.failure) or {})
+            for each in report.failures
+        ],
         "capture_losses": dict(report.losses),
     }
 
