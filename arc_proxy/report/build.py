@@ -32,6 +32,7 @@ from arc_proxy.store.totals import (
     merge_latencies,
     sum_totals,
 )
+from arc_proxy.store.uncounted import Unasked, read_unasked
 from pricing.book import PriceBook
 from pricing.rate import Rate
 from pricing.usage import Usage
@@ -67,6 +68,7 @@ def build_report(
     weeks = read_run_totals(store, this_week, agent=agent)
     prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))
     ordered = sorted(found.agents, key=_by_spend)
+    unasked = read_unasked(store, found.period)
     agents = [
         _agent_report(
             store,
@@ -76,6 +78,7 @@ def build_report(
             this_week,
             framework=read_framework(store, found.period, use.agent) if place < FRAMEWORKS_MAX else None,
             has_trend=place < TRENDS_MAX,
+            unasked=unasked.get(use.agent),
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -107,6 +110,7 @@ def _agent_report(
     *,
     framework: str | None,
     has_trend: bool,
+    unasked: Unasked | None,
 ) -> AgentReport:
     spent = _spent(use.series)
     return AgentReport(
@@ -117,6 +121,7 @@ def _agent_report(
         models=tuple(dict.fromkeys(each.model for each in spent)),
         weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
         swap=prices.swap(spent),
+        unasked=unasked,
     )
 
 

@@ -9,6 +9,7 @@ from analysis.failure import Failure
 from analysis.savings import Swap
 from analysis.trend import Trend
 from arc_proxy.format import Spend
+from arc_proxy.store.uncounted import Unasked
 from pricing.usage import Usage
 
 
@@ -57,6 +58,7 @@ class AgentReport:
     models: tuple[str, ...]  # by spend
     weeks: Weeks
     swap: Swap | None
+    unasked: Unasked | None = None  # streams that state no usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

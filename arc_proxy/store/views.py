@@ -70,6 +70,7 @@ class CallLine:
     response_bytes: int
     framework: str | None
     auxiliary: str | None  # what an auxiliary call was for
+    estimated_by: str | None  # how tokens were counted, or why they were not, where none are stated
 
     @property
     def cursor(self) -> Cursor:

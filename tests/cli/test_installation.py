@@ -272,7 +272,7 @@ print("".join(event.choices[0].delta.content or "" for event in stream))
 """
 
 
-@pytest.mark.parametrize(("setting", "grade"), [("true", "reported"), ("false", "none")])
+@pytest.mark.parametrize(("setting", "grade"), [("true", "reported"), ("false", "partial")])
 def test_a_stream_that_says_no_usage_is_asked_for_it(tmp_path, provider, setting, grade):
     environ = clean_environ(
         ARC_DATA_DIR=str(tmp_path / "data"),
@@ -289,7 +289,11 @@ def test_a_stream_that_says_no_usage_is_asked_for_it(tmp_path, provider, setting
     assert call["stream"]
     assert call["output_text"]
     assert call["usage_grade"] == grade
-    assert (call["output_tokens"] is not None) == (call["cost_usd"] is not None) == (grade == "reported")
+    assert call["output_tokens"] > 0
+    assert float(call["cost_usd"]) > 0
+    assert call["cost_grade"] == ("computed" if grade == "reported" else "partial")
+    said = subprocess.run([*arc, "report"], env=environ, capture_output=True, check=True, text=True).stdout
+    assert ("serve --include-usage" in said) == (grade != "reported")
 
 
 def test_stop_ends_it_and_the_rows_have_everything(served, tmp_path):
