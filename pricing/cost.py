@@ -22,6 +22,9 @@ from pricing.reported import reported_cost
 from pricing.tier import costs_no_less, served_tier
 from pricing.usage import BilledPart, Usage, UsageGrade, billed_parts
 
+# The reason of a cost of nothing. Tokens of such calls are in no sum: a poll repeats what another call used.
+NOT_BILLED = "not billed"
+
 
 class CostGrade(StrEnum):
     """How far a cost can be trusted. Values reach the database and the export."""
@@ -80,7 +83,7 @@ def price_call(
     paid by a plan, so the result is only what an API key would have paid.
     """
     if not billed:
-        return Cost(nanousd=0, grade=CostGrade.COMPUTED, table_version=book.version, reason="not billed")
+        return Cost(nanousd=0, grade=CostGrade.COMPUTED, table_version=book.version, reason=NOT_BILLED)
     reported = reported_cost(raw_usage, provider)
     if reported is not None:
         line = CostLine(bucket="provider", units=1, rate_picousd=reported.picousd, rate_id=reported.fields)

@@ -26,6 +26,7 @@ from pricing.usage import Usage, UsageGrade
 
 BATCH = 20  # ingest waits so long
 _SHOWN_UNCOUNTED = 3
+_UNDER_WAY = ("queued", "in_progress")  # of a response that is made in the background
 
 Kin = tuple[str, str, str, bool]  # provider, dialect, model, with tools: calls whose counts are off alike
 
@@ -107,6 +108,8 @@ def estimate_waiting(store: Store, book: PriceBook) -> None:
 
 
 def _why_not(call: Call, prompt: Parts) -> str:
+    if call.reply.finish_reason in _UNDER_WAY:
+        return "its answer was not fetched yet"
     if not call.prompt.messages:
         return "its messages were not kept"
     return ", ".join(sorted(prompt.uncounted)[:_SHOWN_UNCOUNTED])

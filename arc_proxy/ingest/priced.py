@@ -77,8 +77,9 @@ def price_again(call: Call, book: PriceBook) -> Cost:
         raw_usage=reply.usage,
         billed=(call.provider, call.endpoint) not in _FREE
         and _is_billed(
-            # A title that a client has generated is auxiliary, and billed all the same.
-            recognise_form(call.method, path).kind,
+            # A title that a client has generated is auxiliary, and billed all the same; a retrieval may have
+            # been found to stand for the call that it retrieves.
+            call.kind if call.kind is Kind.GENERATION else recognise_form(call.method, path).kind,
             call.ended,
             call.status,
             has_usage=reply.usage is not None,

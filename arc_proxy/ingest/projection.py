@@ -16,6 +16,7 @@ from arc_proxy.ingest.intake import Batch, RecordedFact
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.normalise import normalise
 from arc_proxy.ingest.placing import Placer, Read
+from arc_proxy.ingest.retrieval import settle_retrievals
 from arc_proxy.journal.fact import decode_fact
 from arc_proxy.journal.record import id_text
 from arc_proxy.store.engine import Store
@@ -54,7 +55,7 @@ def project(
         placed = placer.place(store, reads.values())
         saved = save(
             store,
-            placed.calls,
+            settle_retrievals(store, placed.calls, book),
             facts,
             {writer: point.as_json() for writer, point in batch.resume.items()},
             counts={writer: counts for writer, said in batch.counts.items() if (counts := _as_counts(said))},

@@ -23,7 +23,7 @@ from arc_proxy.store.bounds import (
     word,
 )
 from arc_proxy.store.chain import Place
-from pricing.cost import CostGrade
+from pricing.cost import NOT_BILLED, CostGrade
 from pricing.usage import Usage
 
 Row = dict[str, Any]
@@ -215,6 +215,13 @@ def is_failed(call: Call) -> bool:
         or (call.status is not None and call.status >= 400)
         or (error is not None and bool(error.type or error.message))
     )
+
+
+def tokens_of(row: Mapping[str, Any]) -> list[int]:
+    """Of TOKEN_COLUMNS, for sums: none where nothing is billed, as a retrieval repeats another call's."""
+    if row["cost_reason"] == NOT_BILLED:
+        return [0] * len(TOKEN_COLUMNS)
+    return [row[column] for column in TOKEN_COLUMNS]
 
 
 def usage_of(row: Mapping[str, Any]) -> Usage:

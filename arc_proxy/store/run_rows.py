@@ -20,7 +20,7 @@ from arc_proxy.call import Kind
 from arc_proxy.journal.fact import FactType
 from arc_proxy.runs.framework import more_specific
 from arc_proxy.store.bounds import json_text, some_word, word
-from arc_proxy.store.rows import Row, is_step
+from arc_proxy.store.rows import TOKEN_COLUMNS, Row, is_step, tokens_of
 from pricing.cost import CostGrade
 
 MODELS_MAX = 20
@@ -52,7 +52,8 @@ def call_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
     """What one call's row adds to SUMS."""
     is_auxiliary = row["kind"] == Kind.AUXILIARY
     is_first = row["attempt_of"] is None
-    cache_write = row["cache_write_5m_tokens"] + row["cache_write_1h_tokens"]
+    tokens = dict(zip(TOKEN_COLUMNS, tokens_of(row), strict=True))
+    cache_write = tokens["cache_write_5m_tokens"] + tokens["cache_write_1h_tokens"]
     grade = row["cost_grade"]
     cost = row["cost_nanousd"] or 0
     is_api = grade == CostGrade.API_EQUIVALENT
@@ -62,15 +63,15 @@ def call_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
         is_step(row),
         is_auxiliary,
         row["failed"] and not is_auxiliary,
-        row["input_text_tokens"]
-        + row["input_audio_tokens"]
-        + row["input_image_tokens"]
-        + row["cache_read_tokens"]
+        tokens["input_text_tokens"]
+        + tokens["input_audio_tokens"]
+        + tokens["input_image_tokens"]
+        + tokens["cache_read_tokens"]
         + cache_write,
-        row["cache_read_tokens"],
+        tokens["cache_read_tokens"],
         cache_write,
-        row["output_text_tokens"] + row["output_audio_tokens"] + row["output_image_tokens"],
-        row["reasoning_tokens"],
+        tokens["output_text_tokens"] + tokens["output_audio_tokens"] + tokens["output_image_tokens"],
+        tokens["reasoning_tokens"],
         0 if is_api else cost,
         cost if is_api else 0,
         grade == CostGrade.PROVIDER_REPORTED,

@@ -24,7 +24,7 @@ from arc_proxy.call import Kind
 from arc_proxy.journal.record import Ended
 from arc_proxy.store import tables
 from arc_proxy.store.names import rollup_agent
-from arc_proxy.store.rows import TOKEN_COLUMNS
+from arc_proxy.store.rows import tokens_of
 from pricing.cost import CostGrade
 
 HOUR_NS = 3_600_000_000_000
@@ -64,7 +64,7 @@ def series_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
         ended == Ended.INTERRUPTED,
         row["captured"] != "full",
         row["unsecured"],
-        *[row[column] for column in TOKEN_COLUMNS],
+        *tokens_of(row),
         *[grade == each for each in _GRADES],
         *[cost if grade == each else 0 for each in _PRICED],
     )

@@ -29,6 +29,7 @@ UNCOUNTED = (
     "usage_grade = 'none' AND estimated_by IS NULL AND kind = 'generation' AND status < 400"
     " AND duration_ns IS NOT NULL"
 )
+STORED_RESPONSE = "endpoint = 'responses' AND response_id IS NOT NULL"
 
 _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}  # the rows lie in the order of their key
 
@@ -212,6 +213,7 @@ class CallTable(SQLModel, table=True):
         _partial("ix_call_session", "session_key", where="session_key IS NOT NULL"),
         _partial("ix_call_failed", "started_ns", where="failed"),
         _partial("ix_call_doubtful", "started_ns", where=DOUBTFUL),
+        _partial("ix_call_response", "response_id", where=STORED_RESPONSE),
         _partial("ix_call_uncounted", "id", where=UNCOUNTED),
     )
     id: int = _id()
