@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from arc_proxy.errors import ArcError
 
 # More than this of one text is not counted but scaled: the tokens of its beginning stand for the rest.
 TEXT_CHARS_MAX = 400_000
+COUNT_S_MAX = 60.0  # for a process that hangs
 
 
 class CannotCount(ArcError):
@@ -41,6 +43,8 @@ class TokenCounter:
         assert process.stdin is not None
         assert process.stdout is not None
         asked = [text[:TEXT_CHARS_MAX].encode(errors="replace").decode() for text in texts]
+        watch = threading.Timer(COUNT_S_MAX, process.kill)
+        watch.start()
         try:
             process.stdin.write(orjson.dumps(asked) + b"\n")
             process.stdin.flush()
@@ -49,6 +53,8 @@ class TokenCounter:
         except (OSError, orjson.JSONDecodeError) as error:
             self.close()
             raise CannotCount(f"the tokenizer's process ended: {error}") from None
+        finally:
+            watch.cancel()
         return [_scaled(count, text) for count, text in zip(counts, texts, strict=True)]
 
     def _start(self) -> subprocess.Popen[bytes]:

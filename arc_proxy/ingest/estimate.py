@@ -8,11 +8,16 @@ scaled by the model's family, and mended by what the same model's other calls re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from arc_proxy.call import Call
+from arc_proxy.errors import ArcError
 from arc_proxy.ingest.counter import TokenCounter
+from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.priced import price_again
 from arc_proxy.journal.record import Ended
 from arc_proxy.store.engine import Store
@@ -24,21 +29,29 @@ from arc_proxy.tokens.parts import Parts, hides_thoughts, prompt_parts, reply_pa
 from pricing.book import PriceBook
 from pricing.usage import Usage, UsageGrade
 
-BATCH = 20  # ingest waits so long
+# Ingest waits as long as a step takes.
+BATCH = 20
+STEP_S = 0.5
+# How long what was learned of a model holds, and of how many.
+RELEARN_S = 600.0
+KINS_MAX = 1000
 _SHOWN_UNCOUNTED = 3
 _UNDER_WAY = ("queued", "in_progress")  # of a response that is made in the background
+
+_log = structlog.get_logger()
 
 Kin = tuple[str, str, str, bool]  # provider, dialect, model, with tools: calls whose counts are off alike
 
 
 @dataclass(slots=True)
 class Estimator:
-    """Counts what waits. What it has learned of a model it keeps as long as it lives."""
+    """Counts what waits. What it has learned of a model it keeps for a while."""
 
     store: Store
     book: PriceBook
     counter: TokenCounter
-    _learned: dict[Kin, Correction] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    _learned: dict[Kin, tuple[float, Correction]] = field(default_factory=dict)  # and when
     _after: int = 0
 
     def step(self) -> bool:
@@ -47,13 +60,29 @@ class Estimator:
 
         Raises CannotCount and StoreError: what was stored until then stays.
         """
-        calls, self._after = uncounted_calls(self.store, after=self._after, limit=BATCH)
-        if calls:
-            save(self.store, [self._estimated(call) for call in calls])
-        if len(calls) == BATCH:
+        waiting = uncounted_calls(self.store, after=self._after, limit=BATCH)
+        until = self.clock() + STEP_S
+        estimated: list[Call] = []
+        for key, call in waiting:
+            estimated.append(self._estimated_or_not(call))
+            self._after = key
+            if self.clock() > until:
+                break
+        if estimated:
+            save(self.store, estimated)
+        if len(estimated) < len(waiting) or len(waiting) == BATCH:
             return True
         self._after = 0  # a call that goes on has a lower key than those that ended before it
         return False
+
+    def _estimated_or_not(self, call: Call) -> Call:
+        try:
+            return self._estimated(call)
+        except ArcError:
+            raise
+        except Exception as error:  # noqa: BLE001  a bug in counting costs an estimate, not all that follow
+            _log.error("call.uncounted", call_id=call.call_id, **describe_bug(error))
+            return self._priced(replace(call, estimated_by="not counted: this version cannot"))
 
     def _estimated(self, call: Call) -> Call:
         prompt, reply = prompt_parts(call.prompt, call.dialect), reply_parts(call.reply)
@@ -87,10 +116,14 @@ class Estimator:
         return round(tokens) + parts.beside
 
     def _correction(self, call: Call, family: Family) -> Correction:
-        kin = _kin(call)
-        if kin not in self._learned:
-            self._learned[kin] = learn(list(self._samples(reported_like(self.store, call), kin, family)))
-        return self._learned[kin]
+        kin, now = _kin(call), self.clock()
+        at, correction = self._learned.get(kin, (now - RELEARN_S, Correction()))
+        if now - at >= RELEARN_S:
+            correction = learn(list(self._samples(reported_like(self.store, call), kin, family)))
+            if len(self._learned) >= KINS_MAX:
+                self._learned.clear()
+            self._learned[kin] = now, correction
+        return correction
 
     def _samples(self, calls: Sequence[Call], kin: Kin, family: Family) -> Iterator[Sample]:
         for call in calls:

@@ -18,10 +18,10 @@ from pricing.usage import UsageGrade
 ASKED_DIALECT = "openai.chat"
 
 
-def uncounted_calls(store: Store, *, after: int, limit: int) -> tuple[list[Call], int]:
+def uncounted_calls(store: Store, *, after: int, limit: int) -> list[tuple[int, Call]]:
     """
     Generations that ended, were answered without an error, state no usage, and were not counted yet: those
-    with a key above `after`, and the last key of them.
+    with a key above `after`, each with its key.
     """
     call = tables.call.c
     waiting = text(tables.UNCOUNTED)
@@ -29,7 +29,7 @@ def uncounted_calls(store: Store, *, after: int, limit: int) -> tuple[list[Call]
     with reading(store) as connection:
         found = list(connection.execute(keys).scalars())
         lines = dicts(connection, LINES.where(call.id.in_(found)).order_by(call.id))
-        return whole_calls(connection, lines), max(found, default=after)
+        return list(zip(found, whole_calls(connection, lines), strict=True))
 
 
 def reported_like(store: Store, like: Call) -> list[Call]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from arc_proxy.call import Call
 from arc_proxy.ingest import counter as counting
 from arc_proxy.ingest.counter import CannotCount, TokenCounter
-from arc_proxy.ingest.estimate import BATCH, Estimator, estimate_waiting
+from arc_proxy.ingest.estimate import BATCH, RELEARN_S, Estimator, estimate_waiting
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.recost import recost
 from arc_proxy.journal.record import Ended
@@ -137,7 +138,7 @@ def test_what_a_model_reports_elsewhere_mends_the_count(either: Store, book: Pri
 
 def test_more_calls_than_one_step_takes(either: Store, book: PriceBook, counter: TokenCounter) -> None:
     save(either, [silent(number) for number in range(1, 2 * BATCH + 2)])
-    estimator = Estimator(either, book, counter)
+    estimator = Estimator(either, book, counter, clock=lambda: 0.0)
     assert [estimator.step(), estimator.step(), estimator.step()] == [True, True, False]
     assert {call.usage_grade for call in stored(either)} == {UsageGrade.ESTIMATED}
 
@@ -151,6 +152,35 @@ def test_a_call_that_ends_after_later_ones_is_counted_too(
     save(either, [silent(1)])
     estimator.step()
     assert {call.usage_grade for call in stored(either)} == {UsageGrade.ESTIMATED}
+
+
+def test_a_step_takes_no_longer_than_ingest_can_wait(
+    either: Store, book: PriceBook, counter: TokenCounter
+) -> None:
+    save(either, [silent(number) for number in range(1, 5)])
+    hours = iter(range(0, 10**6, 3600))
+    estimator = Estimator(either, book, counter, clock=lambda: float(next(hours)))
+    steps = []
+    while not steps or steps[-1]:
+        steps.append(estimator.step())
+        grades = [call.usage_grade for call in stored(either)]
+        assert grades.count(UsageGrade.ESTIMATED) == len(steps)
+    assert steps == [True, True, True, False]
+
+
+def test_what_is_learned_grows_with_the_calls(either: Store, book: PriceBook, counter: TokenCounter) -> None:
+    now = 0.0
+    estimator = Estimator(either, book, counter, clock=lambda: now)
+    save(either, [silent(1)])
+    estimator.step()
+    more = Usage(input_text=ASKED + 40, output_text=5)
+    save(either, [*(build_call(number, usage=more) for number in range(2, 8)), silent(20)])
+    estimator.step()
+    now = RELEARN_S
+    save(either, [silent(21)])
+    estimator.step()
+    counted = [call.usage.input_tokens for call in stored(either) if call.estimated_by]
+    assert counted == [ASKED, ASKED, ASKED + 40]
 
 
 def test_any_text_can_be_counted(counter: TokenCounter) -> None:
@@ -171,6 +201,16 @@ def test_a_process_that_dies_is_said_and_started_again(counter: TokenCounter) ->
     with pytest.raises(CannotCount):
         counter.count(["x"])
     assert counter.count(["x"]) == [1]
+
+
+def test_a_process_that_hangs_is_ended(counter: TokenCounter, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter.count(["x"])
+    process = counter._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(counting, "COUNT_S_MAX", 0.2)
+    with pytest.raises(CannotCount):
+        counter.count(["x"])
 
 
 def test_the_console_counts_what_comes(tmp_path: Path, book: PriceBook) -> None:
