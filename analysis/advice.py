@@ -1,5 +1,5 @@
 """
-Cheaper models for what an agent does, the nearest first: whether they can take its calls, and what a month costs.
+Cheaper models for what an agent does, the nearest first: can they take its calls, and what does a month cost.
 
 From the first call on a model has a price for the same tokens. A projection needs `CALLS_MIN` calls on
 `DAYS_MIN` days: fewer say nothing of a month. Pure.
@@ -8,7 +8,7 @@ From the first call on a model has a price for the same tokens. A projection nee
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from analysis.envelope import Envelope
@@ -61,7 +61,9 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One candidate. `price_change` is for the same tokens; `projection` None where that is all there is to say."""
+    """
+    One candidate. `price_change` is for the same tokens; `projection` None where no more can be said.
+    """
 
     candidate: Candidate
     price_change: float
@@ -111,23 +113,20 @@ def options_for(use: ModelUse, candidates: Iterable[Candidate], *, today: date) 
 
 def _option(use: ModelUse, candidate: Candidate, price_change: float, today: date) -> Option:
     needs_code = (candidate.provider, candidate.dialect) != (use.spent.provider, use.spent.dialect)
+    ratio = ratio_interval(use.name, candidate.name)
     option = Option(
         candidate=candidate,
         price_change=price_change,
         is_family=family_of(candidate.name) == family_of(use.spent.model),
         needs_code=needs_code,
+        ratio=ratio,
     )
-    ratio = ratio_interval(use.name, candidate.name)
     if not use.is_enough or ratio is None:
         return option
     days = _day_costs(use, candidate, ratio)
-    return Option(
-        candidate=candidate,
-        price_change=price_change,
-        is_family=option.is_family,
-        needs_code=needs_code,
+    return replace(
+        option,
         fit=fit(use.envelope, candidate.model, ratio, today=today),
-        ratio=ratio,
         projection=project(days) if days else None,
         hits_cache=caches(candidate) and any(day.cold > day.mid for day in days),
     )
@@ -141,8 +140,8 @@ def _distance(option: Option) -> tuple[bool, bool, float]:
 
 def _day_costs(use: ModelUse, candidate: Candidate, ratio: Ratio) -> list[DayCost]:
     """
-    Each day at the candidate: what the day cost, by what its sample would have cost. A discount, a batch or a
-    tier is so taken to hold there too. A day without a sample goes by all samples.
+    Each day at the candidate: what the day cost, by what its sample would have cost. So a discount, a batch or
+    a tier is taken to hold there too. A day without a sample goes by all samples.
     """
     by_day = [_sample_costs(day.usages, use.rate, candidate, ratio) for day in use.days]
     together = _sum(by_day)

@@ -54,7 +54,8 @@ class Fit:
 
 
 def fit(envelope: Envelope, model: Model, ratio: Ratio, *, today: date) -> Fit:
-    against, unknown = [], []
+    against: list[str] = []
+    unknown: list[str] = []
     for is_known, words in (*_sizes(envelope, model, ratio), *_needs(envelope, model)):
         (against if is_known else unknown).append(words)
     if model.retires is not None and model.retires <= today + RETIRES_SOON:

@@ -21,7 +21,7 @@ BLOCKS_MIN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCost:
-    """Nanodollars of one day: as it was, and as the same calls would have cost by the ratio's low, mid and high."""
+    """Nanodollars of one day: as it was, and as its calls would have cost by the ratio's low, mid and high."""
 
     before: int
     low: int
@@ -70,8 +70,11 @@ def project(days: Sequence[DayCost], *, seed: int = 0) -> Projection | None:
 
 
 def _draws(days: Sequence[DayCost], seed: int) -> list[tuple[int, int, int]]:
-    """Sums of `before`, `low` and `high` over as many days, drawn with replacement. The days close a circle."""
-    chance = random.Random(seed)  # noqa: S311: a fixed seed, so that a report says the same twice
+    """
+    Sums of `before`, `low` and `high` over as many days, drawn with replacement. The days close a circle, and
+    a fixed seed says the same twice.
+    """
+    chance = random.Random(seed)
     count = len(days)
     block = BLOCK_DAYS if count >= BLOCK_DAYS * BLOCKS_MIN else 1
     drawn = []

