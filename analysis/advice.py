@@ -15,7 +15,7 @@ from analysis.envelope import Envelope
 from analysis.fit import Fit, fit
 from analysis.projection import DayCost, Projection, project
 from analysis.savings import SAVING_CLEAR, SAVING_MIN, ModelSpend, average_call, family_of, is_special
-from analysis.swap_cost import Candidate, caches, price, swap_cost
+from analysis.swap_cost import Candidate, price, swap_cost
 from analysis.token_ratio import Ratio, ratio_interval
 from pricing.rate import Rate
 from pricing.usage import Usage
@@ -72,7 +72,6 @@ class Option:
     fit: Fit | None = None  # None: not looked at
     ratio: Ratio | None = None  # None: a tokenizer is not known
     projection: Projection | None = None
-    hits_cache: bool = False  # some of the tokens are cache reads there, so that a cold cache costs more
 
     @property
     def change(self) -> float:
@@ -128,20 +127,19 @@ def _option(use: ModelUse, candidate: Candidate, price_change: float, today: dat
         option,
         fit=fit(use.envelope, candidate.model, ratio, today=today),
         projection=project(days) if days else None,
-        hits_cache=caches(candidate) and any(day.cold > day.mid for day in days),
     )
 
 
 def _distance(option: Option) -> tuple[bool, bool, float]:
-    """The family first; then the dearest of those that are clearly cheaper, then the cheapest of the others."""
+    """The family first; then the dearest of those that are clearly cheaper, then the cheapest of others."""
     is_clear = option.change <= -SAVING_CLEAR
     return (not option.is_family, not is_clear, -option.change if is_clear else option.change)
 
 
 def _day_costs(use: ModelUse, candidate: Candidate, ratio: Ratio) -> list[DayCost]:
     """
-    Each day at the candidate: what the day cost, by what its sample would have cost. So a discount, a batch or
-    a tier is taken to hold there too. A day without a sample goes by all samples.
+    Each day at the candidate: what the day cost, by what its sample would have cost. So a discount, a batch
+    or a tier is taken to hold there too. A day without a sample goes by all samples.
     """
     by_day = [_sample_costs(day.usages, use.rate, candidate, ratio) for day in use.days]
     together = _sum(by_day)

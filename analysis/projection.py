@@ -21,7 +21,7 @@ BLOCKS_MIN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCost:
-    """Nanodollars of one day: as it was, and as its calls would have cost by the ratio's low, mid and high."""
+    """Nanodollars of one day: as it was, and what its calls would cost by the ratio's low, mid and high."""
 
     before: int
     low: int

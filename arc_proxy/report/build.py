@@ -12,6 +12,8 @@ from arc_proxy.call import Kind
 from arc_proxy.format import Spend
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
+from arc_proxy.report.savings import agent_savings
+from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.store.engine import Store
 from arc_proxy.store.report import (
@@ -39,6 +41,8 @@ WEEK_NS = 7 * 86_400 * 1_000_000_000
 TRENDS_MAX = 10
 # So does the framework, if by fewer.
 FRAMEWORKS_MAX = 50
+# Some hundred calls are read for what a cheaper model would make of them.
+SAVINGS_MAX = 5
 
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
@@ -60,7 +64,8 @@ def build_report(
     writers lost, see `losses`. Raises StoreError.
     """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
-    found = read_use(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
+    period = Period(since_ns=since_ns or 0, until_ns=end_ns)
+    found = read_use(store, period, agent=agent)
     this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
     weeks = read_run_totals(store, this_week, agent=agent)
     prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))
@@ -74,6 +79,7 @@ def build_report(
             this_week,
             framework=read_framework(store, found.period, use.agent) if place < FRAMEWORKS_MAX else None,
             has_trend=place < TRENDS_MAX,
+            savings=agent_savings(store, book, use, period, models_max=1 if place < SAVINGS_MAX else 0),
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -103,6 +109,7 @@ def _agent_report(
     *,
     framework: str | None,
     has_trend: bool,
+    savings: AgentSavings,
 ) -> AgentReport:
     spent = spent_by_model(use.series)
     return AgentReport(
@@ -113,6 +120,7 @@ def _agent_report(
         models=tuple(dict.fromkeys(each.model for each in spent)),
         weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
         swap=prices.swap(spent),
+        savings=savings,
     )
 
 

@@ -16,6 +16,7 @@ from arc_proxy.export.rows import export_call, export_run, milliseconds, usd
 from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.model import AgentReport, Figures, Report, Runs
+from arc_proxy.report.savings_json import agent_savings_json
 from arc_proxy.report.summary import cost_per_run
 from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail, RunTree
 from pricing.usage import Usage
@@ -126,6 +127,7 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
                 "cost_per_run": _trend_json(agent.weeks.cost),
                 "errors": _trend_json(agent.weeks.errors),
             },
+            "savings": agent.savings and agent_savings_json(agent.savings),
             "same_tokens": swap
             and {
                 "model": swap.model,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from analysis.savings import Swap
 from analysis.trend import Trend
 from arc_proxy.format import Spend
+from arc_proxy.report.savings_model import AgentSavings
 from pricing.usage import Usage
 
 
@@ -56,6 +57,7 @@ class AgentReport:
     models: tuple[str, ...]  # by spend
     weeks: Weeks
     swap: Swap | None
+    savings: AgentSavings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

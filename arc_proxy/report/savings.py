@@ -93,9 +93,7 @@ def _model_savings(
     found = book.find(spent.provider, spent.model)
     rate = found.rate(at) if found else None
     if rate is None:
-        return ModelSavings(
-            spent=spent, trouble="has no price in the book, so nothing can be compared with it"
-        )
+        return ModelSavings(spent=spent, trouble="not in the price book, so nothing can be compared with it")
     if spent.calls <= 0 or spent.nanousd <= 0:
         return ModelSavings(spent=spent, trouble="nothing was billed by the token, so nothing can be saved")
     last_day = (period.until_ns - 1) // DAY_NS
@@ -125,8 +123,8 @@ def _model_savings(
 
 def _days(sample: ModelSample, last_day: int) -> tuple[DaySample, ...]:
     """
-    From the first day with a call to the last of the period, quiet ones too. The last is mostly not over, so it
-    is left out where the others are enough.
+    From the first day with a call to the last of the period, quiet ones too. The last is mostly not over, so
+    it is left out where the others are enough.
     """
     by_day = {each.day: each for each in sample.days}
     if not by_day:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.advice import CALLS_MIN, DAYS_MIN, Option
-from arc_proxy.format import change, clean, count, money, plural
+from arc_proxy.format import cells, change, clean, count, money, plural
 from arc_proxy.report.savings_model import ModelSavings, Retiring, Savings
 from arc_proxy.report.summary import agent_name
 
@@ -23,7 +23,8 @@ def savings_lines(savings: Savings, width: int, *, show_all: bool = False) -> It
     for place, agent in enumerate(savings.agents):
         if place:
             yield ""
-        yield f"━━━ {clean(agent_name(agent.agent), width - 8)} "
+        title = f"━━━ {clean(agent_name(agent.agent), width - 8)} "
+        yield title + "━" * (width - cells(title))
         for each in agent.retiring:
             yield from _wrapped(f"! {retiring_words(each, savings.made_day)}", width)
         for model in agent.models:
@@ -96,9 +97,16 @@ def option_words(option: Option) -> str:
         fit_words(option),
         "not replayed",
     ]
-    if option.hits_cache and round(100 * found.change_cold) != round(100 * found.change):
-        parts.append(f"{change(found.change_cold)} if its cache is never hit")
+    parts += [cold] if (cold := cold_words(option)) else []
     return f"{verb}: {', '.join(parts)}"
+
+
+def cold_words(option: Option) -> str:
+    """What a cold cache would make of it; empty where that is no difference."""
+    found = option.projection
+    if found is None or round(100 * found.change_cold) == round(100 * found.change):
+        return ""
+    return f"{change(found.change_cold)} if its cache is never hit"
 
 
 def range_words(option: Option) -> str:
@@ -114,6 +122,29 @@ def fit_words(option: Option) -> str:
     if fit is None or fit.is_sure:
         return "fits your calls"
     return f"fits as far as known ({', '.join(fit.unknown)})"
+
+
+def best_option(found: ModelSavings) -> Option | None:
+    """Advice if there is any, else the price of the nearest."""
+    return next(iter((*found.advice, *found.price_only)), None)
+
+
+def savings_cells(found: ModelSavings) -> tuple[str, ...] | None:
+    """The best there is to say of one model: its name, the other, the change, a month, how sure."""
+    best = best_option(found)
+    if best is None:
+        return None
+    projection = best.projection
+    change_text = change(best.change) + (f" {range_words(best)}" if projection else "")
+    month = f"{money(projection.before)} -> {money(projection.after)}" if projection else "price only"
+    sure = f"{fit_words(best)}, not replayed" if projection else missing_words(found)
+    return (
+        clean(found.spent.model),
+        clean(best.candidate.name),
+        change_text,
+        month,
+        sure or "its tokenizer is not known",
+    )
 
 
 def missing_words(found: ModelSavings) -> str:
