@@ -94,6 +94,8 @@ class Option:
 
 def options_for(use: ModelUse, candidates: Iterable[Candidate], *, today: date) -> tuple[Option, ...]:
     """Those that save at least 5 %, ruled out or not, the nearest to the present model first."""
+    if use.spent.calls <= 0:
+        return ()
     average = average_call(use.spent)
     before = price(average, use.rate)
     if not before:

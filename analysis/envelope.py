@@ -111,7 +111,7 @@ def _tools(prompt: Prompt, reply: Reply) -> set[Need]:
     if prompt.messages and prompt.messages[0].startswith(b'{"tools":'):
         tools = _mapping(json.loads(prompt.messages[0])).get("tools")
         for tool in tools if isinstance(tools, list) else ():
-            found |= _kind_of_tool(_mapping(tool))
+            found |= _kind_of_tool(tool) if isinstance(tool, dict) else set()
     if prompt.parameters.get("functions") or reply.tool_calls:
         found.add(Need.TOOLS)
     if reply.server_tools:
