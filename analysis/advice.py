@@ -26,6 +26,8 @@ DAYS_MAX = 28  # of which a month is made; fewer than 14 are said
 # Fewer tokens can make up for a price that is a little higher, not for more than this.
 _DEARER_MAX = 0.3
 
+Paid = Sequence[int | None]  # nanodollars of each sampled call of a day at the present model's list price
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaySample:
@@ -72,6 +74,7 @@ class Option:
     fit: Fit | None = None  # None: not looked at
     ratio: Ratio | None = None  # None: a tokenizer is not known
     projection: Projection | None = None
+    step: int | None = None  # input tokens above which the candidate costs more, where prompts are longer
 
     @property
     def change(self) -> float:
@@ -100,20 +103,25 @@ def options_for(use: ModelUse, candidates: Iterable[Candidate], *, today: date) 
     before = price(average, use.rate)
     if not before:
         return ()
+    paid = [[price(usage, use.rate) for usage in day.usages] for day in use.days]
     found = []
     for each in candidates:
         after = price(average, each.rate)
         if each.name == use.name or is_special(each.name) or not after or after > before * (1 + _DEARER_MAX):
             continue
-        option = _option(use, each, after / before - 1, today)
+        option = _option(use, each, after / before - 1, paid, today)
         if option.change <= -SAVING_MIN:
             found.append(option)
     found.sort(key=lambda option: option.candidate.name, reverse=True)  # version numbers rise
     return tuple(sorted(found, key=_distance))
 
 
-def _option(use: ModelUse, candidate: Candidate, price_change: float, today: date) -> Option:
-    needs_code = (candidate.provider, candidate.dialect) != (use.spent.provider, use.spent.dialect)
+def _option(
+    use: ModelUse, candidate: Candidate, price_change: float, paid: Sequence[Paid], today: date
+) -> Option:
+    """Embeddings of two models cannot be compared, so that what is stored has to be made anew."""
+    is_other = (candidate.provider, candidate.dialect) != (use.spent.provider, use.spent.dialect)
+    needs_code = is_other or use.spent.dialect == "openai.embeddings"
     ratio = ratio_interval(use.name, candidate.name)
     option = Option(
         candidate=candidate,
@@ -124,11 +132,13 @@ def _option(use: ModelUse, candidate: Candidate, price_change: float, today: dat
     )
     if not use.is_enough or ratio is None:
         return option
-    days = _day_costs(use, candidate, ratio)
+    days = _day_costs(use, candidate, ratio, paid)
+    longest = use.envelope.input_tokens_max * ratio.high
     return replace(
         option,
         fit=fit(use.envelope, candidate.model, ratio, today=today),
         projection=project(days) if days else None,
+        step=next((over for over, _ in candidate.rate.over if longest > over), None),
     )
 
 
@@ -138,12 +148,15 @@ def _distance(option: Option) -> tuple[bool, bool, float]:
     return (not option.is_family, not is_clear, -option.change if is_clear else option.change)
 
 
-def _day_costs(use: ModelUse, candidate: Candidate, ratio: Ratio) -> list[DayCost]:
+def _day_costs(use: ModelUse, candidate: Candidate, ratio: Ratio, paid: Sequence[Paid]) -> list[DayCost]:
     """
     Each day at the candidate: what the day cost, by what its sample would have cost. So a discount, a batch
     or a tier is taken to hold there too. A day without a sample goes by all samples.
     """
-    by_day = [_sample_costs(day.usages, use.rate, candidate, ratio) for day in use.days]
+    by_day = [
+        _sample_costs(day.usages, before, candidate, ratio)
+        for day, before in zip(use.days, paid, strict=True)
+    ]
     together = _sum(by_day)
     if together.before <= 0:
         return []
@@ -153,10 +166,10 @@ def _day_costs(use: ModelUse, candidate: Candidate, ratio: Ratio) -> list[DayCos
     ]
 
 
-def _sample_costs(usages: Iterable[Usage], own: Rate, candidate: Candidate, ratio: Ratio) -> DayCost:
+def _sample_costs(usages: Sequence[Usage], paid: Paid, candidate: Candidate, ratio: Ratio) -> DayCost:
     costs = []
-    for usage in usages:
-        before, after = price(usage, own), swap_cost(usage, candidate, ratio)
+    for usage, before in zip(usages, paid, strict=True):
+        after = swap_cost(usage, candidate, ratio)
         if before and after is not None:
             costs.append(
                 DayCost(before=before, low=after.low, mid=after.mid, high=after.high, cold=after.cold)

@@ -46,10 +46,11 @@ class SwapCost:
 
 def swap_cost(usage: Usage, candidate: Candidate, ratio: Ratio) -> SwapCost | None:
     """None where the row does not price all that was used."""
-    low, mid, high = (_warm(usage, candidate, each) for each in ratio)
+    costs = {each: _warm(usage, candidate, each) for each in set(ratio)}
+    low, mid, high = (costs[each] for each in ratio)
     if low is None or mid is None or high is None:
         return None
-    cold = price(_without_hits(_scaled(usage, ratio.mid)), candidate.rate)
+    cold = price(_without_hits(_scaled(usage, ratio.mid)), candidate.rate) if usage.cache_read else mid
     # A step of the price can make fewer tokens the dearer ones only if the row is odd; a range stays one.
     return SwapCost(
         low=min(low, mid), mid=mid, high=max(mid, high), cold=mid if cold is None else max(mid, cold)
@@ -58,7 +59,7 @@ def swap_cost(usage: Usage, candidate: Candidate, ratio: Ratio) -> SwapCost | No
 
 def price(usage: Usage, rate: Rate) -> int | None:
     """Nanodollars; None where the row leaves out or understates a part of the usage."""
-    lines, short = cost_lines(replace(usage, tool_units={}), rate)
+    lines, short = cost_lines(replace(usage, tool_units={}) if usage.tool_units else usage, rate)
     return None if short else nanousd(sum(line.picousd for line in lines))
 
 
@@ -83,15 +84,17 @@ def _without_hits(usage: Usage) -> Usage:
 
 def _scaled(usage: Usage, ratio: float) -> Usage:
     """Text only: pictures and sound are counted by their size and not by a tokenizer."""
-    scaled = {
-        name: round(getattr(usage, name) * ratio)
-        for name in (
-            "input_text",
-            "cache_read",
-            "cache_write_5m",
-            "cache_write_1h",
-            "output_text",
-            "reasoning",
-        )
-    }
-    return replace(usage, **scaled)
+    if ratio == 1:
+        return usage
+    return Usage(
+        input_text=round(usage.input_text * ratio),
+        input_audio=usage.input_audio,
+        input_image=usage.input_image,
+        cache_read=round(usage.cache_read * ratio),
+        cache_write_5m=round(usage.cache_write_5m * ratio),
+        cache_write_1h=round(usage.cache_write_1h * ratio),
+        output_text=round(usage.output_text * ratio),
+        output_audio=usage.output_audio,
+        output_image=usage.output_image,
+        reasoning=round(usage.reasoning * ratio),
+    )

@@ -79,7 +79,9 @@ def build_report(
             this_week,
             framework=read_framework(store, found.period, use.agent) if place < FRAMEWORKS_MAX else None,
             has_trend=place < TRENDS_MAX,
-            savings=agent_savings(store, book, use, period, models_max=1 if place < SAVINGS_MAX else 0),
+            savings=agent_savings(
+                store, book, use, period, models_max=1 if place < SAVINGS_MAX else 0, is_brief=True
+            ),
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from analysis.advice import DAYS_MAX, DAYS_MIN, DaySample, ModelUse, options_for
@@ -19,6 +19,7 @@ from arc_proxy.store.totals import AgentUse, Period
 from pricing.book import PriceBook
 
 MODELS_MAX = 3  # per agent, by spend
+PER_QUARTER = 2  # calls of a quarter of a day that are priced again
 SHARE_MIN = 0.05  # of the agent's spend; less is not worth a change
 # A last day farther off than this is no news.
 RETIRING = timedelta(days=180)
@@ -60,9 +61,19 @@ def empty_savings(now_ns: int) -> Savings:
 
 
 def agent_savings(
-    store: Store, book: PriceBook, use: AgentUse, period: Period, *, models_max: int = MODELS_MAX
+    store: Store,
+    book: PriceBook,
+    use: AgentUse,
+    period: Period,
+    *,
+    models_max: int = MODELS_MAX,
+    is_brief: bool = False,
 ) -> AgentSavings:
-    """One agent of a period that ends when `use` was read."""
+    """
+    Of one agent in the period of `use`, for its costliest models.
+
+    `is_brief`: for a line in a report, where fewer calls are read and other providers left out.
+    """
     at = datetime.fromtimestamp(period.until_ns / 1e9, UTC)
     spent = spent_by_model(use.series)
     total = sum(each.nanousd for each in spent)
@@ -71,7 +82,9 @@ def agent_savings(
     ]
     return AgentSavings(
         agent=use.agent,
-        models=tuple(_model_savings(store, book, use.agent, each, period, at) for each in chosen),
+        models=tuple(
+            _model_savings(store, book, use.agent, each, period, at, is_brief=is_brief) for each in chosen
+        ),
         retiring=tuple(retiring(book, use.agent, spent, at.date())),
     )
 
@@ -88,7 +101,14 @@ def retiring(
 
 
 def _model_savings(
-    store: Store, book: PriceBook, agent: str | None, spent: ModelSpend, period: Period, at: datetime
+    store: Store,
+    book: PriceBook,
+    agent: str | None,
+    spent: ModelSpend,
+    period: Period,
+    at: datetime,
+    *,
+    is_brief: bool,
 ) -> ModelSavings:
     found = book.find(spent.provider, spent.model)
     rate = found.rate(at) if found else None
@@ -105,6 +125,7 @@ def _model_savings(
         model=spent.model,
         first_day=max(period.since_ns // DAY_NS, last_day - DAYS_MAX),
         last_day=last_day,
+        per_quarter=1 if is_brief else PER_QUARTER,
     )
     use = ModelUse(
         spent=spent,
@@ -117,7 +138,10 @@ def _model_savings(
             output_tokens_max=sample.output_tokens_max,
         ),
     )
-    candidates = [*_same(book, spent, at), *_elsewhere(book, spent, at)]
+    candidates = [
+        *_candidates(book, spent.provider, spent.dialect, at),
+        *(() if is_brief else _elsewhere(book, spent, at)),
+    ]
     return ModelSavings(spent=spent, use=use, options=options_for(use, candidates, today=at.date()))
 
 
@@ -143,10 +167,6 @@ def _days(sample: ModelSample, last_day: int) -> tuple[DaySample, ...]:
     return tuple(days)
 
 
-def _same(book: PriceBook, spent: ModelSpend, at: datetime) -> Iterator[Candidate]:
-    yield from _candidates(book, spent.provider, spent.dialect, at)
-
-
 def _elsewhere(book: PriceBook, spent: ModelSpend, at: datetime) -> Iterator[Candidate]:
     """Those of the large makers, under their own name: a model is not compared with its resale."""
     if spent.dialect == "openai.embeddings":
@@ -168,8 +188,3 @@ def _candidates(book: PriceBook, provider: str, dialect: str, at: datetime) -> I
 
 def _by_spend(use: AgentUse) -> tuple[int, int, str]:
     return (-use.runs.known_nanousd, -use.runs.attempts, use.agent or "")
-
-
-def best_of(found: Sequence[ModelSavings]) -> ModelSavings | None:
-    """The costliest model for which there is something to say."""
-    return next((each for each in found if each.options), found[0] if found else None)

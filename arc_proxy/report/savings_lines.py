@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.advice import CALLS_MIN, DAYS_MIN, Option
-from arc_proxy.format import cells, change, clean, count, money, plural
+from arc_proxy.format import cells, change, clean, count, money, plural, tokens
 from arc_proxy.report.savings_model import ModelSavings, Retiring, Savings
 from arc_proxy.report.summary import agent_name
 
@@ -98,6 +98,10 @@ def option_words(option: Option) -> str:
         "not replayed",
     ]
     parts += [cold] if (cold := cold_words(option)) else []
+    if option.step is not None:
+        parts.append(f"dearer above {tokens(option.step)} tokens")
+    if option.candidate.model.retires is not None and not (option.fit and option.fit.is_ruled_out):
+        parts.append(f"retires on {option.candidate.model.retires.isoformat()}")
     return f"{verb}: {', '.join(parts)}"
 
 

@@ -29,8 +29,9 @@ from pricing.cost import CostGrade
 from pricing.usage import Usage
 
 QUARTERS = 4
-PER_QUARTER = 3  # calls of a quarter of a day whose usage is read
-LOOKED_AT = 12  # the latest of a quarter among which those are; failed calls and unpriced ones say nothing
+LOOKED_AT = (
+    12  # the latest of a quarter among which usage is read; failed calls and unpriced ones say nothing
+)
 WHOLE_MAX = 40  # requests that are read whole
 LARGEST_OF = 20_000  # latest calls among which the largest prompt and the longest answer are looked for
 
@@ -55,17 +56,26 @@ class ModelSample:
 
 
 def read_sample(
-    store: Store, *, agent: str | None, provider: str, dialect: str, model: str, first_day: int, last_day: int
+    store: Store,
+    *,
+    agent: str | None,
+    provider: str,
+    dialect: str,
+    model: str,
+    first_day: int,
+    last_day: int,
+    per_quarter: int,
 ) -> ModelSample:
     """
-    Of an agent's steps with a model on days from `first_day` to `last_day`, both included. Raises StoreError.
+    Of an agent's steps with a model on days from `first_day` to `last_day`, both included; the usage of up to
+    `per_quarter` calls in each quarter of a day. Raises StoreError.
 
     Agents beyond the cap of those that sums are kept for have none of their own, so nothing of them is found.
     """
     with reading(store) as connection:
         series = _series(connection, agent, provider, dialect, model)
         sums = _day_sums(connection, series, first_day, last_day)
-        rows = {day: list(_day_rows(connection, series, day)) for day in sums}
+        rows = {day: list(_day_rows(connection, series, day, per_quarter)) for day in sums}
         every = [row for day in sorted(rows) for row in rows[day]]
         step = -(-len(every) // WHOLE_MAX) or 1
         chosen = [row["id"] for row in every[::-1][::step]]
@@ -116,7 +126,9 @@ def _day_sums(
     }
 
 
-def _day_rows(connection: Connection, series: Sequence[int], day: int) -> Iterator[Mapping[str, Any]]:
+def _day_rows(
+    connection: Connection, series: Sequence[int], day: int, per_quarter: int
+) -> Iterator[Mapping[str, Any]]:
     call = tables.call.c
     columns = [call[name] for name in TOKEN_COLUMNS]
     quarter_ns = DAY_NS // QUARTERS
@@ -137,7 +149,7 @@ def _day_rows(connection: Connection, series: Sequence[int], day: int) -> Iterat
                 for row in dicts(connection, latest)
                 if not row["failed"] and row["cost_grade"] not in _UNPRICED
             ]
-            yield from found[:PER_QUARTER]
+            yield from found[:per_quarter]
 
 
 def _largest(connection: Connection, series: Sequence[int], first_day: int, last_day: int) -> tuple[int, int]:
