@@ -17,7 +17,7 @@ from pricing.model import Model
 # Nobody moves an agent to a model that is gone in two months.
 RETIRES_SOON = timedelta(days=60)
 
-_WORDS = {
+NEED_WORDS = {
     Need.TOOLS: "tools",
     Need.PARALLEL_TOOLS: "parallel tool calls",
     Need.TOOL_CHOICE: "a forced tool choice",
@@ -80,8 +80,10 @@ def _sizes(envelope: Envelope, model: Model, ratio: Ratio) -> Iterator[tuple[boo
 
 
 def _needs(envelope: Envelope, model: Model) -> Iterator[tuple[bool, str]]:
+    if not envelope.sampled:
+        yield False, "no request was kept to look at"
     for need in sorted(envelope.needs):
         if need in model.lacks:
-            yield True, f"takes no {_WORDS[need].removeprefix('a ')}"
+            yield True, f"takes no {NEED_WORDS[need].removeprefix('a ')}"
         elif need not in model.supports:
-            yield False, f"{_WORDS[need]} not known"
+            yield False, f"{NEED_WORDS[need]} not known"

@@ -115,7 +115,10 @@ def _model_savings(
     if rate is None:
         return ModelSavings(spent=spent, trouble="not in the price book, so nothing can be compared with it")
     if spent.calls <= 0 or spent.nanousd <= 0:
-        return ModelSavings(spent=spent, trouble="nothing was billed by the token, so nothing can be saved")
+        return ModelSavings(
+            spent=spent,
+            trouble="none of its calls has a known cost that is billed, so nothing can be compared",
+        )
     last_day = (period.until_ns - 1) // DAY_NS
     sample = read_sample(
         store,
@@ -133,7 +136,8 @@ def _model_savings(
         rate=rate,
         days=_days(sample, last_day),
         envelope=envelope_of(
-            [(call.prompt, call.reply) for call in sample.calls],
+            # Without its body a request says nothing of what it needs.
+            [(call.prompt, call.reply) for call in sample.calls if call.prompt.messages],
             input_tokens_max=sample.input_tokens_max,
             output_tokens_max=sample.output_tokens_max,
         ),

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.advice import CALLS_MIN, DAYS_MIN, Option
+from analysis.envelope import Envelope
+from analysis.fit import NEED_WORDS
 from arc_proxy.format import cells, change, clean, count, money, plural, tokens
 from arc_proxy.report.savings_model import ModelSavings, Retiring, Savings
 from arc_proxy.report.summary import agent_name
@@ -48,6 +50,8 @@ def _model_lines(found: ModelSavings, width: int, *, show_all: bool) -> Iterator
         yield from _wrapped(missing, width, indent="  ")
     if 0 < len(use.days) < _FULL_WINDOW_DAYS and use.is_enough:
         yield from _wrapped(f"a month made of only {plural(len(use.days), 'day')}", width, indent="  ")
+    if use.is_enough:
+        yield from _wrapped(envelope_words(use.envelope), width, indent="  ")
     sections: tuple[tuple[str, Sequence[Option]], ...] = (
         ("Advice", found.advice),
         ("Price only", found.price_only),
@@ -89,7 +93,7 @@ def option_words(option: Option) -> str:
     if found is None:
         where = f" ({option.candidate.provider})" if option.needs_code else ""
         unknown = ", its tokenizer is not known" if option.ratio is None else ""
-        return f"{name}{where}: {change(option.price_change)}, price only{unknown}"
+        return f"{name}{where}: {change(option.price_change)}, price only{unknown}{_last_day(option)}"
     verb = f"{name} ({option.candidate.provider})" if option.needs_code else f"Switch to {name}"
     parts = [
         f"{change(found.change)} {range_words(option)}",
@@ -100,9 +104,22 @@ def option_words(option: Option) -> str:
     parts += [cold] if (cold := cold_words(option)) else []
     if option.step is not None:
         parts.append(f"dearer above {tokens(option.step)} tokens")
-    if option.candidate.model.retires is not None and not (option.fit and option.fit.is_ruled_out):
-        parts.append(f"retires on {option.candidate.model.retires.isoformat()}")
-    return f"{verb}: {', '.join(parts)}"
+    return f"{verb}: {', '.join(parts)}{_last_day(option)}"
+
+
+def _last_day(option: Option) -> str:
+    day = option.candidate.model.retires
+    return "" if day is None else f", retires on {day.isoformat()}"
+
+
+def envelope_words(envelope: Envelope) -> str:
+    """What the calls used, and of how many it is known."""
+    needs = ", ".join(NEED_WORDS[need] for need in sorted(envelope.needs)) or "nothing special"
+    most_in, most_out = tokens(envelope.input_tokens_max), tokens(envelope.output_tokens_max)
+    sizes = f"prompts to {most_in} tokens, answers to {most_out}"
+    if not envelope.sampled:
+        return f"{sizes}; no request was kept to look at"
+    return f"{sizes}; {plural(envelope.sampled, 'request')} looked at: {needs}"
 
 
 def cold_words(option: Option) -> str:

@@ -14,7 +14,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from arc_proxy.call import Call, Kind
 from arc_proxy.store import tables
@@ -36,6 +36,24 @@ WHOLE_MAX = 40  # requests that are read whole
 LARGEST_OF = 20_000  # latest calls among which the largest prompt and the longest answer are looked for
 
 _UNPRICED = (CostGrade.UNKNOWN, CostGrade.API_EQUIVALENT)
+_CALL = tables.call.c
+# Made once: it is asked some hundred times for each model.
+_LATEST = (
+    select(
+        _CALL.id,
+        _CALL.failed,
+        _CALL.cost_grade,
+        _CALL.tool_units,
+        *(_CALL[name] for name in TOKEN_COLUMNS),
+    )
+    .where(
+        _CALL.series_id == bindparam("series"),
+        _CALL.started_ns >= bindparam("since"),
+        _CALL.started_ns < bindparam("until"),
+    )
+    .order_by(_CALL.started_ns.desc())
+    .limit(LOOKED_AT)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,43 +147,31 @@ def _day_sums(
 def _day_rows(
     connection: Connection, series: Sequence[int], day: int, per_quarter: int
 ) -> Iterator[Mapping[str, Any]]:
-    call = tables.call.c
-    columns = [call[name] for name in TOKEN_COLUMNS]
     quarter_ns = DAY_NS // QUARTERS
     for start_ns in range(day * DAY_NS, (day + 1) * DAY_NS, quarter_ns):
         for key in series:
-            latest = (
-                select(call.id, call.failed, call.cost_grade, call.tool_units, *columns)
-                .where(
-                    call.series_id == key,
-                    call.started_ns >= start_ns,
-                    call.started_ns < start_ns + quarter_ns,
-                )
-                .order_by(call.started_ns.desc())
-                .limit(LOOKED_AT)
-            )
+            span = {"series": key, "since": start_ns, "until": start_ns + quarter_ns}
             found = [
-                row
-                for row in dicts(connection, latest)
+                dict(row)
+                for row in connection.execute(_LATEST, span).mappings()
                 if not row["failed"] and row["cost_grade"] not in _UNPRICED
             ]
             yield from found[:per_quarter]
 
 
 def _largest(connection: Connection, series: Sequence[int], first_day: int, last_day: int) -> tuple[int, int]:
-    call = tables.call.c
-    sent = reduce(add, [call[name] for name in TOKEN_COLUMNS if name.startswith(("input_", "cache_"))])
-    said = reduce(add, [call[name] for name in TOKEN_COLUMNS if name.startswith("output_")])
+    sent = reduce(add, [_CALL[name] for name in TOKEN_COLUMNS if name.startswith(("input_", "cache_"))])
+    said = reduce(add, [_CALL[name] for name in TOKEN_COLUMNS if name.startswith("output_")])
     most = [0, 0]
     for key in series:
         latest = (
             select(sent.label("sent"), said.label("said"))
             .where(
-                call.series_id == key,
-                call.started_ns >= first_day * DAY_NS,
-                call.started_ns < (last_day + 1) * DAY_NS,
+                _CALL.series_id == key,
+                _CALL.started_ns >= first_day * DAY_NS,
+                _CALL.started_ns < (last_day + 1) * DAY_NS,
             )
-            .order_by(call.started_ns.desc())
+            .order_by(_CALL.started_ns.desc())
             .limit(LARGEST_OF)
             .subquery()
         )

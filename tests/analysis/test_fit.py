@@ -147,10 +147,11 @@ def known(**more):
     return model_of(input_tokens_max=100_000, output_tokens_max=8_000, **more)
 
 
-LONG = Envelope(input_tokens_max=80_000, output_tokens_max=1_000)
+LONG = Envelope(sampled=1, input_tokens_max=80_000, output_tokens_max=1_000)
 FITS = {
     "all of it is known": (LONG, known(), SAME, (), ()),
     "nothing is known": (LONG, model_of(), SAME, (), ("context not known", "longest answer not known")),
+    "no request was kept": (Envelope(), known(), SAME, (), ("no request was kept to look at",)),
     "too long in its own tokens": (
         LONG,
         known(),
@@ -159,48 +160,48 @@ FITS = {
         (),
     ),
     "answers too long": (
-        Envelope(output_tokens_max=9_000),
+        Envelope(sampled=1, output_tokens_max=9_000),
         known(),
         SAME,
         ("answers of 9,000 tokens, gives 8,000",),
         (),
     ),
     "asked for more than it gives": (
-        Envelope(output_limit_max=16_000),
+        Envelope(sampled=1, output_limit_max=16_000),
         known(),
         SAME,
         ("asked for up to 16,000 tokens, gives 8,000",),
         (),
     ),
     "it refuses what is sent": (
-        Envelope(needs=frozenset({Need.SAMPLING})),
+        Envelope(sampled=1, needs=frozenset({Need.SAMPLING})),
         known(lacks=frozenset({"sampling_params"})),
         SAME,
         ("takes no temperature or top_p",),
         (),
     ),
     "it can": (
-        Envelope(needs=frozenset({Need.TOOLS})),
+        Envelope(sampled=1, needs=frozenset({Need.TOOLS})),
         known(supports=frozenset({"function_calling"})),
         SAME,
         (),
         (),
     ),
     "nobody says whether it can": (
-        Envelope(needs=frozenset({Need.SEED, Need.TOOLS})),
+        Envelope(sampled=1, needs=frozenset({Need.SEED, Need.TOOLS})),
         known(),
         SAME,
         (),
         ("tools not known", "seed not known"),
     ),
     "it retires in a month": (
-        Envelope(),
+        Envelope(sampled=1),
         known(retires=date(2026, 12, 26)),
         SAME,
         ("retires on 2026-12-26",),
         (),
     ),
-    "it retires in a year": (Envelope(), known(retires=date(2027, 12, 26)), SAME, (), ()),
+    "it retires in a year": (Envelope(sampled=1), known(retires=date(2027, 12, 26)), SAME, (), ()),
 }
 
 

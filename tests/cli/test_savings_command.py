@@ -67,7 +67,9 @@ def test_advice_with_a_range_and_a_month(month):
     assert lines[0].startswith("━━━ finance ━")
     assert lines[2] == "claude-opus-4-5: $1.80 for 120 calls"
     assert lines[3] == "  a month made of only 6 days"
-    assert lines[4] == "  Advice"
+    assert lines[4].startswith("  prompts to 1.0k tokens, answers to 400; ")
+    assert lines[4].endswith(" requests looked at: nothing special")
+    assert lines[5] == "  Advice"
     [haiku] = [line for line in lines if "haiku-4-5" in line and "Switch" in line]
     assert haiku.startswith("    Switch to claude-haiku-4-5: -80% (-80..-80), $")
     assert "/month, fits your calls, not" in haiku
@@ -87,6 +89,18 @@ def test_the_sums_are_those_of_the_calls(month):
     assert model["envelope"]["input_tokens_max"] == 1_000
     assert model["envelope"]["output_limit_max"] == 900
     assert 0 < model["envelope"]["sampled_requests"] <= 40
+
+
+def test_nothing_fits_where_no_request_was_kept(arc, tmp_path):
+    """As where `--capture metadata` keeps no bodies: replies still say what was used."""
+    entries = spread(lambda n, ago: messages("bare", f"b-{n}", days_ago=ago), 120, 6)
+    for entry in entries:
+        entry["request"]["postData"]["text"] = json.dumps({"model": "claude-opus-4-5"})
+    arc("import", write_har(tmp_path / "bare.har", entries))
+    shown = " ".join(arc("savings", "bare").out.split())
+    assert "Switch to claude-sonnet-4-6: -40%" in shown
+    assert "fits as far as known (no request was kept to look at)" in shown
+    assert "fits your calls" not in shown
 
 
 def test_a_cold_cache_is_said_where_the_cache_matters(month):
