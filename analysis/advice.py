@@ -25,6 +25,7 @@ DAYS_MIN = 3
 DAYS_MAX = 28  # of which a month is made; fewer than 14 are said
 # Fewer tokens can make up for a price that is a little higher, not for more than this.
 _DEARER_MAX = 0.3
+NO_SAVING = "its price is lower, but not the cost of your calls there"
 
 Paid = Sequence[int | None]  # nanodollars of each sampled call of a day at the present model's list price
 
@@ -96,7 +97,10 @@ class Option:
 
 
 def options_for(use: ModelUse, candidates: Iterable[Candidate], *, today: date) -> tuple[Option, ...]:
-    """Those that save at least 5 %, ruled out or not, the nearest to the present model first."""
+    """
+    Those that save at least 5 %, by their price or by their cost, the nearest to the present model first. One
+    that does so by its price alone is ruled out, with the others that are.
+    """
     if use.spent.calls <= 0:
         return ()
     average = average_call(use.spent)
@@ -112,6 +116,8 @@ def options_for(use: ModelUse, candidates: Iterable[Candidate], *, today: date) 
         option = _option(use, each, after / before - 1, paid, today)
         if option.change <= -SAVING_MIN:
             found.append(option)
+        elif option.price_change <= -SAVING_MIN and option.fit is not None:
+            found.append(replace(option, fit=option.fit.but(NO_SAVING)))
     found.sort(key=lambda option: option.candidate.name, reverse=True)  # version numbers rise
     return tuple(sorted(found, key=_distance))
 

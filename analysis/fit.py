@@ -7,7 +7,7 @@ What nobody says of a model is told apart from what it can do: it is never taken
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from analysis.envelope import Envelope, Need
@@ -47,6 +47,10 @@ class Fit:
     @property
     def is_ruled_out(self) -> bool:
         return bool(self.against)
+
+    def but(self, reason: str) -> Fit:
+        """Ruled out for one reason more."""
+        return replace(self, against=(*self.against, reason))
 
     @property
     def is_sure(self) -> bool:

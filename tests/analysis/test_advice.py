@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.advice import DaySample, ModelUse, options_for
+from analysis.advice import NO_SAVING, DaySample, ModelUse, options_for
 from analysis.envelope import Envelope, Need
 from analysis.savings import ModelSpend
 from analysis.swap_cost import Candidate
@@ -93,8 +93,12 @@ def test_more_tokens_there_are_more_money_there():
     assert found.change_high == pytest.approx(0.3 * 1.30 - 1, abs=0.001)
 
 
-def test_a_lower_price_that_more_tokens_eat_up_is_no_saving():
-    assert options_for(use_of(ENOUGH), [candidate("claude-opus-4-8", 7)], today=TODAY) == ()
+def test_a_lower_price_that_more_tokens_eat_up_is_ruled_out():
+    [option] = options_for(use_of(ENOUGH), [candidate("claude-opus-4-8", 7)], today=TODAY)
+    assert option.price_change == pytest.approx(-0.3)
+    assert option.change == pytest.approx(0.7 * 1.53 - 1, abs=0.001)
+    assert option.fit.against == (NO_SAVING,)
+    assert not option.is_advice
 
 
 def test_what_an_unknown_tokenizer_would_count_is_not_guessed():
@@ -150,6 +154,7 @@ def test_no_cost_is_negative_and_each_range_holds_its_middle(days, price):
     for option in options_for(use_of(days), [candidate("claude-haiku-5-5", price)], today=TODAY):
         found = option.projection
         if found is not None:
-            assert 0 <= found.after <= found.before
+            assert found.after >= 0
+            assert found.after <= found.before or option.fit.is_ruled_out
             assert found.change_low <= found.change <= found.change_high
             assert found.change_cold >= found.change
