@@ -140,6 +140,7 @@ class Call:
     usage: Usage
     usage_grade: UsageGrade
     cost: Cost
+    estimated_by: str | None = None  # how tokens were counted, or why they were not, where none are stated
     attempt_of: str | None = None
     attempt: int = 1
     request_bytes: int = 0

@@ -120,6 +120,11 @@ class Settings(BaseModel):
         description="When a client leaves in mid-answer: hang up on the provider, or read on for the usage.",
         json_schema_extra={"expects": "cancel or drain"},
     )
+    include_usage: bool = Field(
+        False,
+        description="Ask for usage in OpenAI chat streams whose client said nothing of it.",
+        json_schema_extra={"expects": "true or false"},
+    )
     connect_timeout_s: float = Field(
         10,
         gt=0,

@@ -343,7 +343,7 @@ def _now() -> str:
 
 
 def _say(event: str, **fields: object) -> None:
-    line = " ".join([_now(), event, *(f"{name}={value}" for name, value in fields.items())])
+    line = " ".join([_now(), "info", event, *(f"{name}={value}" for name, value in fields.items())])
     with contextlib.suppress(OSError):  # the terminal may be gone
         os.write(2, f"{line}\n".encode())
 

@@ -69,6 +69,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
         capture_body_bytes_max=int(settings.capture_body_bytes_max),
         console_socket=socket_path,
         on_client_close=OnClientClose(settings.on_client_close),
+        include_usage=settings.include_usage,
         ca_bundle=settings.ca_bundle,
         https_proxy=settings.https_proxy,
         no_proxy=settings.no_proxy,

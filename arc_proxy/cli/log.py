@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,26 +18,39 @@ LOG_BYTES_MAX = 10_000_000
 
 def log_to_stderr(level: str = "warning") -> None:
     """For commands: what goes wrong beside the answer, one line each."""
-    _configure(level, _Stderr(), colours=sys.stderr.isatty())
+    _configure(level, _Stderr())
 
 
 def log_to_file_too(path: Path, level: str) -> None:
     """For the console: stderr, which is the supervisor's, and a file of its own with mode 0600."""
-    _configure(level, _Both(path), colours=False)
+    _configure(level, _Both(path))
 
 
-def _configure(level: str, factory: Any, *, colours: bool) -> None:
+def _configure(level: str, factory: Any) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True),
             structlog.processors.ExceptionRenderer(),
-            structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0),
+            _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=factory,
         cache_logger_on_first_use=False,
     )
+
+
+def _render(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
+    """`2026-11-26T20:43:36Z info console.ready pid=7`, as the supervisor and the gateways have it."""
+    traceback = line.pop("exception", None)
+    said = [line.pop("timestamp"), line.pop("level"), line.pop("event")]
+    said += [f"{name}={_quoted(value)}" for name, value in line.items()]
+    return " ".join(said) if traceback is None else f"{' '.join(said)}\n{traceback}"
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return text if text and text.isprintable() and " " not in text else repr(text)
 
 
 class _Stderr:

@@ -74,7 +74,9 @@ def ingest(folder: Folder, store: Store) -> None:
     log_to_stderr()
     try:
         with progress_bar("reading the journal") as progress:
-            caught = catch_up(folder.path, store, open_book(folder), purpose="report", progress=progress)
+            caught = catch_up(
+                folder.path, store, open_book(folder), purpose="report", progress=progress, estimates=True
+            )
     except IngestBusy as error:
         warn(f"{error}; what follows may be a little behind")
         return

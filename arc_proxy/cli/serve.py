@@ -61,6 +61,10 @@ def serve(
         OnClientClose | None,
         given("--on-client-close", "When a client leaves: hang up (else), or read on for the usage."),
     ] = None,
+    include_usage: Annotated[
+        bool | None,
+        given("--include-usage", "Ask for usage in OpenAI chat streams whose client said nothing of it."),
+    ] = None,
     allow_host: Annotated[
         list[str] | None, given("--allow-host", "A host name that requests may carry.", metavar="NAME")
     ] = None,
@@ -97,6 +101,7 @@ def serve(
         "upstreams": upstream,
         "capture": str(capture) if capture else None,
         "on_client_close": str(on_client_close) if on_client_close else None,
+        "include_usage": include_usage or None,
         "allow_host": allow_host,
         "allow_origin": allow_origin,
         "allow_target": allow_target,

@@ -21,6 +21,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the listening socket")
     parser.add_argument("--lifeline", type=int, help="descriptor that closes when the supervisor is gone")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    log_to_stderr()
     try:
         config = read_config(options.config, options.worker)
         raise_descriptor_limit()
@@ -50,6 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"arc-proxy gateway: {error}", file=sys.stderr)  # noqa: T201 - stderr is for the operator
         return 2
     return 0
+
+
+def log_to_stderr() -> None:
+    """In the form that the supervisor's and the console's lines have."""
+    form = logging.Formatter("{asctime} {levelname} {message}", "%Y-%m-%dT%H:%M:%SZ", style="{")
+    form.converter = time.gmtime
+    for level in (logging.INFO, logging.WARNING, logging.ERROR):
+        logging.addLevelName(level, logging.getLevelName(level).lower())
+    handler = logging.StreamHandler()
+    handler.setFormatter(form)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def read_config(path: Path, worker: int) -> GatewayConfig:

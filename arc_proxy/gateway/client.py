@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from arc_proxy.gateway.decide import UNREADABLE
+from arc_proxy.gateway.asking import AskingExchange
 from arc_proxy.gateway.forward import Exchange, Payload
 from arc_proxy.gateway.hangup import reset
+from arc_proxy.gateway.parsed import UNREADABLE, ParsedHead
 from arc_proxy.gateway.repeat import Asked, RepeatedBody, Repeats
 from arc_proxy.gateway.upstream import UpstreamConnection
 
@@ -56,7 +58,7 @@ class ClientConnection(asyncio.Protocol):
         self.touched = gateway.loop.time()
         self._upstreams: dict[object, UpstreamConnection] = {}
         self._latest: UpstreamConnection | None = None
-        self._queue: deque[tuple[RawRequestMessage, StreamReader]] = deque()
+        self._queue: deque[tuple[ParsedHead, StreamReader]] = deque()
         self._repeats = Repeats()
         self._coming: RepeatedBody | None = None  # the body of a repeated head that is not all there
         self._holds = 0
@@ -95,11 +97,12 @@ class ClientConnection(asyncio.Protocol):
                 self._begin_again(*again)
                 return
         try:
-            messages, upgraded, _ = self._parser.feed_data(data)
+            fed = self._parser.feed_data(data)
         except (HttpProcessingError, ValueError):
             self._unreadable()
             return
-        if upgraded:
+        messages: Sequence[tuple[ParsedHead, StreamReader]] = fed[0]
+        if fed[1]:
             self._is_deaf = True  # a request to switch protocols is refused, and the connection closed
         self._repeats.note(data, [message for message, _ in messages])
         self._queue.extend(messages)
@@ -246,7 +249,8 @@ class ClientConnection(asyncio.Protocol):
         self._begin(asked, payload)
 
     def _begin(self, asked: Asked, payload: Payload) -> None:
-        self.exchange = Exchange(self, asked, payload)
+        kind = AskingExchange if self.gateway.may_ask_usage(asked) else Exchange
+        self.exchange = kind(self, asked, payload)
         self.exchange.begin()
 
     def _begin_again(self, asked: Asked, length: int, came: bytes) -> None:

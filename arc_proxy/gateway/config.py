@@ -50,6 +50,7 @@ class GatewayConfig:
     capture_body_bytes_max: int = 64 * 1024 * 1024  # of each side
     console_socket: Path | None = None
     on_client_close: OnClientClose = OnClientClose.CANCEL
+    include_usage: bool = False  # ask for usage in streams whose client said nothing of it
     ca_bundle: Path | None = None  # trusted beside the system's own
     https_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()
@@ -101,6 +102,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "on_client_close": OnClientClose,
     "ca_bundle": _path_or_none,
     "no_proxy": _texts,
+    "include_usage": bool,
     "worker": int,
     "capture_body_bytes_max": int,
     "connect_timeout_s": float,

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import HttpVersion10, HttpVersion11
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from arc_proxy.gateway.config import Capture, GatewayConfig
 from arc_proxy.gateway.guard import Doorkeeper, key_refusal
+from arc_proxy.gateway.parsed import UNREADABLE, ParsedHead
 from arc_proxy.gateway.refusal import NO_RETRY, Refusal
 from arc_proxy.gateway.routes import Route, Routes, parse_upstream
 from arc_proxy.prefix import Prefix, is_name, split_prefix
@@ -28,12 +26,6 @@ FOUND_LEN_MAX = 256
 _ORDER = {Capture.NONE: 0, Capture.METADATA: 1, Capture.FULL: 2}
 # Headers that choose an upstream. Ours may also name a provider.
 _TARGET_HEADERS = ("x-arc-upstream", "Helicone-Target-URL", "x-portkey-custom-host")
-
-
-# Stands for what the parser refused. Nothing of it is known, and nothing of it is kept.
-UNREADABLE = RawRequestMessage(
-    "-", "-", HttpVersion11, CIMultiDictProxy(CIMultiDict()), (), True, None, False, False, URL("/")
-)
 
 
 class Action(Enum):
@@ -84,7 +76,7 @@ class Desk:
         self._found: dict[tuple[str, bool], Route | Refusal] = {}
         self._allow_targets = frozenset(target.rstrip("/").lower() for target in config.allow_targets)
 
-    def decide(self, message: RawRequestMessage) -> Decision:
+    def decide(self, message: ParsedHead) -> Decision:
         headers, target = message.headers, message.path
         refusal = _bad_form(message) or self._door.refusal(
             headers.get("Host"), headers.get("Origin"), headers.get("Sec-Fetch-Site")
@@ -171,7 +163,7 @@ class Desk:
         return None
 
 
-def _bad_form(message: RawRequestMessage) -> Refusal | None:
+def _bad_form(message: ParsedHead) -> Refusal | None:
     if message is UNREADABLE or message.version not in (HttpVersion11, HttpVersion10):
         return BAD_REQUEST
     if message.method == "CONNECT":
@@ -198,7 +190,7 @@ def _bad_form(message: RawRequestMessage) -> Refusal | None:
 _OWN_STARTS = ("/_arc", "/metrics", "/v1/traces")
 
 
-def _own_action(message: RawRequestMessage) -> Action | None:
+def _own_action(message: ParsedHead) -> Action | None:
     """Paths at the root that are ours, exactly."""
     if not message.path.startswith(_OWN_STARTS) and len(message.path.partition("?")[0]) > 1:
         return None

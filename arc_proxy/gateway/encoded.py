@@ -24,7 +24,7 @@ from arc_proxy.cut import BodyForm, Cutter, MultipartCutter, Secrets, new_cutter
 PIECE_DECODED_MAX = 4 * 1024 * 1024
 SIDE_DECODED_MAX = 64 * 1024 * 1024
 
-_Decode = Callable[[bytes, int], bytes]
+Decode = Callable[[bytes, int], bytes]  # a piece, and the most that it may become
 
 
 class EncodedCutter:
@@ -36,7 +36,7 @@ class EncodedCutter:
 
     __slots__ = ("_cutter", "_decode", "_decoded_bytes", "_held", "_is_over", "dropped")
 
-    def __init__(self, secrets: Secrets, form: BodyForm, decode: _Decode | None) -> None:
+    def __init__(self, secrets: Secrets, form: BodyForm, decode: Decode | None) -> None:
         self._cutter = new_cutter(secrets, form)
         self._decode = decode
         self._decoded_bytes = 0
@@ -88,18 +88,29 @@ def make_cutter(
 
     Of several codings on top of each other nothing is kept: ingest can undo them, and we do not look there.
     """
+    codings = codings_of(content_encoding)
+    decode = new_decoder(codings)
+    if decode is None and len(codings) < 2:
+        return new_cutter(secrets, form)
+    return EncodedCutter(secrets, form, decode)
+
+
+def codings_of(content_encoding: bytes) -> list[bytes]:
+    """The codings that were applied, in their order."""
     codings = [coding for each in content_encoding.split(b",") if (coding := each.strip().lower())]
-    codings = [coding for coding in codings if coding != b"identity"]
-    if len(codings) > 1:
-        return EncodedCutter(secrets, form, None)
+    return [coding for coding in codings if coding != b"identity"]
+
+
+def new_decoder(codings: list[bytes]) -> Decode | None:
+    """What undoes these codings piece by piece; None for none, for several, for one that is not known."""
     match codings:
         case [b"gzip" | b"x-gzip"]:
-            return EncodedCutter(secrets, form, ZLibDecompressor(encoding="gzip").decompress_sync)
+            return ZLibDecompressor(encoding="gzip").decompress_sync
         case [b"deflate"]:
-            return EncodedCutter(secrets, form, ZLibDecompressor(encoding="deflate").decompress_sync)
+            return ZLibDecompressor(encoding="deflate").decompress_sync
         case [b"br"] if HAS_BROTLI:
-            return EncodedCutter(secrets, form, BrotliDecompressor().decompress_sync)
+            return BrotliDecompressor().decompress_sync
         case [b"zstd"] if HAS_ZSTD:
-            return EncodedCutter(secrets, form, ZSTDDecompressor().decompress_sync)
+            return ZSTDDecompressor().decompress_sync
         case _:
-            return new_cutter(secrets, form)
+            return None

@@ -11,6 +11,7 @@ the other side sees what it would have seen without us.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp.streams import StreamReader
@@ -26,7 +27,6 @@ from arc_proxy.gateway.answer import (
 from arc_proxy.gateway.config import OnClientClose
 from arc_proxy.gateway.decide import BAD_REQUEST, Action
 from arc_proxy.gateway.dial import DialError
-from arc_proxy.gateway.fields import CONTENT_LENGTH
 from arc_proxy.gateway.framing import (
     Body,
     ChunkedBody,
@@ -35,6 +35,7 @@ from arc_proxy.gateway.framing import (
     ResponseStart,
     body_of,
     find_head_end,
+    has_length,
     parse_start,
     stays_open,
 )
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 CHUNK_HELD_MAX = 64 * 1024
 
 _COMPLETE = Ended.COMPLETE
+_NOTHING: Set[bytes] = frozenset()
+_LENGTH: Set[bytes] = frozenset({b"content-length"})
 
 
 class Payload(Protocol):
@@ -290,20 +293,19 @@ class Exchange:
 
     def upstream_data(self, data: bytes) -> None:
         self.touched = self._client.loop.time()
-        if self._body is None:
+        body, sent = self._body, b""
+        if body is None:
             try:
-                sent, data = self._take_heads(data)
+                body, sent, data = self._take_heads(data)
             except FramingError as error:
                 self._drop_upstream()
                 message = f"The upstream's answer is no HTTP response: {error}."
                 self._refuse(self._trouble("upstream_protocol", message), Ended.UPSTREAM_ERROR, message)
                 return
-            if self._body is None:
+            if body is None:
                 self._send(sent)
                 return
-        else:
-            sent = b""
-        self._take_body(self._body, sent, data)
+        self._take_body(body, sent, data)
 
     def upstream_lost(self, error: Exception | None) -> None:
         if self.is_over:
@@ -341,8 +343,11 @@ class Exchange:
 
     # Towards the client.
 
-    def _take_heads(self, data: bytes) -> tuple[bytes, bytes]:
-        """The heads to send, and what of the data stands behind them. Raises FramingError."""
+    def _take_heads(self, data: bytes) -> tuple[Body | None, bytes, bytes]:
+        """
+        The response's body if its head is among them, the heads to send, and what of the data stands behind
+        them. Raises FramingError.
+        """
         sent = b""
         seen = len(self._head)
         data = self._head + data if seen else data
@@ -350,32 +355,37 @@ class Exchange:
             start = parse_start(data[:end])
             data, seen, self._head = data[end:], 0, b""
             if start.status >= 200:
-                return sent + self._open_response(start), data
+                body = body_of(start, is_head=self._message.method == "HEAD")
+                return body, sent + self._open_response(start, body), data
             if start.status == 101:
                 raise FramingError("it switches protocols, though nobody asked it to")
             if self._recording is not None:
                 self._recording.interim_head(start)
             if self._message.version >= (1, 1):
-                sent += response_head(start, b"", drop_length=False)
+                sent += response_head(start, b"")
         self._head = data
-        return sent, b""
+        return None, sent, b""
 
-    def _open_response(self, start: ResponseStart) -> bytes:
+    def _open_response(self, start: ResponseStart, body: Body) -> bytes:
         """The final head as the client gets it."""
-        body = body_of(start, is_head=self._message.method == "HEAD")
-        has_length = isinstance(body, ChunkedBody | ClosingBody) and any(
-            kind == CONTENT_LENGTH for kind, _ in start.framing
-        )
-        if isinstance(body, ClosingBody) or has_length or not stays_open(start):
+        dropped = self._dropped(start, body)
+        if isinstance(body, ClosingBody) or dropped or not stays_open(start):
             self._closes = True
         self._body = body
         if self._recording is not None:
             self._recording.response_head(start, "upstream")
-        return response_head(start, self._added_fields(), drop_length=has_length)
+        return response_head(start, self._added_fields(), dropped)
+
+    def _dropped(self, start: ResponseStart, body: Body) -> Set[bytes]:
+        """The fields of the head that do not hold for what the client gets."""
+        if isinstance(body, ChunkedBody | ClosingBody) and has_length(start):
+            return _LENGTH  # a Transfer-Encoding stands beside it and overrides it
+        return _NOTHING
 
     def _take_body(self, body: Body, sent: bytes, data: bytes) -> None:
         try:
             used, content = body.feed(data)
+            shown = self._shown(body, content, data if used == len(data) else data[:used])
         except FramingError as error:
             # Nobody can tell any more where it ends; the client's parser will say so too.
             self._drop_upstream()
@@ -388,17 +398,19 @@ class Exchange:
                 recording.response_body(content, body.is_done)
             if body.is_done and body.trailers:
                 recording.trailers(body.trailers)
-        is_more = used < len(data)
+        sent = sent + shown if sent else shown
         if body.is_done:
             self._is_answered = True
-            if is_more:  # bytes that answer nothing
+            if used < len(data):  # bytes that answer nothing
                 self._closes = True
-                data = data[:used]
-            sent = sent + data if sent else data
             # Ended first: the END is written together with the last piece, before the client has it.
             self._settle(sent)
         else:
-            self._send(sent + data if sent else data)
+            self._send(sent)
+
+    def _shown(self, body: Body, content: bytes, raw: bytes) -> bytes:
+        """What the client gets of a piece of the body: `raw`, as it came, with its framing."""
+        return raw
 
     def _send(self, data: bytes) -> None:
         if self._is_alone:

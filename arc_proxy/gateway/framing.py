@@ -278,6 +278,10 @@ def body_of(start: ResponseStart, *, is_head: bool) -> Body:
     return LengthBody(int(lengths[0]))
 
 
+def has_length(start: ResponseStart) -> bool:
+    return any(kind == CONTENT_LENGTH for kind, _ in start.framing)
+
+
 def stays_open(start: ResponseStart) -> bool:
     """Whether the upstream keeps the connection for another request, as far as its head says."""
     is_old = start.version == b"HTTP/1.0"

@@ -10,7 +10,7 @@ is relayed too. Of `Connection` itself, `close` stays, because the two connectio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from arc_proxy.cut import Fingerprints
@@ -94,13 +94,13 @@ def read_request_fields(
     return read
 
 
-def response_head(start: ResponseStart, added: bytes, *, drop_length: bool) -> bytes:
+def response_head(start: ResponseStart, added: bytes, dropped: Set[bytes] = frozenset()) -> bytes:
     """
     The head to send to the client: the upstream's, `added` lines at its end.
 
-    `drop_length`: a Content-Length stands beside a Transfer-Encoding, which overrides it.
+    `dropped`: names, in lower case, of fields that do not hold for what the client gets.
     """
-    if start.changes == start.keep_alives and not drop_length:
+    if start.changes == start.keep_alives and not dropped:
         raw = _KEEP_ALIVE.sub(b"", start.raw) if start.changes else start.raw
         end = -2 if raw.endswith(b"\r\n") else -1
         return b"%b%b\r\n" % (raw[:end], added)
@@ -113,7 +113,7 @@ def response_head(start: ResponseStart, added: bytes, *, drop_length: bool) -> b
             lines += _kept_connection(name, value, line, start.version)
         elif kind < CHANGES_FROM:
             lower = name.lower()
-            if lower not in named and not (drop_length and lower == b"content-length"):
+            if lower not in named and lower not in dropped:
                 lines.append(line)
     return b"\r\n".join(lines) + b"\r\n" + added + b"\r\n"
 

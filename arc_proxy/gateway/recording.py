@@ -123,6 +123,10 @@ class Recording:
         self.exchange_id = tape.make_id()
         self.is_over = False
 
+    @property
+    def keeps_bodies(self) -> bool:
+        return self._bytes_max > 0
+
     @costs_no_traffic
     def request_head(
         self,

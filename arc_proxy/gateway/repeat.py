@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiohttp.http_parser import RawRequestMessage
-
 from arc_proxy.gateway.decide import Action, Decision
 from arc_proxy.gateway.headers import RequestFields
+from arc_proxy.gateway.parsed import ParsedHead
 
 # Heads that never come again (a fresh trace id in each) are given up after so many.
 MISSES_MAX = 8
@@ -32,7 +31,7 @@ _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*([0-9]+)(?=[ \t]*\r\n)", re.I)
 class Asked:
     """A request's head, understood. Not to be changed. Of `message` the length may be that of another."""
 
-    message: RawRequestMessage
+    message: ParsedHead
     decision: Decision
     fields: RequestFields
 
@@ -115,7 +114,7 @@ class Repeats:
 
     def __init__(self) -> None:
         self._known: _Known | None = None
-        self._noted: tuple[RawRequestMessage, bytes] | None = None  # read by the parser, and its raw head
+        self._noted: tuple[ParsedHead, bytes] | None = None  # read by the parser, and its raw head
         self._until_next = 0  # bytes of a body that the parser still gets before another head begins
         self._misses = 0
         self._is_off = False
@@ -138,7 +137,7 @@ class Repeats:
         self._is_off = self._misses > MISSES_MAX
         return None
 
-    def note(self, data: bytes, messages: Sequence[RawRequestMessage]) -> None:
+    def note(self, data: bytes, messages: Sequence[ParsedHead]) -> None:
         """The parser was given this, and found these heads in it."""
         if self._is_off or not data:
             return
@@ -177,7 +176,7 @@ class Repeats:
         self._known = _Known(raw[:start], raw[end:], asked, (before, after), kept_at, name)
 
 
-def _plain_length(message: RawRequestMessage) -> int | None:
+def _plain_length(message: ParsedHead) -> int | None:
     """The length of a request's body; None where something else says where it ends."""
     if message.chunked or message.upgrade or message.should_close:
         return None

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiohttp.http_parser import RawRequestMessage
-
 from arc_proxy.cut import Fingerprints, load_secret_key
 from arc_proxy.errors import ConfigError
 from arc_proxy.foreign import capture_asked
@@ -25,8 +23,10 @@ from arc_proxy.gateway.decide import Desk, lowered
 from arc_proxy.gateway.dial import Dialer, DialError, parse_proxy
 from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import read_request_fields
+from arc_proxy.gateway.include_usage import may_ask
 from arc_proxy.gateway.mistake import report_mistake
 from arc_proxy.gateway.outbox import Outbox
+from arc_proxy.gateway.parsed import ParsedHead
 from arc_proxy.gateway.recording import Recording, RecordingCounts
 from arc_proxy.gateway.repeat import Asked
 from arc_proxy.gateway.upstream import UpstreamConnection
@@ -81,6 +81,7 @@ class Gateway:
         self.recording_counts = RecordingCounts()
         self.clients: set[ClientConnection] = set()
         self.alone: set[Exchange] = set()  # whose client has left
+        self.unasked: set[str] = set()  # origins that are not asked for usage, as they refused it
         self.is_draining = False
         self._is_quiet = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
@@ -124,7 +125,7 @@ class Gateway:
         if self.is_draining and not self.clients and not self.alone:
             self._is_quiet.set()
 
-    def ask(self, message: RawRequestMessage) -> Asked:
+    def ask(self, message: ParsedHead) -> Asked:
         """What a request's head asks for."""
         decision = self.desk.decide(message)
         if decision.route is None:
@@ -136,6 +137,18 @@ class Gateway:
             message.raw_headers, host, self.fingerprints, may_be_gateway=may_be_gateway
         )
         return Asked(message, decision, fields)
+
+    def may_ask_usage(self, asked: Asked) -> bool:
+        """Whether a request may be made to ask for its usage: configured, of its form, and never refused."""
+        if not self.config.include_usage:
+            return False
+        message, route = asked.message, asked.decision.route
+        return (
+            route is not None
+            and asked.decision.refusal is None
+            and route.upstream.origin not in self.unasked
+            and may_ask(message.method, route.path, asked.fields.content_type, message.raw_headers)
+        )
 
     def record(self, asked: Asked, connection: int) -> Recording | None:
         """The recording of a call, begun; None for what is no call."""

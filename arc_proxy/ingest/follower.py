@@ -16,6 +16,8 @@ from pathlib import Path
 import structlog
 
 from arc_proxy.errors import ArcError, StoreError
+from arc_proxy.ingest.counter import CannotCount, TokenCounter
+from arc_proxy.ingest.estimate import Estimator
 from arc_proxy.ingest.intake import Intake
 from arc_proxy.ingest.lock import IngestBusy, hold_ingest_lock
 from arc_proxy.ingest.mistake import describe_bug
@@ -27,6 +29,9 @@ from pricing.book import PriceBook
 
 POLL_S = 0.2
 RETRY_S_MAX = 5.0
+RECOUNT_S = 60.0  # after the tokenizer's process died
+COUNTER_IDLE_S = 30.0
+COUNTING_S_MAX = 5.0  # longer than this nobody waits for estimates
 
 _log = structlog.get_logger()
 
@@ -71,6 +76,11 @@ class Follower:
         self._store: Store | None = None
         self._intake: Intake | None = None
         self._placer = Placer()
+        self._counter = TokenCounter()
+        self._estimator: Estimator | None = None
+        self._counts_from = 0.0  # not before: `time.monotonic`
+        self._counting_since: float | None = None
+        self._counted_at = 0.0
         self._state = FollowerState()
         self._questions = _Questions()
         self._wake = threading.Event()
@@ -106,6 +116,7 @@ class Follower:
                     pause_s = self._note_trouble(error, pause_s)
                     self._pause(pause_s)
         finally:
+            self._counter.close()
             self._drop(close=True)
 
     def _follow(self) -> None:
@@ -141,10 +152,44 @@ class Follower:
             if self._stop.is_set():
                 self._intake = None
                 return
+        is_counting = self._count_tokens(store)
         self._note_success(intake.open_count)
+        if is_counting:
+            self._wake.set()  # go on at once, after what the journal has by then
+            return
         with self._questions.changed:
             self._questions.answered = asked
             self._questions.changed.notify_all()
+
+    def _count_tokens(self, store: Store) -> bool:
+        """
+        Estimate the usage of some calls that state none. True: there are more, and whoever waits for the
+        rows may wait for these too, but not for ever.
+        """
+        now = time.monotonic()
+        if now < self._counts_from:
+            return False
+        self._estimator = self._estimator or Estimator(store, self._book, self._counter)
+        try:
+            if not self._estimator.step():
+                self._counting_since = None
+                self._rest_counter(now)
+                return False
+        except CannotCount as error:
+            _log.warning("estimate.failed", error=str(error))
+            self._counts_from = now + RECOUNT_S
+            return False
+        self._counted_at = now
+        self._counting_since = self._counting_since or now
+        if now - self._counting_since > COUNTING_S_MAX:
+            self._wake.set()
+            return False
+        return True
+
+    def _rest_counter(self, now: float) -> None:
+        """End the counting process once it has had nothing to do for a while."""
+        if self._counter.is_running and now - self._counted_at > COUNTER_IDLE_S:
+            self._counter.close()
 
     def _current_store(self) -> Store:
         if self._store is not None and is_replaced(self._store):
@@ -157,6 +202,7 @@ class Follower:
     def _drop(self, *, close: bool) -> None:
         """Forget all that the journal and the store know better."""
         self._intake = None
+        self._estimator = None
         self._placer.forget()
         if close and self._store is not None:
             self._store.close()

@@ -9,6 +9,7 @@ token counts, retrievals). It is never "unpriced". What a client generates on th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -62,7 +63,7 @@ def price_again(call: Call, book: PriceBook) -> Cost:
     reply = call.reply
     betas = (value for name, value in call.request_headers if name.lower() == "anthropic-beta")
     path = urlsplit(call.url).path if call.url else split_prefix(call.target)[1]
-    return price_call(
+    cost = price_call(
         book,
         call.usage,
         call.usage_grade,
@@ -85,6 +86,9 @@ def price_again(call: Call, book: PriceBook) -> Cost:
         ),
         subscription=_is_subscription(call.url, betas),
     )
+    if call.estimated_by is None or not cost.reason:
+        return cost
+    return replace(cost, reason=f"{cost.reason} ({call.estimated_by})")
 
 
 def _moment(started_ns: int, duration_ns: int | None) -> datetime:

@@ -16,6 +16,8 @@ from pathlib import Path
 import structlog
 
 from arc_proxy.ingest.assemble import Position
+from arc_proxy.ingest.counter import CannotCount
+from arc_proxy.ingest.estimate import estimate_waiting
 from arc_proxy.ingest.intake import Intake, Resume, read_resume
 from arc_proxy.ingest.lock import hold_ingest_lock
 from arc_proxy.ingest.placing import Placer
@@ -60,16 +62,20 @@ def catch_up(
     deadline: float | None = None,
     wait_s: float = LOCK_WAIT_S,
     clock: Clock = time.time_ns,
+    estimates: bool = False,
 ) -> Caught:
     """
-    Store all that the journal holds now.
+    Store all that the journal holds now; `estimates`: count tokens where responses state no usage.
 
     `purpose` is what another process is told that wants the lock; `deadline` is a `time.monotonic`. Raises
     IngestBusy if another process has it for longer than `wait_s`, and StoreError: then what was not stored
     stays in the journal.
     """
     with hold_ingest_lock(data_dir, purpose=purpose, wait_s=wait_s):
-        return _ingest_once(data_dir / JOURNAL, store, book, progress, deadline, clock)
+        caught = _ingest_once(data_dir / JOURNAL, store, book, progress, deadline, clock)
+        if estimates and caught.is_done:
+            _estimate(store, book)
+        return caught
 
 
 def rebuild(
@@ -80,6 +86,7 @@ def rebuild(
     progress: Progress | None = None,
     wait_s: float = LOCK_WAIT_S,
     clock: Clock = time.time_ns,
+    estimates: bool = False,
 ) -> Caught:
     """
     Derive again every call whose records are still in the journal; rows of older ones stay as they are.
@@ -89,7 +96,10 @@ def rebuild(
     """
     with hold_ingest_lock(data_dir, purpose="db rebuild", wait_s=wait_s):
         forget_positions(store)
-        return _ingest_once(data_dir / JOURNAL, store, book, progress, None, clock)
+        caught = _ingest_once(data_dir / JOURNAL, store, book, progress, None, clock)
+        if estimates:
+            _estimate(store, book)
+        return caught
 
 
 def read_resume_points(store: Store) -> dict[str, Resume]:
@@ -121,6 +131,13 @@ def unread_bytes(journal_dir: Path, points: Mapping[str, Resume]) -> int:
                     continue
                 unread += max(0, size - (offset_seen if seq == seq_seen else 0))
     return unread
+
+
+def _estimate(store: Store, book: PriceBook) -> None:
+    try:
+        estimate_waiting(store, book)
+    except CannotCount as error:
+        _log.warning("estimate.failed", error=str(error))
 
 
 def _ingest_once(

@@ -95,7 +95,7 @@ class Keeper:
         self._synced_bytes = 0
         self._is_closing = False
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="arc-tape", daemon=True)
+        self._worker = threading.Thread(target=self._run, name="arc-tape", daemon=True)
 
     def start(self) -> None:
         try:
@@ -103,7 +103,7 @@ class Keeper:
             self.is_secure = True
         except OSError:
             self.ledger.add(write_errors=1)
-        self._thread.start()
+        self._worker.start()
 
     def wake(self) -> None:
         """There is something to do before the next look."""
@@ -126,7 +126,7 @@ class Keeper:
         """Write what waits, sync, seal. What the disk did not take after `timeout_s` is counted as lost."""
         self._is_closing = True
         self._wake.set()
-        self._thread.join(timeout_s)
+        self._worker.join(timeout_s)
         records, size = self.backlog.clear()
         if size:
             self.ledger.add(lost_records=records, lost_bytes=size)

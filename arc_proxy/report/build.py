@@ -10,12 +10,14 @@ from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
 from arc_proxy.format import Spend
+from arc_proxy.report.failures import group_failures
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
 from arc_proxy.report.savings import agent_savings
 from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.store.engine import Store
+from arc_proxy.store.failed import read_failed_calls
 from arc_proxy.store.report import (
     read_chart,
     read_doubts,
@@ -33,6 +35,7 @@ from arc_proxy.store.totals import (
     merge_latencies,
     sum_totals,
 )
+from arc_proxy.store.uncounted import Unasked, read_unasked
 from pricing.book import PriceBook
 from pricing.rate import Rate
 
@@ -70,6 +73,7 @@ def build_report(
     weeks = read_run_totals(store, this_week, agent=agent)
     prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))
     ordered = sorted(found.agents, key=_by_spend)
+    unasked = read_unasked(store, found.period)
     agents = [
         _agent_report(
             store,
@@ -82,11 +86,13 @@ def build_report(
             savings=agent_savings(
                 store, book, use, period, models_max=1 if place < SAVINGS_MAX else 0, is_brief=True
             ),
+            unasked=unasked.get(use.agent),
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
     ]
     doubts = read_doubts(store, found.period, agent=agent)
+    failed = read_failed_calls(store, found.period, agent=agent)
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,
         until_ns=None if until_ns is None else found.period.until_ns,
@@ -97,6 +103,7 @@ def build_report(
         runs=_sum_runs([use.runs for use in found.agents]),
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
+        failures=group_failures(failed),
         losses=read_losses(store, standing),
         price_book=book.version,
     )
@@ -112,6 +119,7 @@ def _agent_report(
     framework: str | None,
     has_trend: bool,
     savings: AgentSavings,
+    unasked: Unasked | None,
 ) -> AgentReport:
     spent = spent_by_model(use.series)
     return AgentReport(
@@ -123,6 +131,7 @@ def _agent_report(
         weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
         swap=prices.swap(spent),
         savings=savings,
+        unasked=unasked,
     )
 
 

@@ -26,6 +26,8 @@ from arc_proxy.report.facets import (
     call_tokens,
     captured_text,
     error_text,
+    failure_of,
+    failure_text,
     grouping_text,
     is_step,
     ns_duration,
@@ -35,12 +37,13 @@ from arc_proxy.report.facets import (
 )
 from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
 from arc_proxy.report.table import ID_CELLS, Column, Table, draw
+from arc_proxy.report.tools import tools_of, tools_table
 from arc_proxy.runs.ending import Ending, how_it_ended
 from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow, RunTree
 
 _LABEL_CELLS = 11
 _MESSAGE_LINES = 4
-_ERRORS_MAX = 5
+_FAILURES_MAX = 5
 _BUCKETS = {
     "input_text": "input",
     "input_audio": "input audio",
@@ -83,14 +86,25 @@ def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False)
         yield from _fact_lines(fact, width)
     yield ""
     yield from _call_table_lines(detail.calls, width, full=full)
+    tools = tools_of(detail.last_step) if detail.last_step else ()
+    if tools:
+        yield ""
+        yield from draw(tools_table(tools), width)
     if detail.parts:
         yield ""
         yield from draw(_parts_table(detail.parts), width)
-    shown = [call for call in detail.calls if call.error]
-    if shown:
+    yield from _failure_lines(detail.calls, width)
+
+
+def _failure_lines(calls: Iterable[CallLine], width: int) -> Iterator[str]:
+    """The first of what went wrong, each with what was seen of it."""
+    failed = [(call, failure) for call in calls if (failure := failure_of(call)) is not None]
+    if failed:
         yield ""
-    for call in shown[:_ERRORS_MAX]:
-        yield f"{call.call_id}: {error_text(call.error, 4 * width)}"
+    for call, failure in failed[:_FAILURES_MAX]:
+        yield f"{call.call_id}  {failure_text(failure)}: {clean(failure.evidence, 4 * width)}"
+    if len(failed) > _FAILURES_MAX:
+        yield f"... {plural(len(failed) - _FAILURES_MAX, 'more failure')}"
 
 
 def session_lines(session_id: str, trees: Sequence[RunTree]) -> Iterator[str]:
@@ -175,7 +189,9 @@ def _call_facts(line: CallLine, call: Call) -> Iterator[tuple[str, str]]:
     yield "started", moment(line.started_ns)
     yield "took", f"{ns_duration(line.duration_ns)}, first byte after {ns_duration(line.first_byte_ns)}"
     yield "ended", call_state(line) + (f": {call.ended_detail}" if call.ended_detail else "")
+    failure = failure_of(line, call.ended_detail)
     yield from _given(
+        ("failure", None if failure is None else failure_text(failure)),
         ("finish", line.finish_reason),
         ("error", error_text(line.error, 400)),
         ("request id", line.request_id),

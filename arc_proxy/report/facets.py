@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from analysis.call_failure import call_failure
+from analysis.failure import Failure
 from arc_proxy.call import CallError, Captured, Kind
 from arc_proxy.format import Spend, clean, duration, spend, tokens
 from arc_proxy.journal.record import Ended
@@ -90,6 +92,23 @@ def call_tokens(call: CallLine) -> tuple[str, str]:
         return "-", "-"
     sign = "" if call.usage_grade == "reported" else "~"
     return f"{sign}{tokens(call.usage.input_tokens)}", f"{sign}{tokens(call.usage.output_tokens)}"
+
+
+def failure_of(call: CallLine, detail: str = "") -> Failure | None:
+    """What went wrong with a call. `detail`: what the gateway noted of its end."""
+    return call_failure(
+        status=call.status,
+        ended=call.ended,
+        error=call.error,
+        finish_reason=call.finish_reason,
+        kind=call.kind,
+        detail=detail,
+    )
+
+
+def failure_text(failure: Failure) -> str:
+    """`provider.auth, fatal`."""
+    return f"{failure.code}, {failure.severity}"
 
 
 def error_text(error: CallError | None, max_cells: int = 200) -> str:

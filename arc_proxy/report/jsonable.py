@@ -6,18 +6,21 @@ Money is a decimal string of dollars with nine places, null where it is unknown;
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import orjson
 
+from analysis.failure import Failure
 from analysis.trend import Trend
 from arc_proxy.export.rows import export_call, export_run, milliseconds, usd
 from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
+from arc_proxy.report.facets import failure_of
 from arc_proxy.report.model import AgentReport, Figures, Report, Runs
 from arc_proxy.report.savings_json import agent_savings_json
 from arc_proxy.report.summary import cost_per_run
+from arc_proxy.report.tools import tools_of
 from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail, RunTree
 from pricing.usage import Usage
 
@@ -40,6 +43,17 @@ def report_json(report: Report) -> dict[str, Any]:
         "cost_doubts": [
             {"cost_grade": grade, "reason": reason, "calls": calls} for grade, reason, calls in report.doubts
         ],
+        "failures": [
+            {
+                "agent": each.agent,
+                "calls": each.calls,
+                "runs": each.runs,
+                "last_at": rfc3339(each.last_ns),
+                "last_call_id": each.last_call_id,
+            }
+            | (_failure_json(each.failure) or {})
+            for each in report.failures
+        ],
         "capture_losses": dict(report.losses),
     }
 
@@ -49,6 +63,7 @@ def run_detail_json(detail: RunDetail) -> dict[str, Any]:
     return export_run(detail.run) | {
         "calls_list": [_line_json(line) for line in detail.calls],
         "facts": [{"type": fact.type, "at": rfc3339(fact.at_ns)} | dict(fact.body) for fact in detail.facts],
+        "tools": [asdict(tool) for tool in tools_of(detail.last_step)] if detail.last_step else [],
         "parts": list(map(_tree_json, detail.parts)),
     }
 
@@ -68,6 +83,7 @@ def call_detail_json(detail: CallDetail) -> dict[str, Any]:
         ended_detail=call.ended_detail,
     )
     return export_call(row) | {
+        "failure": _failure_json(failure_of(line, call.ended_detail)),
         "method": call.method,
         "target": call.target,
         "url": call.url,
@@ -109,6 +125,18 @@ def _line_json(line: CallLine) -> dict[str, Any]:
         "cost_usd": usd(line.cost_nanousd),
         "cost_grade": str(line.cost_grade),
         "error": line.error and {"type": line.error.type, "message": line.error.message},
+        "failure": _failure_json(failure_of(line)),
+    }
+
+
+def _failure_json(failure: Failure | None) -> dict[str, str] | None:
+    if failure is None:
+        return None
+    return {
+        "code": str(failure.code),
+        "severity": str(failure.severity),
+        "evidence": failure.evidence,
+        "field": failure.field,
     }
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from arc_proxy.format import clean, count, duration, moment, money, plural, spend, spend_causes, tokens
+from arc_proxy.format import ago, clean, count, duration, moment, money, plural, spend, spend_causes, tokens
 from arc_proxy.report.document import Document, Empty, Titled
 from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import AgentReport, Figures, Report
@@ -16,6 +16,8 @@ from arc_proxy.report.table import NAME_CELLS, Column, Table
 
 CARDS_MAX = 8
 DOUBTS_MAX = 5
+FAILURES_MAX = 8
+EVIDENCE_CELLS = 80
 _ALL_TIME = "all time"
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _BACK = re.compile(r"(\d+)\s*([smhdw])", re.ASCII)
@@ -62,7 +64,11 @@ def document_of(
         updated=moment(report.made_ns),
         warnings=(*warnings, *_warnings(report)),
         cards=tuple(make_card(agent) for agent in report.agents[:CARDS_MAX]),
-        tables=(*(makers[each](report) for each in by), *(savings_table(report) if "agent" in by else ())),
+        tables=(
+            *((failures_table(report),) if report.failures else ()),
+            *(makers[each](report) for each in by),
+            *(savings_table(report) if "agent" in by else ()),
+        ),
         notes=tuple(_notes(report)),
     )
 
@@ -158,6 +164,32 @@ def savings_table(report: Report) -> Iterator[Titled]:
         yield Titled("Savings", Table(columns, rows))
 
 
+def failures_table(report: Report) -> Titled:
+    has_names = len(report.agents) > 1
+    columns = (
+        Column("what failed", is_number=False),
+        *((Column("agent", is_number=False, rank=1),) if has_names else ()),
+        Column("severity", is_number=False, rank=3),
+        Column("calls"),
+        Column("runs", rank=2),
+        Column("last", rank=2),
+        Column("the latest", is_number=False, flex=True),
+    )
+    rows = tuple(
+        (
+            str(each.failure.code),
+            *((agent_name(each.agent),) if has_names else ()),
+            str(each.failure.severity),
+            count(each.calls),
+            count(each.runs),
+            ago(each.last_ns, report.made_ns),
+            clean(each.failure.evidence, EVIDENCE_CELLS),
+        )
+        for each in report.failures[:FAILURES_MAX]
+    )
+    return Titled("Failures", Table(columns, rows))
+
+
 def _warnings(report: Report) -> Iterator[str]:
     """What capture lost, and what that means for the numbers."""
     for sentence, _ in loss_words(report.losses):
@@ -211,6 +243,9 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"cost: {cause}"
     for grade, reason, calls in report.doubts[:DOUBTS_MAX]:
         yield f"  {grade} for {plural(calls, 'call')}: {clean(reason, 160)}"
+    if len(report.failures) > FAILURES_MAX:
+        more = plural(len(report.failures) - FAILURES_MAX, "more line")
+        yield f"failures: {more}, by --agent NAME or --json"
     if len(report.agents) > CARDS_MAX:
         yield f"cards of the {CARDS_MAX} agents that cost most; --agent NAME shows another"
 

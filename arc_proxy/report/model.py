@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from analysis.failure import Failure
 from analysis.savings import Swap
 from analysis.trend import Trend
 from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
+from arc_proxy.store.uncounted import Unasked
 from pricing.usage import Usage
 
 
@@ -58,6 +60,7 @@ class AgentReport:
     weeks: Weeks
     swap: Swap | None
     savings: AgentSavings | None = None
+    unasked: Unasked | None = None  # streams that state no usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,18 @@ class DayReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailureReport:
+    """Failed calls of one agent with one code, among the latest of the period."""
+
+    agent: str | None
+    failure: Failure  # the latest
+    calls: int
+    runs: int
+    last_ns: int
+    last_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     since_ns: int | None  # None: since the first call
     until_ns: int | None
@@ -84,6 +99,7 @@ class Report:
     runs: Runs
     total: Figures
     doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
+    failures: tuple[FailureReport, ...] = ()  # by severity, then by calls
     losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
     price_book: str
     is_first: bool = False  # no call was ever seen in this folder

@@ -15,7 +15,7 @@ def agent_name(agent: str | None) -> str:
 
 
 def make_card(report: AgentReport) -> Card:
-    lines = [_runs(report), _cost_per_run(report), _same_tokens(report), _errors(report)]
+    lines = [_runs(report), _cost_per_run(report), _usage(report), _same_tokens(report), _errors(report)]
     return Card(agent_name(report.agent), tuple(line for line in lines if line is not None))
 
 
@@ -63,6 +63,16 @@ def _cost_per_run(report: AgentReport) -> Line:
             f"{money(spend.api_equivalent_nanousd / report.runs.runs)} at list price by subscription"
         )
     return Line("Cost/run", per_run(cost_per_run(report), spend), ", ".join(notes))
+
+
+def _usage(report: AgentReport) -> Line | None:
+    """Why tokens had to be counted here, and the line that cures it."""
+    if report.unasked is None:
+        return None
+    is_langchain = (report.unasked.framework or "").startswith(("langchain", "langgraph"))
+    line = "ChatOpenAI(stream_usage=True)" if is_langchain else 'stream_options={"include_usage": True}'
+    value = f"{plural(report.unasked.calls, 'stream')} did not ask for it"
+    return Line("Usage", value, f"{line}, or arc-proxy serve --include-usage")
 
 
 def trend_words(trend: Trend | None) -> str:

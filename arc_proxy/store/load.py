@@ -85,6 +85,7 @@ _PLAIN_OF_CALL = (
     "response_bytes",
     "framework",
     "auxiliary",
+    "estimated_by",
 )
 _PLAIN_OF_RUN = (
     "run_id",
@@ -244,6 +245,7 @@ def _whole_call(
         request_id=line.request_id,
         framework=line.framework,
         auxiliary=line.auxiliary,
+        estimated_by=line.estimated_by,
     )
 
 

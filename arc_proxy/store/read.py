@@ -173,7 +173,15 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             parts=trees_of(connection, (run_row(found[0]),))[0].parts,
             is_final=_is_final(connection, key),
             exited_ns=_exited_ns(connection, found[0]),
+            last_step=_last_step(connection, key),
         )
+
+
+def _last_step(connection: Connection, run_key: int) -> Call | None:
+    call = tables.call.c
+    steps = LINES.where(call.run_key == run_key, call.kind == Kind.GENERATION)
+    last = dicts(connection, steps.order_by(call.started_ns.desc(), call.id.desc()).limit(1))
+    return whole_calls(connection, last)[0] if last else None
 
 
 def _is_final(connection: Connection, run_key: int) -> bool:

@@ -132,6 +132,7 @@ def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
         "response_bytes": call.response_bytes,
         "framework": call.framework,
         "auxiliary": call.auxiliary,
+        "estimated_by": call.estimated_by,
         "separated_by": grouping.separated_by,
     }
     _keep_within_bounds(row)
@@ -156,6 +157,7 @@ _WORDS = (
     "error_type",
     "framework",
     "auxiliary",
+    "estimated_by",
 )
 _NUMBERS = (
     "started_ns",

@@ -25,6 +25,10 @@ ID_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 # The condition of an index; a query that says it in the same words is served by it.
 DOUBTFUL = "cost_grade NOT IN ('computed', 'provider_reported')"
+UNCOUNTED = (
+    "usage_grade = 'none' AND estimated_by IS NULL AND kind = 'generation' AND status < 400"
+    " AND duration_ns IS NOT NULL"
+)
 
 _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}  # the rows lie in the order of their key
 
@@ -208,6 +212,7 @@ class CallTable(SQLModel, table=True):
         _partial("ix_call_session", "session_key", where="session_key IS NOT NULL"),
         _partial("ix_call_failed", "started_ns", where="failed"),
         _partial("ix_call_doubtful", "started_ns", where=DOUBTFUL),
+        _partial("ix_call_uncounted", "id", where=UNCOUNTED),
     )
     id: int = _id()
     call_id: str = Field(sa_type=ID_TEXT)
@@ -268,6 +273,7 @@ class CallTable(SQLModel, table=True):
     response_bytes: int = _int()
     framework: str | None = _text()  # as far as this call shows it
     auxiliary: str | None = _text()  # of an auxiliary call: what it was for
+    estimated_by: str | None = _text()  # how tokens were counted that the response does not state
     separated_by: int | None = _int()  # key of the claim that keeps other calls out of its run: see `runs`
 
 

@@ -70,6 +70,7 @@ class CallLine:
     response_bytes: int
     framework: str | None
     auxiliary: str | None  # what an auxiliary call was for
+    estimated_by: str | None  # how tokens were counted, or why they were not, where none are stated
 
     @property
     def cursor(self) -> Cursor:
@@ -169,6 +170,7 @@ class RunDetail:
     parts: tuple[RunTree, ...] = ()
     is_final: bool = False  # its last step answered, and asked for no tool
     exited_ns: int | None = None  # when the program was over that `arc-proxy run` had launched for it
+    last_step: Call | None = None  # it quotes what was said before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

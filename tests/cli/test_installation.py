@@ -263,6 +263,39 @@ def test_a_private_proxy_lives_as_long_as_someone_needs_it(tmp_path, provider):
     assert find_instance(folder) is None
 
 
+STREAMING_AGENT = """
+import openai
+stream = openai.OpenAI(api_key="sk-none").chat.completions.create(
+    model="gpt-5", stream=True, messages=[{"role": "user", "content": "How did travel do?"}]
+)
+print("".join(event.choices[0].delta.content or "" for event in stream))
+"""
+
+
+@pytest.mark.parametrize(("setting", "grade"), [("true", "reported"), ("false", "partial")])
+def test_a_stream_that_says_no_usage_is_asked_for_it(tmp_path, provider, setting, grade):
+    environ = clean_environ(
+        ARC_DATA_DIR=str(tmp_path / "data"),
+        XDG_RUNTIME_DIR=str(tmp_path),
+        ARC_UPSTREAMS=f"*={provider}",
+        ARC_INCLUDE_USAGE=setting,
+    )
+    arc = [sys.executable, "-m", "arc_proxy.cli.main"]
+    subprocess.run(
+        [*arc, "run", "--no-card", "--", sys.executable, "-c", STREAMING_AGENT], env=environ, check=True
+    )
+    exported = subprocess.run([*arc, "export", "calls"], env=environ, capture_output=True, check=True).stdout
+    [call] = [json.loads(line) for line in exported.splitlines()]
+    assert call["stream"]
+    assert call["output_text"]
+    assert call["usage_grade"] == grade
+    assert call["output_tokens"] > 0
+    assert float(call["cost_usd"]) > 0
+    assert call["cost_grade"] == ("computed" if grade == "reported" else "partial")
+    said = subprocess.run([*arc, "report"], env=environ, capture_output=True, check=True, text=True).stdout
+    assert ("serve --include-usage" in said) == (grade != "reported")
+
+
 def test_stop_ends_it_and_the_rows_have_everything(served, tmp_path):
     """Last of all: nothing is served any more afterwards."""
     served.arc("run", "--agent", "last", "--no-card", "--", *agent_command(tmp_path))

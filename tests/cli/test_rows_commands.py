@@ -412,3 +412,59 @@ def test_doctor_and_report_say_what_capture_lost(traffic):
         "lost_bytes": 5_000_000,
         "unsecured_calls": 3,
     }
+
+
+def test_show_says_how_a_runs_tools_fared(arc, tmp_path):
+    def asks(number, arguments):
+        function = {"name": "get_order", "arguments": arguments}
+        return {
+            "role": "assistant",
+            "tool_calls": [{"id": f"c{number}", "type": "function", "function": function}],
+        }
+
+    results = ["Error: Order not found", "Error: Order not found", "[]", '{"id": 7}']
+    talk = [{"role": "user", "content": "Where is it?"}]
+    for number, result in enumerate(results):
+        talk += [asks(number, "{}"), {"role": "tool", "tool_call_id": f"c{number}", "content": result}]
+    entry = recent("shop", "r")
+    entry["request"]["postData"]["text"] = json.dumps({"model": "gpt-5", "messages": talk})
+    arc("import", write_har(tmp_path / "tools.har", [entry]))
+    lines = arc("show", "r").out.splitlines()
+    [at] = [number for number, line in enumerate(lines) if line.startswith("tool ")]
+    assert " ".join(lines[at + 2].split()) == "get_order 4 2 1 0 Error: Order not found"
+    assert json.loads(arc("show", "r", "--json").out)["tools"] == [
+        {
+            "name": "get_order",
+            "calls": 4,
+            "errors": 2,
+            "empty": 1,
+            "unanswered": 0,
+            "error": "Error: Order not found",
+        }
+    ]
+
+
+def test_show_names_what_went_wrong_with_a_call(arc, tmp_path):
+    cut = recent("bot", "r", days_ago=0.9)
+    body = json.loads(cut["response"]["content"]["text"])
+    body["choices"][0]["finish_reason"] = "length"
+    cut["response"]["content"]["text"] = json.dumps(body)
+    entries = [recent("bot", "r", status=429), cut, recent("bot", "r", days_ago=0.8)]
+    arc("import", write_har(tmp_path / "failures.har", entries))
+    limited, truncated = arc("show", "r").out.splitlines()[-2:]
+    assert limited.endswith("  provider.rate_limited, warning: rate_limit_error: slow down")
+    assert truncated.endswith("  output.truncated, error: finish reason length")
+    assert "failure     provider.rate_limited, warning" in arc("show", limited.split()[0]).out
+    failures = [each["failure"] for each in json.loads(arc("show", "r", "--json").out)["calls_list"]]
+    assert [failure and failure["code"] for failure in failures] == [
+        "provider.rate_limited",
+        "output.truncated",
+        None,
+    ]
+    assert failures[1] == {
+        "code": "output.truncated",
+        "severity": "error",
+        "evidence": "finish reason length",
+        "field": "finish_reason",
+    }
+    assert json.loads(arc("show", truncated.split()[0], "--json").out)["failure"] == failures[1]

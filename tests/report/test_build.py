@@ -287,7 +287,7 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
     body = json.loads(json.dumps(report_json(report_of([call("finance", "r1")], days=True))))
     assert list(body) == [
         "since", "until", "made_at", "price_book", "total", "agents", "models", "days", "cost_doubts",
-        "capture_losses",
+        "failures", "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
         "agent", "framework", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls",
@@ -299,3 +299,42 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
     assert body["agents"][0]["cost_usd"] == "0.002250000"
     assert body["made_at"] == "2026-11-25T12:00:00.000000Z"
     assert body["days"][0]["day"] == "2026-11-24"
+
+
+def test_failures_are_put_together_by_agent_and_code_the_worst_first(report_of):
+    report = report_of(
+        [
+            call("finance", "r1", days_ago=2, status=429),
+            call("finance", "r1", days_ago=1.9),
+            call("finance", "r2", days_ago=1, status=429),
+            call("support", "s1", days_ago=0.5, status=400),
+            call("support", "s2", days_ago=40, status=400),
+        ]
+    )
+    assert [(each.agent, each.calls, each.runs) for each in report.failures] == [
+        ("finance", 2, 2),
+        ("support", 1, 1),
+    ]
+    [first, *_] = report_json(report)["failures"]
+    assert first["code"] == "provider.rate_limited"
+    assert first["evidence"] == "rate_limit_error: slow down"
+    assert first["last_at"] == "2026-11-24T12:00:00.000000Z"
+    text = "\n".join(as_text(document_of(report, "30d"), 100))
+    assert "Failures" in text
+    assert "1 d ago" in text
+
+
+def test_a_report_without_failures_has_no_table_of_them(report_of):
+    report = report_of([call("finance", "r1")])
+    assert report.failures == ()
+    assert "what failed" not in "\n".join(as_text(document_of(report, "30d"), 100))
+
+
+def test_failures_of_one_agent_alone(report_of):
+    entries = [
+        call("finance", "r1", status=500),
+        call("support", "s1", status=500),
+        call(None, "n", status=500),
+    ]
+    assert [each.agent for each in report_of(entries, agent="support").failures] == ["support"]
+    assert [each.agent for each in report_of(entries, agent="").failures] == [None]

@@ -101,7 +101,7 @@ class Serve:
         """Of each child's last start."""
         found = {}
         for line in self.said().splitlines():
-            _, event, *fields = line.split(" ")
+            _, _, event, *fields = line.split(" ")
             if event == "child.started":
                 values = dict(field.split("=") for field in fields)
                 found[values["child"]] = int(values["pid"])

@@ -74,12 +74,12 @@ async def test_a_deleted_database_is_made_again_from_the_journal(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 6 MB."""
+    """A file system of 16 MB: the database, its log and the journal of some hundred calls fit in."""
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("mounting a small tmpfs needs root on Linux")
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 

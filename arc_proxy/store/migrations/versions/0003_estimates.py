@@ -1,0 +1,19 @@
+"""How the tokens of a call were counted that states no usage, and which calls wait for it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+UNCOUNTED = sa.text(
+    "usage_grade = 'none' AND estimated_by IS NULL AND kind = 'generation' AND status < 400"
+    " AND duration_ns IS NOT NULL"
+)
+
+
+def upgrade() -> None:
+    op.add_column("call", sa.Column("estimated_by", sa.Text, nullable=True))
+    op.create_index("ix_call_uncounted", "call", ["id"], sqlite_where=UNCOUNTED, postgresql_where=UNCOUNTED)
