@@ -75,7 +75,7 @@ def _needs(prompt: Prompt, reply: Reply) -> set[Need]:
         Need.SCHEMA: _has_schema(asked),
         Need.REASONING: _asks_to_reason(asked),
         Need.SAMPLING: any(_given(asked, name) for name in ("temperature", "top_p", "top_k", "topP", "topK")),
-        Need.PREFILL: bool(prompt.messages) and _role(prompt.messages[-1]) == "assistant",
+        Need.PREFILL: bool(prompt.messages) and _object(prompt.messages[-1]).get("role") == "assistant",
         Need.CHOICES: any((_number(asked.get(name)) or 1) > 1 for name in ("n", "candidateCount")),
         Need.LOGPROBS: any(asked.get(name) for name in ("logprobs", "top_logprobs", "responseLogprobs")),
         Need.SEED: _given(asked, "seed"),
@@ -109,7 +109,7 @@ _DECLARATIONS = frozenset({"functionDeclarations", "function_declarations"})
 def _tools(prompt: Prompt, reply: Reply) -> set[Need]:
     found: set[Need] = set()
     if prompt.messages and prompt.messages[0].startswith(b'{"tools":'):
-        tools = _mapping(json.loads(prompt.messages[0])).get("tools")
+        tools = _object(prompt.messages[0]).get("tools")
         for tool in tools if isinstance(tools, list) else ():
             found |= _kind_of_tool(tool) if isinstance(tool, dict) else set()
     if prompt.parameters.get("functions") or reply.tool_calls:
@@ -195,8 +195,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _role(message: bytes) -> object:
+def _object(message: bytes) -> Mapping[str, Any]:
+    """A message; empty where it cannot be read, as one that is nested too deeply."""
     try:
-        return _mapping(json.loads(message)).get("role")
-    except ValueError:
-        return None
+        return _mapping(json.loads(message))
+    except (ValueError, RecursionError):
+        return {}

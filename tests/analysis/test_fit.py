@@ -4,6 +4,8 @@ import json
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.envelope import Envelope, Need, envelope_of
 from analysis.fit import fit
@@ -125,6 +127,34 @@ REQUESTS = {
 def test_what_a_request_needs(read, body, needs):
     prompt = read(json.loads(json.dumps({"model": "m"} | body)))
     assert envelope_of([(prompt, Reply())]).needs == needs
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b'{"tools":', b'{"role":"assistant","content":']))
+def test_any_bytes_are_taken_for_a_message(content, start):
+    envelope_of([(Prompt(messages=(start + content, content)), Reply())])
+
+
+def test_a_message_that_is_nested_too_deeply_says_nothing():
+    deep = b'{"tools":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    assert envelope_of([(Prompt(messages=(deep,)), Reply())]).needs == frozenset()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    [
+        *("tool_choice", "toolChoice", "toolConfig", "response_format", "text", "thinking", "reasoning", "n"),
+        *("thinkingConfig", "generationConfig", "max_tokens", "logprobs", "output_config", "functions"),
+    ]
+)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=6))
+def test_parameters_of_any_shape_are_taken(parameters):
+    assert envelope_of([(Prompt(parameters=parameters), Reply())]).output_limit_max >= 0
 
 
 def test_two_tool_calls_in_one_reply_are_parallel():
