@@ -71,13 +71,13 @@ def best_swap(
     if costliest is None or costliest.nanousd <= 0 or costliest.calls == 0:
         return None
     own = rate_of(costliest)
-    average = _average(costliest.usage, costliest.calls)
+    average = average_call(costliest)
     before = _price(average, own) if own else None
     if not before:
         return None
-    plain = (rate for rate in candidates_of(costliest) if not _SPECIAL & set(re.split(r"[-/.:]", rate.model)))
+    plain = (rate for rate in candidates_of(costliest) if not is_special(rate.model))
     priced = [(price, rate) for rate in plain if (price := _price(average, rate))]
-    family = [each for each in priced if _family(each[1].model) == _family(costliest.model)]
+    family = [each for each in priced if family_of(each[1].model) == family_of(costliest.model)]
     found = _nearest(family, before) or _nearest(priced, before)
     if found is None:
         return None
@@ -97,7 +97,12 @@ def _nearest(priced: Sequence[tuple[int, Rate]], before: int) -> tuple[int, Rate
     return min(cheaper, key=lambda each: (each[0], each[1].model), default=None)
 
 
-def _family(model: str) -> str:
+def is_special(model: str) -> bool:
+    """Whether a name says that the model is for one purpose, or not to be built on yet."""
+    return bool(_SPECIAL & set(re.split(r"[-/.:]", model)))
+
+
+def family_of(model: str) -> str:
     """`gpt` of gpt-5-nano, `claude` of us.anthropic.claude-haiku-4-5: the word that families are known by."""
     name = re.split(r"[/.](?=[a-z])", model.lower())[-1]
     return re.split(r"[^a-z]", name, maxsplit=1)[0]
@@ -109,11 +114,11 @@ def _price(usage: Usage, rate: Rate) -> int | None:
     return None if short else sum(line.picousd for line in lines)
 
 
-def _average(usage: Usage, calls: int) -> Usage:
+def average_call(spent: ModelSpend) -> Usage:
     """Tokens per call. Tool uses are left out: they cost the same whichever model asked for them."""
     tokens = {
-        each.name: round(getattr(usage, each.name) / calls)
-        for each in fields(usage)
+        each.name: round(getattr(spent.usage, each.name) / spent.calls)
+        for each in fields(spent.usage)
         if each.name != "tool_units"
     }
     return replace(Usage(), **tokens)

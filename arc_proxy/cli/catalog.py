@@ -25,6 +25,7 @@ ENTRIES = (
     Entry("stop", "Start", "stop", "Stop the proxy; open streams may finish first."),
     Entry("doctor", "Start", "doctor", "Check that everything is as it should be, with a cure if not."),
     Entry("report", "Look", "report", "The card of each agent, and tables per agent and model."),
+    Entry("savings", "Look", "savings", "Cheaper models that could take an agent's calls."),
     Entry("runs", "Look", "runs", "List the latest runs."),
     Entry("show", "Look", "show", "Show one run or one call."),
     Entry("outcome", "Look", "outcome", "Report whether a run succeeded."),

@@ -13,6 +13,9 @@ from arc_proxy.format import Spend
 from arc_proxy.report.failures import group_failures
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
+from arc_proxy.report.savings import agent_savings
+from arc_proxy.report.savings_model import AgentSavings
+from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.store.engine import Store
 from arc_proxy.store.failed import read_failed_calls
 from arc_proxy.store.report import (
@@ -35,13 +38,14 @@ from arc_proxy.store.totals import (
 from arc_proxy.store.uncounted import Unasked, read_unasked
 from pricing.book import PriceBook
 from pricing.rate import Rate
-from pricing.usage import Usage
 
 WEEK_NS = 7 * 86_400 * 1_000_000_000
 # A trend of costs reads runs one by one, so only the agents that cost most have one.
 TRENDS_MAX = 10
 # So does the framework, if by fewer.
 FRAMEWORKS_MAX = 50
+# Some hundred calls are read for what a cheaper model would make of them.
+SAVINGS_MAX = 5
 
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
@@ -63,7 +67,8 @@ def build_report(
     writers lost, see `losses`. Raises StoreError.
     """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
-    found = read_use(store, Period(since_ns=since_ns or 0, until_ns=end_ns), agent=agent)
+    period = Period(since_ns=since_ns or 0, until_ns=end_ns)
+    found = read_use(store, period, agent=agent)
     this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
     weeks = read_run_totals(store, this_week, agent=agent)
     prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))
@@ -78,6 +83,9 @@ def build_report(
             this_week,
             framework=read_framework(store, found.period, use.agent) if place < FRAMEWORKS_MAX else None,
             has_trend=place < TRENDS_MAX,
+            savings=agent_savings(
+                store, book, use, period, models_max=1 if place < SAVINGS_MAX else 0, is_brief=True
+            ),
             unasked=unasked.get(use.agent),
         )
         for place, use in enumerate(ordered)
@@ -110,9 +118,10 @@ def _agent_report(
     *,
     framework: str | None,
     has_trend: bool,
+    savings: AgentSavings,
     unasked: Unasked | None,
 ) -> AgentReport:
-    spent = _spent(use.series)
+    spent = spent_by_model(use.series)
     return AgentReport(
         agent=use.agent,
         framework=framework,
@@ -121,6 +130,7 @@ def _agent_report(
         models=tuple(dict.fromkeys(each.model for each in spent)),
         weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
         swap=prices.swap(spent),
+        savings=savings,
         unasked=unasked,
     )
 
@@ -167,29 +177,6 @@ class _Prices:
             models = self._book.candidates(*key, self._at)
             self._candidates[key] = [rate for model in models if (rate := model.rate(self._at)) is not None]
         return self._candidates[key]
-
-
-def _spent(series: Sequence[SeriesUse]) -> list[ModelSpend]:
-    """By spend, the costliest first; models whose cost is not known at all are last."""
-    sums: dict[tuple[str, str, str], list[CallTotals]] = {}
-    for use in series:
-        if use.series.kind != Kind.AUXILIARY:
-            key = (use.series.provider, use.series.dialect, use.series.model)
-            sums.setdefault(key, []).append(use.totals)
-    spent = []
-    for (provider, dialect, model), parts in sums.items():
-        total = sum_totals(parts)
-        spent.append(
-            ModelSpend(
-                provider=provider,
-                dialect=dialect,
-                model=model,
-                calls=total.attempts - total.unpriced_calls - total.errors,
-                usage=_usage(total),
-                nanousd=total.known_nanousd,
-            )
-        )
-    return sorted(spent, key=lambda each: (-each.nanousd, -each.calls, each.model))
 
 
 def _model_reports(agents: Sequence[AgentUse]) -> list[ModelReport]:
@@ -255,26 +242,11 @@ def _totals_figures(
         interrupted=steps.interrupted,
         cut_captures=steps.cut_captures,
         unsecured=steps.unsecured,
-        usage=_usage(every),
+        usage=usage_of_totals(every),
         spend=_spend(every),
         latency_ms_p50=latency[0],
         latency_ms_p95=latency[1],
         first_byte_ms_p50=first_byte_ms_p50,
-    )
-
-
-def _usage(total: CallTotals) -> Usage:
-    return Usage(
-        input_text=total.input_text_tokens,
-        input_audio=total.input_audio_tokens,
-        input_image=total.input_image_tokens,
-        cache_read=total.cache_read_tokens,
-        cache_write_5m=total.cache_write_5m_tokens,
-        cache_write_1h=total.cache_write_1h_tokens,
-        output_text=total.output_text_tokens,
-        output_audio=total.output_audio_tokens,
-        output_image=total.output_image_tokens,
-        reasoning=total.reasoning_tokens,
     )
 
 

@@ -18,6 +18,7 @@ from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.facets import failure_of
 from arc_proxy.report.model import AgentReport, Figures, Report, Runs
+from arc_proxy.report.savings_json import agent_savings_json
 from arc_proxy.report.summary import cost_per_run
 from arc_proxy.report.tools import tools_of
 from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail, RunTree
@@ -154,6 +155,7 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
                 "cost_per_run": _trend_json(agent.weeks.cost),
                 "errors": _trend_json(agent.weeks.errors),
             },
+            "savings": agent.savings and agent_savings_json(agent.savings),
             "same_tokens": swap
             and {
                 "model": swap.model,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from arc_proxy.format import ago, clean, count, duration, moment, money, plural, spend, spend_causes, tokens
 from arc_proxy.report.document import Document, Empty, Titled
 from arc_proxy.report.losses import loss_words
-from arc_proxy.report.model import Figures, Report
+from arc_proxy.report.model import AgentReport, Figures, Report
+from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run
 from arc_proxy.report.table import NAME_CELLS, Column, Table
 
@@ -65,6 +67,7 @@ def document_of(
         tables=(
             *((failures_table(report),) if report.failures else ()),
             *(makers[each](report) for each in by),
+            *(savings_table(report) if "agent" in by else ()),
         ),
         notes=tuple(_notes(report)),
     )
@@ -140,6 +143,27 @@ def days_table(report: Report) -> Titled:
     return Titled("Days", Table(columns, rows))
 
 
+def savings_table(report: Report) -> Iterator[Titled]:
+    """One row for each agent with something to say, none without."""
+    columns = (
+        Column("agent", is_number=False, flex=True, keep=NAME_CELLS),
+        Column("instead of", is_number=False, rank=2),
+        Column("cheaper model", is_number=False),
+        Column("change", is_number=False),
+        Column("a month", is_number=False, rank=1),
+        Column("how sure", is_number=False, flex=True, rank=3),
+    )
+    rows = tuple(
+        (agent_name(each.agent), *cells)
+        for each in report.agents
+        if each.savings is not None
+        for cells in map(savings_cells, each.savings.models)
+        if cells is not None
+    )
+    if rows:
+        yield Titled("Savings", Table(columns, rows))
+
+
 def failures_table(report: Report) -> Titled:
     has_names = len(report.agents) > 1
     columns = (
@@ -210,6 +234,9 @@ def _cost(figures: Figures) -> str:
 
 
 def _notes(report: Report) -> Iterator[str]:
+    made_day = f"{datetime.fromtimestamp(report.made_ns / 1e9, UTC):%Y-%m-%d}"
+    for agent in report.agents:
+        yield from _savings_notes(agent, made_day)
     if report.total.attempts > report.total.calls:
         yield "calls +n: n of them were repeated attempts, which cost too"
     for cause in spend_causes(report.total.spend):
@@ -221,6 +248,19 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"failures: {more}, by --agent NAME or --json"
     if len(report.agents) > CARDS_MAX:
         yield f"cards of the {CARDS_MAX} agents that cost most; --agent NAME shows another"
+
+
+def _savings_notes(agent: AgentReport, made_day: str) -> Iterator[str]:
+    """What a row of the table has no room for: models that retire, and what a cold cache would cost."""
+    if agent.savings is None:
+        return
+    name = agent_name(agent.agent)
+    for each in agent.savings.retiring:
+        yield f"{name}: {retiring_words(each, made_day)}"
+    for model in agent.savings.models:
+        best = best_option(model)
+        if best is not None and (cold := cold_words(best)):
+            yield f"{name}: {best.candidate.name} costs {cold}; `arc-proxy savings` has more"
 
 
 def _empty(report: Report, period: str, agent: str | None) -> Empty:

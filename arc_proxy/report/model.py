@@ -9,6 +9,7 @@ from analysis.failure import Failure
 from analysis.savings import Swap
 from analysis.trend import Trend
 from arc_proxy.format import Spend
+from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.store.uncounted import Unasked
 from pricing.usage import Usage
 
@@ -58,6 +59,7 @@ class AgentReport:
     models: tuple[str, ...]  # by spend
     weeks: Weeks
     swap: Swap | None
+    savings: AgentSavings | None = None
     unasked: Unasked | None = None  # streams that state no usage
 
 
