@@ -96,10 +96,13 @@ class Option:
         return not self.needs_code and self.projection is None and not ruled_out
 
 
-def options_for(use: ModelUse, candidates: Iterable[Candidate], *, today: date) -> tuple[Option, ...]:
+def options_for(
+    use: ModelUse, candidates: Iterable[Candidate], *, today: date, options_max: int | None = None
+) -> tuple[Option, ...]:
     """
     Those that save at least 5 %, by their price or by their cost, the nearest to the present model first. One
-    that does so by its price alone is ruled out, with the others that are.
+    that does so by its price alone is ruled out, with the others that are. `options_max`: look at so many
+    alone, those that are nearest by their price.
     """
     if use.spent.calls <= 0:
         return ()
@@ -108,34 +111,42 @@ def options_for(use: ModelUse, candidates: Iterable[Candidate], *, today: date) 
     if not before:
         return ()
     paid = [[price(usage, use.rate) for usage in day.usages] for day in use.days]
-    found = []
+    considered = []
     for each in candidates:
         after = price(average, each.rate)
         if each.name == use.name or is_special(each.name) or not after or after > before * (1 + _DEARER_MAX):
             continue
-        option = _option(use, each, after / before - 1, paid, today)
+        considered.append(_by_price(use, each, after / before - 1))
+    found = []
+    for by_price in _ordered(considered)[:options_max]:
+        option = _looked_at(by_price, use, paid, today)
         if option.change <= -SAVING_MIN:
             found.append(option)
         elif option.price_change <= -SAVING_MIN and option.fit is not None:
             found.append(replace(option, fit=option.fit.but(NO_SAVING)))
-    found.sort(key=lambda option: option.candidate.name, reverse=True)  # version numbers rise
-    return tuple(sorted(found, key=_distance))
+    return tuple(_ordered(found))
 
 
-def _option(
-    use: ModelUse, candidate: Candidate, price_change: float, paid: Sequence[Paid], today: date
-) -> Option:
+def _ordered(options: Iterable[Option]) -> list[Option]:
+    by_name = sorted(options, key=lambda option: option.candidate.name, reverse=True)  # version numbers rise
+    return sorted(by_name, key=_distance)
+
+
+def _by_price(use: ModelUse, candidate: Candidate, price_change: float) -> Option:
     """Embeddings of two models cannot be compared, so that what is stored has to be made anew."""
     is_other = (candidate.provider, candidate.dialect) != (use.spent.provider, use.spent.dialect)
-    needs_code = is_other or use.spent.dialect == "openai.embeddings"
-    ratio = ratio_interval(use.name, candidate.name)
-    option = Option(
+    return Option(
         candidate=candidate,
         price_change=price_change,
         is_family=family_of(candidate.name) == family_of(use.spent.model),
-        needs_code=needs_code,
-        ratio=ratio,
+        needs_code=is_other or use.spent.dialect == "openai.embeddings",
+        ratio=ratio_interval(use.name, candidate.name),
     )
+
+
+def _looked_at(option: Option, use: ModelUse, paid: Sequence[Paid], today: date) -> Option:
+    """With what its calls would have cost, where there are enough to say."""
+    candidate, ratio = option.candidate, option.ratio
     if not use.is_enough or ratio is None:
         return option
     days = _day_costs(use, candidate, ratio, paid)

@@ -44,8 +44,8 @@ WEEK_NS = 7 * 86_400 * 1_000_000_000
 TRENDS_MAX = 10
 # So does the framework, if by fewer.
 FRAMEWORKS_MAX = 50
-# Some hundred calls are read for what a cheaper model would make of them.
-SAVINGS_MAX = 5
+# A hundred calls are read for what a cheaper model would make of them; `arc-proxy savings` has all agents.
+SAVINGS_MAX = 2
 
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
@@ -74,6 +74,7 @@ def build_report(
     prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))
     ordered = sorted(found.agents, key=_by_spend)
     unasked = read_unasked(store, found.period)
+    compared = [use.agent for use in ordered if use.runs.known_nanousd][:SAVINGS_MAX]
     agents = [
         _agent_report(
             store,
@@ -84,7 +85,7 @@ def build_report(
             framework=read_framework(store, found.period, use.agent) if place < FRAMEWORKS_MAX else None,
             has_trend=place < TRENDS_MAX,
             savings=agent_savings(
-                store, book, use, period, models_max=1 if place < SAVINGS_MAX else 0, is_brief=True
+                store, book, use, period, models_max=1 if use.agent in compared else 0, is_brief=True
             ),
             unasked=unasked.get(use.agent),
         )

@@ -20,6 +20,7 @@ from pricing.book import PriceBook
 
 MODELS_MAX = 3  # per agent, by spend
 PER_QUARTER = 2  # calls of a quarter of a day that are priced again
+BRIEF_OPTIONS_MAX = 3  # candidates that a line in a report is chosen from
 SHARE_MIN = 0.05  # of the agent's spend; less is not worth a change
 # A last day farther off than this is no news.
 RETIRING = timedelta(days=180)
@@ -146,7 +147,10 @@ def _model_savings(
         *_candidates(book, spent.provider, spent.dialect, at),
         *(() if is_brief else _elsewhere(book, spent, at)),
     ]
-    return ModelSavings(spent=spent, use=use, options=options_for(use, candidates, today=at.date()))
+    options = options_for(
+        use, candidates, today=at.date(), options_max=BRIEF_OPTIONS_MAX if is_brief else None
+    )
+    return ModelSavings(spent=spent, use=use, options=options)
 
 
 def _days(sample: ModelSample, last_day: int) -> tuple[DaySample, ...]:

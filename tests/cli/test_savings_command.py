@@ -150,16 +150,21 @@ def test_lines_fit_the_terminal(month, monkeypatch, columns):
     assert max(map(len, month("savings", "--all").out.splitlines())) <= int(columns)
 
 
-def test_the_report_has_a_row_for_each_agent(month):
-    text = month("report").out
-    at = text.index("Savings · last 30 days")
-    rows = {line.split()[0]: line for line in text[at:].splitlines() if "claude-" in line and "%" in line}
-    assert "claude-sonnet-4-6" in rows["finance"]
-    assert "-40% (-40..-40)" in rows["finance"]
-    assert "price only" in rows["new"]
-    assert "odd" not in rows
-    body = {each["agent"]: each for each in json.loads(month("report", "--json").out)["agents"]}
-    assert body["finance"]["savings"]["models"][0]["model"] == "claude-opus-4-5"
+def rows_of_report(month, *arguments):
+    text = month("report", *arguments).out
+    shown = text[text.index("Savings · last 30 days") :].splitlines() if "Savings · " in text else []
+    return {line.split()[0]: line for line in shown if "claude-" in line and "%" in line}
+
+
+def test_the_report_has_a_row_for_the_costliest_agents_and_the_one_that_is_asked_for(month):
+    finance = rows_of_report(month, "--agent", "finance")["finance"]
+    assert "claude-sonnet-4-6" in finance
+    assert "-40% (-40..-40)" in finance
+    assert "price only" in rows_of_report(month, "--agent", "new")["new"]
+    assert rows_of_report(month, "--agent", "odd") == {}
+    assert {name.rstrip(":") for name in rows_of_report(month)} == {"coder", "cold"}
+    [body] = json.loads(month("report", "--agent", "finance", "--json").out)["agents"]
+    assert body["savings"]["models"][0]["model"] == "claude-opus-4-5"
     assert "## Savings" in month("report", "--format", "md").out
 
 
