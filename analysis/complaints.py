@@ -55,7 +55,7 @@ _DOING = _any_of(
         "while",
         "writing",
     ),
-    *(r"E?\d+", r"TS\d+"),
+    *(r"\d+", r"[A-Z]{1,4}\d{2,}"),
 )
 _STATUS_WORDS = _any_of(
     *("bad gateway", "bad request", "client error", "conflict", "forbidden", r"gateway time-?out", "gone"),
@@ -79,6 +79,10 @@ LEADING = re.compile(
         r"there was an? (?:\w+ ){0,2}(?:error|problem)",
         rf"{_any_of('fatal', 'panic', 'abort(?:ed)?', 'critical', 'uncaught', 'unhandled')}\b\s*[:(!]",
         r"(?:uncaught|unhandled) (?:\w+ )?(?:error|exception|rejection)",
+        *(r"PHP (?:fatal|parse) error", r"\[Errno -?\d+\]", r"net::ERR_\w+", "npm error "),
+        # The word in other languages.
+        r"(?:fehler|erreur|errore|erro|fout|ошибка|błąd|错误|錯誤|エラー|오류)\s*[:\uff1a!]",
+        *(r"(?:build|compilation|test run) failed\b", r"\d{6} \(\w{5}\): SQL compilation error"),
         *(r"thread '[^']*' panicked at", "npm ERR!", r"make(?:\[\d+\])?: \*\*\*", "E: ", r"curl: \(\d+\)"),
         *(r"SQLSTATE\b", r"ORA-\d{5}", r"Msg \d+, Level \d+"),
         *(
@@ -91,6 +95,7 @@ LEADING = re.compile(
         ),
         # src/main.c:3:5: error: ..., src/a.ts(3,5): error ...
         *(r"[^\s:]+:\d+(?::\d+)?:? (?:fatal )?(?:syntax )?error\b", r"[^\s(]+\(\d+(?:,\d+)?\): error\b"),
+        r"[^\s:]+\.\w{1,5}:\d+:\d+: (?:undefined|undeclared|cannot|expected|missing|mismatched|invalid)\b",
         r"http(?:/\d(?:\.\d)?)?[ :]+(?:error |status )?(?:code )?[45]\d\d\b",
         rf"(?:error )?[45]\d\d\s*[:\-]?\s*{_STATUS_WORDS}",
         r"(?:status(?: code)?|response code)\s*[:=]?\s*[45]\d\d\b",
@@ -105,6 +110,8 @@ EXCEPTION = re.compile(
     r"(?:Uncaught )?\(?(?:[A-Za-z_][\w$]*(?:\.|::))*"
     r"(?:[A-Z]\w*(?:Error|Exception|Fault)|[\w.]+\.errors\.[A-Z]\w+)\)?"
     r"(?:\s*[:(\[]|\s*\Z|(?<=\)) )"
+    # Ruby names it at the end: "a.rb:1:in `f': undefined method (NoMethodError)".
+    r"|\S{1,80}:\d+:in .{1,300} \((?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception)\)\s*\Z"
 )
 
 # Of a short text only: longer ones that begin so are texts on failing.
@@ -132,7 +139,8 @@ FAILING = re.compile(
         *("bad request", "too many requests", "rate limit(?:ed)? ", "internal server error", "bad gateway"),
         *("service unavailable", r"connection (?:aborted|closed|failed|refused|reset)"),
         *("command (?:failed|not found)", "execution (?:aborted|failed|halted)", "syntax error"),
-        r"(?:action|column|command|endpoint|file|function|module|table|tool) [^\n]{1,80} "
+        r"(?:action|branch|column|command|container|directory|element|endpoint|file|folder|function|image|library"
+        r"|module|package|path|pattern|selector|string|symbol|table|tool) (?:[^\n]{1,80} )?"
         + _any_of(
             "does(?: not|n't) exist", "failed", "not found", "is not (?:a valid|available|defined|supported)"
         ),
@@ -142,6 +150,12 @@ FAILING = re.compile(
             "ambiguous column",
             "duplicate (?:column|entry|key)",
         ),
+        r"(?:command|operation|action|path|tool|access) (?:is )?not (?:allowed|permitted)\b",
+        r"no (?:change|edit|replacement)s? (?:was|were) (?:applied|made|performed)",
+        # What Python's exceptions say, where their class was left out.
+        *(r"(?:list|string|tuple) index out of range", r"'\w+' object (?:has no attribute|is not \w+)"),
+        *(r"name '\w+' is not defined", r"expecting (?:value|property name|',' delimiter)\b.*: line \d+"),
+        *(r"\w+\(\) (?:takes|got|missing) ", "maximum recursion depth", r"object of type '\w+' has no"),
     ),
     re.I,
 )
@@ -157,11 +171,14 @@ DATABASE = re.compile(
     re.I,
 )
 
-# Anywhere in the first line of a very short text.
+# Anywhere in a single, short line.
 UNAVAILABLE = re.compile(
     _any_of(
-        r"\b(?:is|are) (?:currently |temporarily |now )*"
+        r"\b(?:api|command|database|endpoint|function|host|model|search|server|service|site|system|tools?)\b"
+        r"[^\n]{0,60} (?:is|are) (?:currently |temporarily |now )*"
         r"(?:down|not available|offline|unavailable|unreachable)\b",
+        r"\bconnection\b[^\n]{0,80}\b(?:was |were )?(?:closed|failed|refused|reset|timed out)\b",
+        r"\b(?:permission|access)\b[^\n]{0,60}\bdenied\b",
         r"\bservice (?:is )?(?:temporarily )?unavailable\b",
         r"\b(?:call|calling|command|connection|download|execution|function|login) (?:\w+ ){0,2}failed\b",
         r"\b(?:operation|query|request|search|tool|upload) (?:\w+ ){0,2}failed\b",
@@ -176,7 +193,12 @@ SHELL = re.compile(
     + _any_of(
         r".{0,300}"
         + _any_of(
-            *("no such file or directory", "permission denied", "(?:is|not) a directory", "file exists"),
+            *(
+                r"no such file(?: or directory)?\.?",
+                "a password is required",
+                "resource temporarily unavailable",
+            ),
+            *("permission denied", "(?:is|not) a directory", "file exists"),
             *(
                 "operation not permitted",
                 "(?:command )?not found",
@@ -297,9 +319,10 @@ RAISED = re.compile(
 # White space, fences and words that only say that a result follows.
 DECORATION = re.compile(
     _any_of(
-        *(r"\s+", r"```\w*\n", r"[>$#]\s+(?=\w)", r"\u274c\s*", r"\u26a0\ufe0f?\s*"),
+        *(r"\s+", r"[│╷╵]", r"```\w*\n", r"[>$#]\s+(?=\w)", r"\u274c\s*", r"\u26a0\ufe0f?\s*"),
         r"\[(?:output|result|stderr|stdout)\]\s*",
-        r"(?:(?:execution |tool )?(?:output|result)|observation|response|stderr)\s*(?:\(stderr\))?:\s*",
+        r"(?:(?:execution |tool )?(?:output|result)|observation|response|stderr|stdout)\s*"
+        r"(?:\(stderr\))?:\s*",
         r"</?(?:observation|output|result|stderr|stdout|tool_result)>",
     ),
     re.I,

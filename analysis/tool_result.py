@@ -154,6 +154,8 @@ def _says_error(fields: Mapping[str, Any]) -> bool:
         return False  # what ran to a good end may well have printed errors
     if any(_is_failed(fields[name]) for name in _STATUS_KEYS & fields.keys()):
         return True
+    if "message" in fields and _is_int(fields.get("code")) and _is_failed(fields["code"]):
+        return True
     return any(_is_error_value(fields.get(name)) for name in _ERROR_KEYS)
 
 
@@ -253,7 +255,7 @@ def _read_text(text: str) -> ToolResult:
         return _error(_telling_line(text))
     if len(text) <= _SHORT and (FAILING.match(first) or DATABASE.search(first)):
         return _error(first)
-    if len(text) <= MESSAGE_MAX and UNAVAILABLE.search(first):
+    if len(text) <= MESSAGE_MAX and "\n" not in text and text[0] != "<" and UNAVAILABLE.search(first):
         return _error(first)
     return _error(first) if _is_shell_failing(text) else ANSWER
 
