@@ -161,6 +161,17 @@ class PriceBook:
         return self._shelves[name]
 
 
+def edition_folder(data_dir: Path) -> Path:
+    """Where the latest edition lies: that of `prices update`, or a later one that came with the package."""
+    updated = data_dir / "prices"
+    try:
+        version = str(json.loads((updated / "index.json").read_bytes())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return DATA
+    shipped = str(json.loads((DATA / "index.json").read_bytes())["version"])
+    return updated if version.partition(".")[0] >= shipped.partition(".")[0] else DATA
+
+
 def load_book(overrides: Path | None = None, *, folder: Path = DATA) -> PriceBook:
     """
     The book that ships with the package, under the user's own prices if a file is named.

@@ -22,7 +22,6 @@ and read the diff: it shows added lines only, unless a model's facts changed.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pricing.edition import version_of
 from pricing.model import Model, in_force
 from pricing.names import FALLBACKS
 from pricing.rate import STANDARD, Rate
@@ -92,14 +92,8 @@ def compile_book(folder: Path, table: Mapping[str, Mapping[str, Any]], *, record
 
 
 def _index(files: Mapping[Path, bytes]) -> bytes:
-    """The book's version: the last day something was recorded, and a checksum of every row."""
-    content = hashlib.sha256()
-    last = ""
-    for path in sorted(files):
-        content.update(path.name.encode() + b"\0" + files[path])
-        shelf = read_shelf(files[path])
-        last = max([last, *(rate.recorded.isoformat() for model in shelf.models for rate in model.rates)])
-    index = {"version": f"{last}.{content.hexdigest()[:8]}", "providers": sorted(path.stem for path in files)}
+    version = version_of({path.name: content for path, content in files.items()})
+    index = {"version": version, "providers": sorted(path.stem for path in files)}
     return json.dumps(index, indent=1).encode() + b"\n"
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from arc_proxy.cli import prices_update
 from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand, HelpGroup
 from arc_proxy.cli.options import AsJson, DataDir, given
@@ -18,13 +19,14 @@ from arc_proxy.cli.terminal import out, out_json, out_json_lines, say, style, wi
 from arc_proxy.errors import ConfigError, UsageError
 from arc_proxy.format import UNKNOWN, clean
 from arc_proxy.report.table import Column, Table, draw
-from pricing.book import PriceBook, PricesFileError, load_book
+from pricing.book import PriceBook, PricesFileError, edition_folder, load_book
 from pricing.explain import ExplainedLine, explain, usd_text
 from pricing.model import Model
 from pricing.quote import QuestionError, Quote, quote
 from pricing.rate import Rate
 
 app = typer.Typer(cls=HelpGroup, add_completion=False, no_args_is_help=True)
+prices_update.register(app)
 
 # Who makes models, before who sells them: the first that knows a name is meant.
 _MAKERS = ("openai", "anthropic", "google", "x-ai", "mistral", "deepseek", "cohere", "moonshotai", "groq")
@@ -142,7 +144,7 @@ def cost(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 def open_book(folder: Folder) -> PriceBook:
     """The book under the user's prices.toml. Raises ConfigError for a mistake in that file."""
     try:
-        return load_book(folder.path / "prices.toml")
+        return load_book(folder.path / "prices.toml", folder=edition_folder(folder.path))
     except PricesFileError as error:
         raise ConfigError(f"{error}.") from None
 
