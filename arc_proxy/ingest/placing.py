@@ -16,7 +16,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection
 
-from arc_proxy.call import Call, Grouping
+from arc_proxy.call import Call, Grouping, Kind
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.runs.claim import Level
 from arc_proxy.runs.clues import Clues
@@ -128,7 +128,9 @@ class Placer:
 
 
 def _is_told(read: Read) -> bool:
-    """A caller named the run, and what he said is not kept any more."""
+    """A caller named the run, or a batch did, and what they said is not kept any more."""
+    if read.call.kind is Kind.BATCH:
+        return True
     claims = [claim for claim in read.clues.claims if claim.level is Level.RUN and claim.is_name]
     return not claims and read.call.grouping.rule in NAMED
 

@@ -26,6 +26,7 @@ from pricing.usage import Usage, UsageGrade
 
 # Source: https://platform.openai.com/docs/guides/moderation ("free to use")
 _FREE = frozenset({("openai", "moderation")})
+_MADE = (Kind.GENERATION, Kind.BATCH)
 _REGION_HOSTS = {"us": "https://us.api.openai.com/", "eu": "https://eu.api.openai.com/"}
 
 
@@ -75,11 +76,12 @@ def price_again(call: Call, book: PriceBook) -> Cost:
         endpoint=call.endpoint,
         region=_region(call.url),
         raw_usage=reply.usage,
+        batch=call.kind is Kind.BATCH,
         billed=(call.provider, call.endpoint) not in _FREE
         and _is_billed(
             # A title that a client has generated is auxiliary, and billed all the same; a retrieval may have
-            # been found to stand for the call that it retrieves.
-            call.kind if call.kind is Kind.GENERATION else recognise_form(call.method, path).kind,
+            # been found to stand for what it retrieves.
+            call.kind if call.kind in _MADE else recognise_form(call.method, path).kind,
             call.ended,
             call.status,
             has_usage=reply.usage is not None,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from arc_proxy.ingest.assemble import Exchange
+from arc_proxy.ingest.batch import batch_calls
 from arc_proxy.ingest.intake import Batch, RecordedFact
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.normalise import normalise
@@ -47,8 +48,7 @@ def project(
     """
     reads: dict[str, Read] = {}  # of a call that is there twice the last
     for exchange in batch.exchanges:
-        read = _read(whole(exchange), book, batch)
-        if read is not None:
+        for read in _read(whole(exchange), book, batch):
             reads[read.call.call_id] = read
     facts = [fact for recorded in batch.facts if (fact := _as_fact(recorded, batch)) is not None]
     try:
@@ -70,11 +70,15 @@ def project(
     return Projected(len(placed.calls), saved)
 
 
-def _read(exchange: Exchange, book: PriceBook, batch: Batch) -> Read | None:
-    """None only for an exchange that cannot be read even without its bodies."""
+def _read(exchange: Exchange, book: PriceBook, batch: Batch) -> list[Read]:
+    """
+    Its call, and those whose results it fetched. None at all only for an exchange that cannot be read even
+    without its bodies.
+    """
     for each in (exchange, replace(exchange, request_body=b"", response_body=b"")):
         try:
             call, clues, malformed, _ = normalise(each, book)
+            results = list(batch_calls(call, clues, each.response_body, book)) if each is exchange else []
         except Exception as error:  # noqa: BLE001  a bug of a reader costs its call, not all that follow
             _log.error("call.unread", call_id=id_text(exchange.exchange_id), **describe_bug(error))
             if each is exchange:
@@ -82,8 +86,9 @@ def _read(exchange: Exchange, book: PriceBook, batch: Batch) -> Read | None:
             continue
         if malformed and exchange.closed:
             batch.tally(exchange.writer, "malformed_headers", len(malformed))
-        return Read(call if each is exchange else replace(call, ended_detail=_BROKEN), clues)
-    return None
+        own = Read(call if each is exchange else replace(call, ended_detail=_BROKEN), clues)
+        return [own, *(Read(*result) for result in results)]
+    return []
 
 
 def _as_fact(recorded: RecordedFact, batch: Batch) -> Fact | None:

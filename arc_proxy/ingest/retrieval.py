@@ -25,10 +25,12 @@ _ASKED = frozenset({UsageGrade.NONE, UsageGrade.ESTIMATED, UsageGrade.PARTIAL})
 
 def settle_retrievals(store: Store, calls: Sequence[Call], book: PriceBook) -> list[Call]:
     """
-    The calls, with those completed that they retrieve, from the store where they are not among them.
+    The calls, with those completed that they retrieve, from the store where they are not among them, and
+    without results of batches that were fetched before.
 
     Told again, in any batches, it comes to the same. Raises StoreError.
     """
+    calls = _without_fetched_again(store, calls)
     retrieved = [call for call in calls if is_retrieval(call)]
     if not retrieved:
         return list(calls)
@@ -55,6 +57,19 @@ def settle_retrievals(store: Store, calls: Sequence[Call], book: PriceBook) -> l
             )
             billed[_id(call)] = settled[known.call_id] = replace(whole, cost=price_again(whole, book))
     return list(settled.values())
+
+
+def _without_fetched_again(store: Store, calls: Sequence[Call]) -> Sequence[Call]:
+    """A file of results may be fetched as often as one likes: the first time made its calls."""
+    results = [call for call in calls if call.kind is Kind.BATCH and call.reply.response_id]
+    if not results:
+        return calls
+    first: dict[ResponseId, tuple[int, str]] = {}
+    for call in (*responses_by_id(store, map(_id, results), Kind.BATCH), *results):
+        place = (call.started_ns, call.call_id)
+        first[_id(call)] = min(first.get(_id(call), place), place)
+    again = {call.call_id for call in results if first[_id(call)][1] != call.call_id}
+    return [call for call in calls if call.call_id not in again]
 
 
 def is_retrieval(call: Call) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from arc_proxy.call import Call, Kind
 from arc_proxy.store import tables
@@ -21,8 +21,9 @@ def responses_by_id(store: Store, wanted: Iterable[ResponseId], kind: Kind) -> l
     found: list[Call] = []
     with reading(store) as connection:
         for some in slices(sorted({response_id for _, response_id in ids})):
-            lines = LINES.where(
-                text(f"call.{tables.STORED_RESPONSE}"), call.response_id.in_(some), call.kind == kind.value
+            answered = select(call.id).where(
+                text(tables.STORED_RESPONSE), call.response_id.in_(some), call.kind == kind.value
             )
-            found += whole_calls(connection, dicts(connection, lines))
+            keys = list(connection.execute(answered).scalars())
+            found += whole_calls(connection, dicts(connection, LINES.where(call.id.in_(keys))))
     return [each for each in found if (each.provider, each.reply.response_id or "") in ids]

@@ -29,7 +29,7 @@ UNCOUNTED = (
     "usage_grade = 'none' AND estimated_by IS NULL AND kind = 'generation' AND status < 400"
     " AND duration_ns IS NOT NULL"
 )
-STORED_RESPONSE = "endpoint = 'responses' AND response_id IS NOT NULL"
+STORED_RESPONSE = "(endpoint = 'responses' OR kind = 'batch') AND response_id IS NOT NULL"
 
 _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}  # the rows lie in the order of their key
 

@@ -12,7 +12,7 @@ UNCOUNTED = sa.text(
     "usage_grade = 'none' AND estimated_by IS NULL AND kind = 'generation' AND status < 400"
     " AND duration_ns IS NOT NULL"
 )
-STORED_RESPONSE = sa.text("endpoint = 'responses' AND response_id IS NOT NULL")
+STORED_RESPONSE = sa.text("(endpoint = 'responses' OR kind = 'batch') AND response_id IS NOT NULL")
 
 
 def upgrade() -> None:
