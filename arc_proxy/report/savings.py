@@ -135,7 +135,7 @@ def _model_savings(
         spent=spent,
         name=rate.model,
         rate=rate,
-        days=_days(sample, last_day),
+        days=_days(sample, last_day, is_over=period.until_ns % DAY_NS == 0),
         envelope=envelope_of(
             # Without its body a request says nothing of what it needs.
             [(call.prompt, call.reply) for call in sample.calls if call.prompt.messages],
@@ -153,15 +153,15 @@ def _model_savings(
     return ModelSavings(spent=spent, use=use, options=options)
 
 
-def _days(sample: ModelSample, last_day: int) -> tuple[DaySample, ...]:
+def _days(sample: ModelSample, last_day: int, *, is_over: bool) -> tuple[DaySample, ...]:
     """
-    From the first day with a call to the last of the period, quiet ones too. The last is mostly not over, so
-    it is left out where the others are enough.
+    From the first day with a call to the last of the period, quiet ones too. A last day that is not over is
+    left out where the others are enough.
     """
     by_day = {each.day: each for each in sample.days}
     if not by_day:
         return ()
-    if len(by_day.keys() - {last_day}) >= DAYS_MIN:
+    if not is_over and len(by_day.keys() - {last_day}) >= DAYS_MIN:
         last_day -= 1
     days = []
     for day in range(max(min(by_day), last_day - DAYS_MAX + 1), last_day + 1):

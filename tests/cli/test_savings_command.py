@@ -9,7 +9,9 @@ import pytest
 
 from tests.report.traffic import NOW, call, write_har
 
-SHIFT_DAYS = (datetime.now(UTC) - NOW).total_seconds() / 86_400
+# Whole days that do not move with the clock: what they make of a month and which models retire hangs on them.
+PERIOD = ("--since", "2026-10-26T00:00Z", "--until", "2026-11-25T00:00Z")
+SHIFT_DAYS = (datetime(2026, 11, 25, tzinfo=UTC) - NOW).total_seconds() / 86_400
 # Of a claude-opus-4-5: $0.005 and $0.01 a call, with pictures as LiteLLM's table says it takes them.
 TOKENS = (1_000, 400)
 
@@ -39,8 +41,8 @@ def messages(agent, run, *, days_ago, model="claude-opus-4-5", cached=0, **asked
 
 
 def spread(make, calls, days):
-    """Calls evenly over the last days, from half a day ago."""
-    return [make(number, 0.5 + number * days / calls) for number in range(calls)]
+    """Calls evenly over the last whole days of the period."""
+    return [make(number, (number + 0.5) * days / calls) for number in range(calls)]
 
 
 @pytest.fixture
@@ -56,14 +58,18 @@ def month(arc, tmp_path):
     return arc
 
 
+def savings(arc, *arguments):
+    return arc("savings", *PERIOD, *arguments)
+
+
 def options(arc, agent):
-    [found] = json.loads(arc("savings", agent, "--json").out)["agents"]
+    [found] = json.loads(savings(arc, agent, "--json").out)["agents"]
     [model] = found["models"]
     return model, {option["model"]: option for option in model["options"]}
 
 
 def test_advice_with_a_range_and_a_month(month):
-    lines = month("savings", "finance", "--all").out.splitlines()
+    lines = savings(month, "finance", "--all").out.splitlines()
     assert lines[0].startswith("━━━ finance ━")
     assert lines[2] == "claude-opus-4-5: $1.80 for 120 calls"
     assert lines[3] == "  a month made of only 6 days"
@@ -85,7 +91,7 @@ def test_the_sums_are_those_of_the_calls(month):
     assert month_of["ratio"] == pytest.approx(-0.8)
     assert float(month_of["month_after_usd"]) == pytest.approx(0.2 * float(month_of["month_before_usd"]))
     # Of 20 calls a day.
-    assert float(month_of["month_before_usd"]) == pytest.approx(30 * 20 * 0.015, rel=0.1)
+    assert float(month_of["month_before_usd"]) == pytest.approx(30 * 20 * 0.015, rel=0.01)
     assert model["envelope"]["input_tokens_max"] == 1_000
     assert model["envelope"]["output_limit_max"] == 900
     assert 0 < model["envelope"]["sampled_requests"] <= 40
@@ -97,15 +103,15 @@ def test_nothing_fits_where_no_request_was_kept(arc, tmp_path):
     for entry in entries:
         entry["request"]["postData"]["text"] = json.dumps({"model": "claude-opus-4-5"})
     arc("import", write_har(tmp_path / "bare.har", entries))
-    shown = " ".join(arc("savings", "bare").out.split())
+    shown = " ".join(savings(arc, "bare").out.split())
     assert "Switch to claude-sonnet-4-6: -40%" in shown
     assert "fits as far as known (no request was kept to look at)" in shown
     assert "fits your calls" not in shown
 
 
 def test_a_cold_cache_is_said_where_the_cache_matters(month):
-    assert "if its cache is never hit" in month("savings", "coder").out
-    assert "if its cache is never hit" not in month("savings", "finance").out
+    assert "if its cache is never hit" in savings(month, "coder").out
+    assert "if its cache is never hit" not in savings(month, "finance").out
     _, found = options(month, "coder")
     haiku = found["claude-haiku-4-5"]["projection"]
     assert haiku["ratio"] == pytest.approx(-0.8)
@@ -113,7 +119,7 @@ def test_a_cold_cache_is_said_where_the_cache_matters(month):
 
 
 def test_what_a_request_sends_rules_models_out(month):
-    shown = month("savings", "cold").out
+    shown = savings(month, "cold").out
     assert "  Ruled out" in shown
     assert "claude-sonnet-5-5: takes no temperature or top_p" in shown
     assert "fits as far as known (temperature or top_p not known)" in " ".join(shown.split())
@@ -123,14 +129,14 @@ def test_what_a_request_sends_rules_models_out(month):
 
 
 def test_too_few_calls_have_prices_alone_and_say_what_is_missing(month):
-    shown = " ".join(month("savings", "new").out.split())
+    shown = " ".join(savings(month, "new").out.split())
     assert "advice needs 100 calls on 3 days: 88 more calls" in shown
     assert "claude-haiku-4-5: -67%, price only" in shown
     assert "/month" not in shown
 
 
 def test_a_model_without_a_price_is_compared_with_nothing(month):
-    shown = month("savings", "odd").out
+    shown = savings(month, "odd").out
     assert "acme-7b: not in the price book, so nothing can be compared with it" in shown
     assert "$0" not in shown
     model, found = options(month, "odd")
@@ -138,7 +144,7 @@ def test_a_model_without_a_price_is_compared_with_nothing(month):
 
 
 def test_all_lists_every_candidate(month):
-    short, long = month("savings", "finance").out, month("savings", "finance", "--all").out
+    short, long = savings(month, "finance").out, savings(month, "finance", "--all").out
     assert "more; --all lists them" in short
     assert "more; --all lists them" not in long
     assert len(long.splitlines()) > len(short.splitlines())
@@ -147,12 +153,12 @@ def test_all_lists_every_candidate(month):
 @pytest.mark.parametrize("columns", ["60", "80"])
 def test_lines_fit_the_terminal(month, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
-    assert max(map(len, month("savings", "--all").out.splitlines())) <= int(columns)
+    assert max(map(len, savings(month, "--all").out.splitlines())) <= int(columns)
 
 
 def rows_of_report(month, *arguments):
-    text = month("report", *arguments).out
-    shown = text[text.index("Savings · last 30 days") :].splitlines() if "Savings · " in text else []
+    text = month("report", *PERIOD, *arguments).out
+    shown = text[text.index("Savings · ") :].splitlines() if "Savings · " in text else []
     return {line.split()[0]: line for line in shown if "claude-" in line and "%" in line}
 
 
@@ -163,17 +169,17 @@ def test_the_report_has_a_row_for_the_costliest_agents_and_the_one_that_is_asked
     assert "price only" in rows_of_report(month, "--agent", "new")["new"]
     assert rows_of_report(month, "--agent", "odd") == {}
     assert {name.rstrip(":") for name in rows_of_report(month)} == {"coder", "cold"}
-    [body] = json.loads(month("report", "--agent", "finance", "--json").out)["agents"]
+    [body] = json.loads(month("report", *PERIOD, "--agent", "finance", "--json").out)["agents"]
     assert body["savings"]["models"][0]["model"] == "claude-opus-4-5"
-    assert "## Savings" in month("report", "--format", "md").out
+    assert "## Savings" in month("report", *PERIOD, "--format", "md").out
 
 
 def test_a_model_that_retires_is_pointed_out(month):
-    shown = month("savings", "new").out
+    shown = savings(month, "new").out
     assert "! claude-sonnet-4-5 retire" in shown
     assert "2026-11-30" in shown
-    assert "new: claude-sonnet-4-5 retire" in month("report").out
-    [found] = json.loads(month("savings", "new", "--json").out)["agents"]
+    assert "new: claude-sonnet-4-5 retire" in month("report", *PERIOD).out
+    [found] = json.loads(savings(month, "new", "--json").out)["agents"]
     assert found["retiring"] == [{"model": "claude-sonnet-4-5", "retires": "2026-11-30"}]
 
 
