@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -93,19 +94,21 @@ class Disk:
         self.error: int | None = None
         self.room_bytes: int | None = None
         self.writes = 0
+        self._taking = threading.Lock()  # the tape's own thread writes too
 
     def write(self, fd: int, data: bytes) -> int:
         self.writes += 1
         time.sleep(self.delay_s)
         if self.error is not None:
             raise OSError(self.error, os.strerror(self.error))
-        if self.room_bytes is None:
-            return os.write(fd, data)
-        if self.room_bytes == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written = os.write(fd, data[: self.room_bytes])
-        self.room_bytes -= written
-        return written
+        with self._taking:
+            if self.room_bytes is None:
+                return os.write(fd, data)
+            if self.room_bytes == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = os.write(fd, data[: self.room_bytes])
+            self.room_bytes -= written
+            return written
 
 
 def test_what_was_flushed_is_in_the_kernel(journal: Path, read_all):
