@@ -40,6 +40,8 @@ def _rule_by_shape(counts: Counts) -> Callable[[Counts, str], _Read] | None:
         return _cache_outside
     if counts.has("prompt_tokens", "completion_tokens"):
         return _cache_inside
+    if isinstance(raw.get("iterations"), list):  # Anthropic's alone
+        return _cache_outside
     if counts.has("cache_read_input_tokens", "cache_creation_input_tokens") and "total_tokens" not in raw:
         return _cache_outside
     if counts.has("input_tokens", "output_tokens", "total_tokens"):
@@ -478,6 +480,12 @@ def _dashscope_embed(counts: Counts, provider: str) -> _Read:
     return (_embeddings if counts.get("input_tokens") is None else _dashscope)(counts, provider)
 
 
+def _token_count(counts: Counts, _provider: str) -> _Read:
+    """What a prompt was counted to have, where nothing but the count was asked for."""
+    counted = counts.first(("input_tokens", "inputTokens", "totalTokens"))
+    return _NOTHING if counted is None else (Usage(input_text=counted), UsageGrade.REPORTED)
+
+
 _RULES: dict[str, Callable[[Counts, str], _Read]] = {
     "openai.chat": _cache_inside,
     "openai.completions": _cache_inside,
@@ -491,6 +499,7 @@ _RULES: dict[str, Callable[[Counts, str], _Read]] = {
     "openai.images": _images,
     "openai.audio": _cache_inside,
     "openai.moderation": _cache_inside,
+    "token_count": _token_count,
     "cohere.chat": _cohere,
     "cohere.embed": _cohere,
     "ollama.chat": _ollama,

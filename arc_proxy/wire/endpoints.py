@@ -36,7 +36,7 @@ _RESPONSES = Form(endpoint="responses", kind=Kind.GENERATION, dialect="openai.re
 _MESSAGES = Form(endpoint="messages", kind=Kind.GENERATION, dialect="anthropic.messages")
 _EMBEDDINGS = Form(endpoint="embeddings", kind=Kind.EMBEDDING, dialect="openai.embeddings")
 _OTHER_EMBEDDINGS = Form(endpoint="embeddings", kind=Kind.EMBEDDING)
-_COUNT_TOKENS = Form(endpoint="count_tokens", kind=Kind.AUXILIARY)
+_COUNT_TOKENS = Form(endpoint="count_tokens", kind=Kind.AUXILIARY, dialect="token_count")
 _MODELS = Form(endpoint="models", kind=Kind.AUXILIARY)
 _DASHSCOPE = Form(endpoint="dashscope.generation", kind=Kind.GENERATION, dialect="dashscope.generation")
 _IMAGES = Form(endpoint="images", kind=Kind.MEDIA, dialect="openai.images")

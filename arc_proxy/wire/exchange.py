@@ -37,6 +37,7 @@ from arc_proxy.wire.openai_responses import OPENAI_RESPONSES
 from arc_proxy.wire.providers import recognise_detail, recognise_provider
 from arc_proxy.wire.single import SINGLE_DIALECTS
 from arc_proxy.wire.stream import StreamEvent
+from arc_proxy.wire.token_count import TOKEN_COUNT
 from arc_proxy.wire.unknown import UNKNOWN
 
 Headers = tuple[tuple[str, str], ...]
@@ -58,6 +59,7 @@ DIALECTS = {
         OPENAI_EMBEDDINGS,
         OPENAI_IMAGES,
         OPENAI_AUDIO,
+        TOKEN_COUNT,
         *SINGLE_DIALECTS,
         UNKNOWN,
     )
