@@ -7,37 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.report.traffic import NOW, call, write_har
+from tests.report.traffic import NOW, call, messages, write_har
 
 # Whole days that do not move with the clock: what they make of a month and which models retire hangs on them.
 PERIOD = ("--since", "2026-10-26T00:00Z", "--until", "2026-11-25T00:00Z")
 SHIFT_DAYS = (datetime(2026, 11, 25, tzinfo=UTC) - NOW).total_seconds() / 86_400
-# Of a claude-opus-4-5: $0.005 and $0.01 a call, with pictures as LiteLLM's table says it takes them.
-TOKENS = (1_000, 400)
 
 
-def messages(agent, run, *, days_ago, model="claude-opus-4-5", cached=0, **asked):
-    """One call of Anthropic's, made from the tests' own recorded one."""
-    entry = call(agent, run, days_ago=days_ago - SHIFT_DAYS)
-    request = {"model": model, "max_tokens": 900, "messages": [{"role": "user", "content": run}]} | asked
-    reply = {
-        "id": f"msg_{run}",
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "stop_reason": "end_turn",
-        "content": [{"type": "text", "text": "42"}],
-        "usage": {
-            "input_tokens": TOKENS[0],
-            "cache_read_input_tokens": cached,
-            "cache_creation_input_tokens": 0,
-            "output_tokens": TOKENS[1],
-        },
-    }
-    entry["request"] |= {"url": "https://api.anthropic.com/v1/messages"}
-    entry["request"]["postData"]["text"] = json.dumps(request)
-    entry["response"]["content"]["text"] = json.dumps(reply)
-    return entry
+def recorded(agent, run, *, days_ago, **more):
+    """A claude-opus-4-5's: $0.005 and $0.01 a call, with pictures as LiteLLM's table says it takes them."""
+    return messages(agent, run, days_ago=days_ago - SHIFT_DAYS, **more)
 
 
 def spread(make, calls, days):
@@ -48,10 +27,10 @@ def spread(make, calls, days):
 @pytest.fixture
 def month(arc, tmp_path):
     entries = [
-        *spread(lambda n, ago: messages("finance", f"f-{n}", days_ago=ago), 120, 6),
-        *spread(lambda n, ago: messages("coder", f"c-{n}", days_ago=ago, cached=60_000), 120, 6),
-        *spread(lambda n, ago: messages("cold", f"k-{n}", days_ago=ago, temperature=0.3), 120, 6),
-        *spread(lambda n, ago: messages("new", f"n-{n}", days_ago=ago, model="claude-sonnet-4-5"), 12, 2),
+        *spread(lambda n, ago: recorded("finance", f"f-{n}", days_ago=ago), 120, 6),
+        *spread(lambda n, ago: recorded("coder", f"c-{n}", days_ago=ago, cached=60_000), 120, 6),
+        *spread(lambda n, ago: recorded("cold", f"k-{n}", days_ago=ago, temperature=0.3), 120, 6),
+        *spread(lambda n, ago: recorded("new", f"n-{n}", days_ago=ago, model="claude-sonnet-4-5"), 12, 2),
         call("odd", "o-1", days_ago=1 - SHIFT_DAYS, model="acme-7b"),
     ]
     arc("import", write_har(tmp_path / "month.har", entries))
@@ -99,7 +78,7 @@ def test_the_sums_are_those_of_the_calls(month):
 
 def test_nothing_fits_where_no_request_was_kept(arc, tmp_path):
     """As where `--capture metadata` keeps no bodies: replies still say what was used."""
-    entries = spread(lambda n, ago: messages("bare", f"b-{n}", days_ago=ago), 120, 6)
+    entries = spread(lambda n, ago: recorded("bare", f"b-{n}", days_ago=ago), 120, 6)
     for entry in entries:
         entry["request"]["postData"]["text"] = json.dumps({"model": "claude-opus-4-5"})
     arc("import", write_har(tmp_path / "bare.har", entries))

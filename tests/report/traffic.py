@@ -73,6 +73,39 @@ def call(
     }
 
 
+def messages(
+    agent: str,
+    run: str,
+    *,
+    days_ago: float,
+    model: str = "claude-opus-4-5",
+    tokens: tuple[int, int] = (1000, 400),
+    cached: int = 0,
+    **asked: Any,
+) -> dict[str, Any]:
+    """One call of Anthropic's messages; `asked`: what its request has beside."""
+    entry = call(agent, run, days_ago=days_ago)
+    request = {"model": model, "max_tokens": 900, "messages": [{"role": "user", "content": run}]} | asked
+    reply = {
+        "id": f"msg_{run}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "42"}],
+        "usage": {
+            "input_tokens": tokens[0],
+            "cache_read_input_tokens": cached,
+            "cache_creation_input_tokens": 0,
+            "output_tokens": tokens[1],
+        },
+    }
+    entry["request"] |= {"url": "https://api.anthropic.com/v1/messages"}
+    entry["request"]["postData"]["text"] = json.dumps(request)
+    entry["response"]["content"]["text"] = json.dumps(reply)
+    return entry
+
+
 def write_har(path: Path, entries: list[dict[str, Any]]) -> Path:
     log = {"version": "1.2", "creator": {"name": "tests", "version": "1"}, "entries": entries}
     path.write_text(json.dumps({"log": log}))
