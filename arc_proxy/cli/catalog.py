@@ -32,6 +32,7 @@ ENTRIES = (
     Entry("export", "Data", "export", "Write calls or runs as JSON Lines, CSV or HAR."),
     Entry("import", "Data", "import_file", "Read calls from a HAR file."),
     Entry("prices", "Data", "prices", "The price book: list it, look a model up, price usage."),
+    Entry("reconcile", "Data", "reconcile", "Compare a provider's bill with the log."),
     Entry("db", "Admin", "db", "Care for the database: upgrade, rebuild, prune, rollup."),
 )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from analysis.advice import CALLS_MIN, DAYS_MIN, Option
 from analysis.envelope import Envelope
@@ -11,6 +10,7 @@ from analysis.fit import NEED_WORDS
 from arc_proxy.format import cells, change, clean, count, money, plural, tokens
 from arc_proxy.report.savings_model import ModelSavings, Retiring, Savings
 from arc_proxy.report.summary import agent_name
+from arc_proxy.report.table import wrapped
 
 SHOWN = 3
 _FULL_WINDOW_DAYS = 14
@@ -28,30 +28,30 @@ def savings_lines(savings: Savings, width: int, *, show_all: bool = False) -> It
         title = f"━━━ {clean(agent_name(agent.agent), width - 8)} "
         yield title + "━" * (width - cells(title))
         for each in agent.retiring:
-            yield from _wrapped(f"! {retiring_words(each, savings.made_day)}", width)
+            yield from wrapped(f"! {retiring_words(each, savings.made_day)}", width)
         for model in agent.models:
             yield ""
             yield from _model_lines(model, width, show_all=show_all)
     if any(model.advice for agent in savings.agents for model in agent.models):
         yield ""
-        yield from _wrapped(_UNTRIED, width)
+        yield from wrapped(_UNTRIED, width)
 
 
 def _model_lines(found: ModelSavings, width: int, *, show_all: bool) -> Iterator[str]:
     spent, use = found.spent, found.use
     name = clean(spent.model, 60) or "(no model named)"
     if use is None:
-        yield from _wrapped(f"{name}: {found.trouble}", width)
+        yield from wrapped(f"{name}: {found.trouble}", width)
         return
     seen = f"{name}: {money(spent.nanousd)} for {plural(spent.calls, 'call')}"
-    yield from _wrapped(seen + ("" if found.options else "; the book has no cheaper model for it"), width)
+    yield from wrapped(seen + ("" if found.options else "; the book has no cheaper model for it"), width)
     missing = missing_words(found)
     if missing and found.options:
-        yield from _wrapped(missing, width, indent="  ")
+        yield from wrapped(missing, width, indent="  ")
     if 0 < len(use.days) < _FULL_WINDOW_DAYS and use.is_enough:
-        yield from _wrapped(f"a month made of only {plural(len(use.days), 'day')}", width, indent="  ")
+        yield from wrapped(f"a month made of only {plural(len(use.days), 'day')}", width, indent="  ")
     if use.is_enough:
-        yield from _wrapped(envelope_words(use.envelope), width, indent="  ")
+        yield from wrapped(envelope_words(use.envelope), width, indent="  ")
     sections: tuple[tuple[str, Sequence[Option]], ...] = (
         ("Advice", found.advice),
         ("Price only", found.price_only),
@@ -65,7 +65,7 @@ def _model_lines(found: ModelSavings, width: int, *, show_all: bool) -> Iterator
         shown = ruled_out if show_all else ruled_out[:SHOWN]
         for option in shown:
             assert option.fit is not None, "what is ruled out was looked at"
-            yield from _wrapped(
+            yield from wrapped(
                 f"{option.candidate.name}: {'; '.join(option.fit.against)}", width, indent="    "
             )
         yield from _more(len(ruled_out) - len(shown))
@@ -77,7 +77,7 @@ def _section(title: str, options: Sequence[Option], width: int, *, show_all: boo
     yield f"  {title}"
     shown = options if show_all else options[:SHOWN]
     for option in shown:
-        yield from _wrapped(option_words(option), width, indent="    ")
+        yield from wrapped(option_words(option), width, indent="    ")
     yield from _more(len(options) - len(shown))
 
 
@@ -185,17 +185,6 @@ def retiring_words(each: Retiring, today: str) -> str:
     model = clean(each.model, 60)
     day = each.retires.isoformat()
     return f"{model} retired on {day}" if day < today else f"{model} retires on {day}"
-
-
-def _wrapped(text: str, width: int, *, indent: str = "") -> Iterable[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
 
 
 def empty_words(savings: Savings, period: str, agent: str | None) -> str:

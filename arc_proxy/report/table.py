@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -103,3 +104,15 @@ def _line(columns: Sequence[Column], row: Sequence[str], shown: Sequence[int], w
         room = " " * (widths[at] - cells(text))
         parts.append(room + text if columns[at].is_number else text + room)
     return GAP.join(parts).rstrip()
+
+
+def wrapped(text: str, width: int, *, indent: str = "") -> Iterable[str]:
+    """A sentence under or beside tables in lines of so many cells, the later ones set in further."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
