@@ -38,6 +38,10 @@ class Spend:
     estimated_calls: int = 0  # tokens counted by us
     partial_calls: int = 0  # some usage or price is missing: a lower bound
     api_equivalent_nanousd: int = 0  # subscription traffic, never part of `nanousd`
+    disputed_calls: int = 0  # price lists disagree about them
+    less_nanousd: int = 0  # how much less, and more, it would be by the other list
+    more_nanousd: int = 0
+    misreported_calls: int = 0  # the provider says a cost, the price book another one
 
     def __add__(self, other: Spend) -> Spend:
         return Spend(
@@ -47,6 +51,10 @@ class Spend:
             self.estimated_calls + other.estimated_calls,
             self.partial_calls + other.partial_calls,
             self.api_equivalent_nanousd + other.api_equivalent_nanousd,
+            self.disputed_calls + other.disputed_calls,
+            self.less_nanousd + other.less_nanousd,
+            self.more_nanousd + other.more_nanousd,
+            self.misreported_calls + other.misreported_calls,
         )
 
     @property
@@ -81,16 +89,28 @@ def money(nanousd: int | float | None) -> str:
 
 
 def spend(total: Spend) -> str:
-    """`$1.94` · `$1.94, + 3 unpriced calls` · `~$1.94` · `at least $1.94` · `unknown (3 unpriced calls)`."""
+    """
+    `$1.94` · `$1.94 (1.80-1.94)` · `$1.94, + 3 unpriced calls` · `~$1.94` · `at least $1.94` ·
+    `unknown (3 unpriced calls)`.
+    """
     if total.is_unknown:
         return f"{UNKNOWN} ({plural(total.unpriced_calls, 'unpriced call')})"
     # An unpriced call is named beside the sum; a partial one hides inside of it, so the sum says so.
     text = {(False, False): "", (True, False): "~", (False, True): "at least ", (True, True): "at least ~"}[
         total.estimated_calls > 0, total.partial_calls > 0
     ] + money(total.nanousd)
+    text += spread(total.nanousd - total.less_nanousd, total.nanousd + total.more_nanousd)
     if total.unpriced_calls:
         text += f", + {plural(total.unpriced_calls, 'unpriced call')}"
     return text
+
+
+def spread(low: int, high: int, why: str = "") -> str:
+    """` (0.25-0.30)` behind an amount that may be less or more, "" where that cannot be seen."""
+    if money(low) == money(high):
+        return ""
+    said = f"{money(low)}-{money(high)}".replace("$", "")
+    return f" ({said}, {why})" if why else f" ({said})"
 
 
 def spend_causes(total: Spend) -> tuple[str, ...]:
@@ -104,6 +124,11 @@ def spend_causes(total: Spend) -> tuple[str, ...]:
         causes.append(f"at least: {plural(total.partial_calls, 'call')} without all of usage or price")
     if total.unpriced_calls:
         causes.append(f"{plural(total.unpriced_calls, 'call')} without a price or usage, not in the sum")
+    if total.disputed_calls:
+        causes.append(f"(low-high): price lists disagree about {plural(total.disputed_calls, 'call')}")
+    if total.misreported_calls:
+        calls = plural(total.misreported_calls, "call")
+        causes.append(f"{calls} as their provider says, and something else by the price book: see `show`")
     if total.api_equivalent_nanousd:
         causes.append(
             f"beside it {money(total.api_equivalent_nanousd)} at list price on a subscription, not billed"

@@ -27,7 +27,11 @@ _ELSEWHERE = {
     "no_proxy": ("NO_PROXY", "no_proxy"),
 }
 
-_FLAGS = {"upstreams": "--upstream", "drain_s": "--drain"}  # the others are called as their key
+_FLAGS = {
+    "upstreams": "--upstream",
+    "drain_s": "--drain",
+    "price_index": "--index",
+}  # the others are called as their key
 
 
 def _split_list(value: object) -> object:
@@ -176,6 +180,11 @@ class Settings(BaseModel):
         description="How long calls and runs are kept, in whole months.",
         json_schema_extra={"expects": "a whole number of months, 1 or more"},
     )
+    price_index: str = Field(
+        "https://pypi.org/pypi/genai-prices/json",
+        description="Where `prices update` asks for the newest published prices.",
+        json_schema_extra={"expects": "an http:// or https:// URL", "secret": True},
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info",
         description="What the console logs.",
@@ -192,6 +201,15 @@ class Settings(BaseModel):
             if parts.username or parts.password:
                 raise ValueError(f"the URL of {name} holds credentials; callers bring their own keys")
         return upstreams
+
+    @field_validator("price_index")
+    @classmethod
+    def _check_index(cls, url: str) -> str:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ValueError("an index is asked by an http:// or https:// URL")
+        if urlsplit(url).query:
+            raise ValueError("the URL of an index has no query, which might hold a key and would be shown")
+        return url
 
     @field_validator("https_proxy")
     @classmethod

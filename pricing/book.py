@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pricing.layers import Layers, lay, read_layers
 from pricing.model import Model
 from pricing.names import shelf_names, spellings
 from pricing.overrides import ANY_MODEL, Overrides, read_overrides
@@ -76,14 +77,17 @@ class Found:
 
 
 class PriceBook:
-    """The prices of all providers. `version` names the state of book and user's file together."""
+    """The prices of all providers. `version` names the state of book, updates and user's file together."""
 
-    def __init__(self, folder: Path, overrides: Overrides) -> None:
+    def __init__(self, folder: Path, overrides: Overrides, layers: Layers) -> None:
         index = json.loads((folder / "index.json").read_bytes())
-        self.version: str = index["version"] + (f"+{overrides.version}" if overrides.version else "")
-        self.providers: tuple[str, ...] = tuple(index["providers"])
+        said = (index["version"], layers.version and f"updated-{layers.version}", overrides.version)
+        self.version: str = "+".join(filter(None, said))
+        self._shipped = frozenset(index["providers"])
+        self.providers: tuple[str, ...] = tuple(sorted(self._shipped | layers.shelves.keys()))
         self._folder = folder
         self._overrides = overrides
+        self._layers = layers
         self._shelves: dict[str, Shelf] = {}
         self._found: dict[tuple[str, str], Found | None] = {}
 
@@ -95,6 +99,10 @@ class PriceBook:
                 self._found.clear()
             self._found[key] = self._look_up(provider, name)
         return self._found[key]
+
+    def shelf(self, provider: str) -> Shelf | None:
+        """All that the book has of one provider, by the book's name of it; None if it has nothing."""
+        return self._shelf(provider) if provider in self.providers else None
 
     def row(self, rate_id: str) -> Rate | None:
         """The price row behind a stored cost, None if it is of another book."""
@@ -157,25 +165,22 @@ class PriceBook:
 
     def _shelf(self, name: str) -> Shelf:
         if name not in self._shelves:
-            self._shelves[name] = read_shelf((self._folder / "rates" / f"{name}.jsonl").read_bytes())
+            path = self._folder / "rates" / f"{name}.jsonl"
+            shipped = read_shelf(path.read_bytes()) if name in self._shipped else None
+            shelf = lay(shipped, self._layers.shelves.get(name, ()))
+            assert shelf is not None  # every provider of ours has one of the two
+            self._shelves[name] = shelf
         return self._shelves[name]
 
 
-def edition_folder(data_dir: Path) -> Path:
-    """Where the latest edition lies: that of `prices update`, or a later one that came with the package."""
-    updated = data_dir / "prices"
-    try:
-        version = str(json.loads((updated / "index.json").read_bytes())["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return DATA
-    shipped = str(json.loads((DATA / "index.json").read_bytes())["version"])
-    return updated if version.partition(".")[0] >= shipped.partition(".")[0] else DATA
-
-
-def load_book(overrides: Path | None = None, *, folder: Path = DATA) -> PriceBook:
+def load_book(overrides: Path | None = None, *, layers: Path | None = None, folder: Path = DATA) -> PriceBook:
     """
-    The book that ships with the package, under the user's own prices if a file is named.
+    The book that ships with the package, under the updates of the folder `layers` and the user's own prices.
 
-    PricesFileError, a ValueError that says line and field, if that file is wrong; a missing one is none.
+    PricesFileError, a ValueError that says line and field, if one of these is wrong; a missing one is none.
     """
-    return PriceBook(folder, read_overrides(overrides) if overrides is not None else Overrides())
+    return PriceBook(
+        folder,
+        read_overrides(overrides) if overrides is not None else Overrides(),
+        read_layers(layers) if layers is not None else Layers(),
+    )

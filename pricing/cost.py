@@ -8,19 +8,25 @@ is said by the grade, never by a zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from pricing.book import Found, PriceBook
 from pricing.counts import mapping
+from pricing.lines import PICO_PER_NANO, cost_lines, difference_picousd, discount_line, nanousd
 from pricing.lines import CostLine as CostLine
-from pricing.lines import cost_lines, difference_picousd, discount_line, nanousd
+from pricing.money import usd_text
 from pricing.names import shelf_names
 from pricing.rate import STANDARD, Rate
-from pricing.reported import reported_cost
+from pricing.reported import ReportedCost, reported_cost
 from pricing.tier import costs_no_less, served_tier
 from pricing.usage import BilledPart, Usage, UsageGrade, billed_parts
+
+# Providers round what they report, to a millionth of a dollar or some digits; more is another price.
+ROUNDING = 0.01
+ROUNDING_NANOUSD = 1000
 
 # The reason of a cost of nothing. Tokens of such calls are in no sum: a poll repeats what another call used.
 NOT_BILLED = "not billed"
@@ -43,7 +49,8 @@ class Cost:
     What a call cost. The lines sum to `nanousd`, rounded once.
 
     `notes` are for the reader of a computed cost too: a snapshot that another row stood in for, a price
-    that the sources dispute. `disputed_nanousd`: the cost by the other source's price.
+    that the sources dispute. `disputed_nanousd`: what another source makes of it, None where none differs:
+    the second price list, or the price book where the amount is the provider's own.
     """
 
     nanousd: int | None  # None exactly when the grade is UNKNOWN
@@ -78,23 +85,61 @@ def price_call(
 
     `model` is the response's word, `model_requested` the request's, asked where the book does not know the
     first. `at`: when the call ended, which is the moment that off-peak prices go by. `service_tier`: as
-    served, where the response says it beside the usage. `region`: "us" or "eu" where the host promises to
-    keep inference there. `billed` False: refused, auxiliary, or an error without usage. `subscription`:
-    paid by a plan, so the result is only what an API key would have paid.
+    served, where the response says it beside the usage. `region`: where the host promises to keep inference:
+    "us", "eu", a region of Vertex AI, "global". `billed` False: refused, auxiliary, or an error without
+    usage. `subscription`: paid by a plan, so the result is only what an API key would have paid.
     """
     if not billed:
         return Cost(nanousd=0, grade=CostGrade.COMPUTED, table_version=book.version, reason=NOT_BILLED)
     reported = reported_cost(raw_usage, provider)
-    if reported is not None:
-        line = CostLine(bucket="provider", units=1, rate_picousd=reported.picousd, rate_id=reported.fields)
-        return Cost(
-            nanousd=nanousd(reported.picousd),
-            grade=CostGrade.PARTIAL if reported.lacks else CostGrade.PROVIDER_REPORTED,
-            lines=(line,),
-            table_version=book.version,
-            reason=f"the provider's amount leaves out {reported.lacks}" if reported.lacks else "",
-        )
-    names = [name for name in (model, model_requested) if name]
+    computed = _computed(
+        book,
+        usage,
+        usage_grade,
+        provider=provider,
+        names=[name for name in (model, model_requested) if name],
+        at=at,
+        tier=served_tier(raw_usage, service_tier=service_tier, batch=batch or endpoint == "batch"),
+        region=region,
+        raw_usage=raw_usage,
+        subscription=subscription,
+    )
+    return computed if reported is None else _reported(reported, computed)
+
+
+def _reported(reported: ReportedCost, computed: Cost) -> Cost:
+    """The provider's own amount, and beside it what the book makes of the call where the two differ."""
+    amount = nanousd(reported.picousd)
+    line = CostLine(bucket="provider", units=1, rate_picousd=reported.picousd, rate_id=reported.fields)
+    ours = computed.nanousd if computed.grade is CostGrade.COMPUTED and not reported.lacks else None
+    if ours is not None and abs(ours - amount) <= max(ROUNDING_NANOUSD, ROUNDING * max(ours, amount)):
+        ours = None
+    said = "" if ours is None else f"by the price book it would be ${usd_text(ours * PICO_PER_NANO)}"
+    return Cost(
+        nanousd=amount,
+        grade=CostGrade.PARTIAL if reported.lacks else CostGrade.PROVIDER_REPORTED,
+        lines=(line,),
+        table_version=computed.table_version,
+        reason=f"the provider's amount leaves out {reported.lacks}" if reported.lacks else "",
+        notes=(said,) if said else (),
+        disputed_nanousd=ours,
+    )
+
+
+def _computed(
+    book: PriceBook,
+    usage: Usage,
+    usage_grade: UsageGrade,
+    *,
+    provider: str,
+    names: Sequence[str],
+    at: datetime,
+    tier: str,
+    region: str | None,
+    raw_usage: object,
+    subscription: bool,
+) -> Cost:
+    """By the book, under the first of the names that it knows."""
     name, found = next(
         ((each, known) for each in names if (known := book.find(provider, each)) is not None), ("", None)
     )
@@ -103,7 +148,6 @@ def price_call(
         return _unknown(book, f"no price for {said} of {provider}" if names else "the call names no model")
     if usage_grade is UsageGrade.NONE:
         return _unknown(book, "the response says nothing about usage")
-    tier = served_tier(raw_usage, service_tier=service_tier, batch=batch or endpoint == "batch")
     said_region = mapping(raw_usage).get("inference_geo")
     summing = _Sum(book=book, provider=provider, at=at, tier=tier)
     if name != names[0]:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pricing.book import PriceBook
 from pricing.cost import Cost
 from pricing.lines import CostLine
-
-PICO_PER_USD = 10**12
-USD_PLACES = 12
+from pricing.money import usd_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +66,3 @@ def _explained(book: PriceBook, line: CostLine) -> ExplainedLine:
         source=source if line.bucket != "provider" else "the provider's own amount",
         url=row.url if row else "",
     )
-
-
-def usd_text(picousd: int) -> str:
-    """Picodollars as exact decimal text in dollars, at least two places: "1.25", "0.000037"."""
-    sign = "-" if picousd < 0 else ""
-    whole, rest = divmod(abs(picousd), PICO_PER_USD)
-    decimals = f"{rest:0{USD_PLACES}d}".rstrip("0").ljust(2, "0")
-    return f"{sign}{whole}.{decimals}"

@@ -12,6 +12,8 @@ from pricing.usage import TOKEN_BUCKETS, Usage
 
 PICO_PER_NANO = 1000
 PER_MILLE = 1000
+GLOBAL = "global"  # a region that costs nothing beside
+REGIONAL = "regional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,8 @@ def cost_lines(usage: Usage, rate: Rate, *, region: str | None = None) -> tuple[
     """
     The lines of a usage at a row's rates, and the buckets that they leave out or put too low.
 
-    `region`: where the provider promised to run the model; the row knows what that adds.
+    `region`: where the provider promised to run the model; the row knows what that adds. "regional" in a
+    row stands for any region but "global".
     """
     rates = rate.for_input(usage.input_tokens)
     rate_id = rate.id
@@ -64,11 +67,17 @@ def cost_lines(usage: Usage, rate: Rate, *, region: str | None = None) -> tuple[
             short.append(bucket)
         if picousd is not None:
             lines.append(CostLine(bucket=bucket, units=units, rate_picousd=picousd, rate_id=rate_id))
-    permille = rate.uplift_permille.get(region or "", PER_MILLE) - PER_MILLE
+    permille = _uplift_permille(rate, region) - PER_MILLE
     tokens = sum(line.picousd for line in lines if not line.bucket.startswith(("tool:", "request")))
     if permille and tokens:
         lines.append(_adjustment(f"uplift:{region}", tokens * permille, rate))
     return lines, short
+
+
+def _uplift_permille(rate: Rate, region: str | None) -> int:
+    if region is None or region == GLOBAL:
+        return PER_MILLE
+    return rate.uplift_permille.get(region, rate.uplift_permille.get(REGIONAL, PER_MILLE))
 
 
 def discount_line(lines: Sequence[CostLine], permille: int, rate: Rate) -> list[CostLine]:

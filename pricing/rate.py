@@ -17,7 +17,7 @@ A row on disk is one JSON object, see `pricing.shelf`:
     rates     {bucket: picodollars}, the buckets of `Usage`, "reasoning", "request", "tool:web_search"
     over      {"200000": {bucket: picodollars}} the whole request costs this above so many input tokens
     hours     [{"days": [1..7], "from": minute, "to": minute}] of the UTC week; absent: always
-    uplift    {"us": 1100} per mille, on tokens, for inference kept in that region
+    uplift    {"us": 1100} per mille, on tokens, for inference kept in that region; "regional": in any
     agrees    the second source that says the same
     filled    {"litellm 1.106.2": [bucket ...]} what the row has from elsewhere than its source
 """

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from arc_proxy.cli.prices import open_book
+from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.when import parse_period
-from arc_proxy.errors import ArcError, ConfigError
+from arc_proxy.errors import ArcError
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
@@ -26,7 +26,6 @@ from arc_proxy.report.layout import document_of
 from arc_proxy.report.model import Report
 from arc_proxy.store.engine import Store, is_replaced, open_store
 from arc_proxy.store.prune import first_month_kept, prune
-from pricing.book import PriceBook, load_book
 
 if TYPE_CHECKING:
     from arc_proxy.cli.console import ConsoleConfig
@@ -44,7 +43,7 @@ class ConsoleWork:
     def __init__(self, config: ConsoleConfig) -> None:
         self._config = config
         self._target: str | Path = config.database_url or config.folder.path / "arc.db"
-        self._book = _book_or_ours(config)
+        self._book = LiveBook(config.folder)
         self._follower = Follower(config.folder.path, self._open_store, self._book)
         self._stopping = threading.Event()
         self._reading: Store | None = None
@@ -86,7 +85,7 @@ class ConsoleWork:
             "behind_bytes": behind,
             "behind_s": None if since is None else round(time.monotonic() - since, 3),
             "trouble": state.trouble,
-            "price_book": self._book.version,
+            "price_book": self._book().version,
             "retention": self._retained,
         }
 
@@ -103,7 +102,7 @@ class ConsoleWork:
         since_ns, until_ns = parse_period(since, until, now_ns)
         return build_report(
             self._store(),
-            self._book,
+            self._book(),
             since_ns=since_ns,
             until_ns=until_ns,
             now_ns=now_ns,
@@ -151,12 +150,3 @@ class ConsoleWork:
         self._retained = {"at_ns": time.time_ns(), "segments": journal.segments, "calls": rows.calls}
         if journal.segments or rows.calls:
             _log.info("retention.done", segments=journal.segments, bytes=journal.bytes, calls=rows.calls)
-
-
-def _book_or_ours(config: ConsoleConfig) -> PriceBook:
-    """A mistake in prices.toml must not stop ingest: the book that ships is better than none."""
-    try:
-        return open_book(config.folder)
-    except ConfigError as error:
-        _log.error("prices.refused", error=str(error))
-        return load_book()

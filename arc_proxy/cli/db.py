@@ -54,8 +54,8 @@ def upgrade(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 @app.command(cls=HelpCommand)
 def rebuild(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Derive again every call whose records are still in the journal; older rows stay as they are."""
+    from arc_proxy.cli.book import open_book
     from arc_proxy.cli.log import log_to_stderr
-    from arc_proxy.cli.prices import open_book
     from arc_proxy.cli.rows import progress_bar
     from arc_proxy.ingest.worker import rebuild as derive_again
 
@@ -108,7 +108,7 @@ def recost(
 
     First says what would change, by model; then asks, or stores it with --yes. Tokens stay what they were.
     """
-    from arc_proxy.cli.prices import open_book
+    from arc_proxy.cli.book import open_book
     from arc_proxy.cli.rows import progress_bar
     from arc_proxy.ingest.recost import recost as price_again
     from arc_proxy.ingest.worker import Caught

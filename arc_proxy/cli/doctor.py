@@ -123,6 +123,7 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
     from arc_proxy.report.losses import loss_words, read_losses
     from arc_proxy.store.engine import open_store
     from arc_proxy.store.regrouping import read_grouping_version, read_regrouping
+    from arc_proxy.store.report import read_misreported
 
     target = settings.database_url or folder.path / "arc.db"
     if not settings.database_url and not (folder.path / "arc.db").exists():
@@ -137,6 +138,7 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
         losses = read_losses(store, standing_counts(instance))
         unread = unread_bytes(folder.journal, read_resume_points(store))
         grouping = _check_grouping(read_grouping_version(store), read_regrouping(store))
+        misreported = read_misreported(store)
         name = store.name
     except ArcError as error:
         yield Check("database", State.BAD, str(error), _store_cure(settings))
@@ -145,6 +147,13 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
         store.close()
     yield Check("database", State.OK, f"{name} can be read")
     yield grouping
+    if misreported:
+        yield Check(
+            "costs",
+            State.NOTE,
+            f"{plural(misreported, 'call')} as their provider says, and something else by the price book",
+            "arc-proxy prices update, then arc-proxy db recost; if they still differ, ask the provider",
+        )
     if instance is None and unread:
         yield Check("journal", State.NOTE, f"{size(unread)} not in the rows yet; the next report reads them")
     words = list(loss_words(losses))
@@ -174,7 +183,7 @@ def _store_cure(settings: Settings) -> str:
 
 
 def _check_prices(folder: Folder) -> Iterator[Check]:
-    from arc_proxy.cli.prices import open_book
+    from arc_proxy.cli.book import open_book
 
     try:
         yield Check("prices", State.OK, f"price book {open_book(folder).version}")

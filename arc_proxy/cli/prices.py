@@ -11,22 +11,24 @@ from typing import Annotated, Any
 
 import typer
 
-from arc_proxy.cli import prices_update
-from arc_proxy.cli.folder import Folder, find_folder
+from arc_proxy.cli.book import open_book
+from arc_proxy.cli.folder import find_folder
 from arc_proxy.cli.help import HelpCommand, HelpGroup
 from arc_proxy.cli.options import AsJson, DataDir, given
+from arc_proxy.cli.prices_update import diff, update
 from arc_proxy.cli.terminal import out, out_json, out_json_lines, say, style, width
-from arc_proxy.errors import ConfigError, UsageError
+from arc_proxy.errors import UsageError
 from arc_proxy.format import UNKNOWN, clean
 from arc_proxy.report.table import Column, Table, draw
-from pricing.book import PriceBook, PricesFileError, edition_folder, load_book
-from pricing.explain import ExplainedLine, explain, usd_text
+from pricing.book import PriceBook
+from pricing.cost import Cost, CostGrade
+from pricing.explain import ExplainedLine, explain
 from pricing.model import Model
+from pricing.money import usd_text
 from pricing.quote import QuestionError, Quote, quote
 from pricing.rate import Rate
 
 app = typer.Typer(cls=HelpGroup, add_completion=False, no_args_is_help=True)
-prices_update.register(app)
 
 # Who makes models, before who sells them: the first that knows a name is meant.
 _MAKERS = ("openai", "anthropic", "google", "x-ai", "mistral", "deepseek", "cohere", "moonshotai", "groq")
@@ -38,8 +40,13 @@ def prices() -> None:
     """
     The price book: dated, published prices, with the source of each.
 
-    Your own prices, discounts and deployment names go into prices.toml of the data folder.
+    Your own prices, discounts and deployment names go into prices.toml of the data folder; what `update`
+    adds lies in its folder prices.
     """
+
+
+app.command(cls=HelpCommand)(diff)
+app.command(cls=HelpCommand)(update)
 
 
 @app.command("list", cls=HelpCommand)
@@ -99,14 +106,14 @@ def show(
             "prices.toml in the data folder can give one."
         )
     seller, known = next(iter(exact.items()))
-    rates = [rate for each in known.models for rate in _current(each)]
+    rates = [pair for each in known.models for pair in _current(each)]
     if as_json:
-        out_json([_rate_json(rate) for rate in rates])
+        out_json([_rate_json(rate) | {"rival": rival and _rate_json(rival)} for rate, rival in rates])
         return
     out(style(f"{seller} {known.models[0].id}", "bold") + (f"   {known.remark}" if known.remark else ""))
-    for rate in rates:
+    for rate, rival in rates:
         out()
-        for line in _rate_lines(rate):
+        for line in _rate_lines(rate, rival):
             out(line)
     others = [name for name in exact if name != seller]
     if others:
@@ -134,24 +141,15 @@ def cost(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         except QuestionError as error:
             raise UsageError(f"question {at}: {error}.") from None
         if as_json:
-            fields = {"id": answer.id, "cost_nanousd": answer.cost.nanousd, "grade": str(answer.cost.grade)}
-            out_json_lines([fields | ({"reason": answer.cost.reason} if answer.cost.reason else {})])
+            out_json_lines([_quote_json(answer)])
         else:
             for line in quote_lines(book, answer):
                 out(line)
 
 
-def open_book(folder: Folder) -> PriceBook:
-    """The book under the user's prices.toml. Raises ConfigError for a mistake in that file."""
-    try:
-        return load_book(folder.path / "prices.toml", folder=edition_folder(folder.path))
-    except PricesFileError as error:
-        raise ConfigError(f"{error}.") from None
-
-
 def quote_lines(book: PriceBook, answer: Quote) -> Iterator[str]:
     nanousd = answer.cost.nanousd
-    amount = UNKNOWN if nanousd is None else f"${usd_text(nanousd * 1000)}"
+    amount = UNKNOWN if nanousd is None else f"${usd_text(nanousd * 1000)}{_range(answer.cost)}"
     # What is unknown has that for its grade too: once is enough.
     said = [amount] if amount == answer.cost.grade else [amount, str(answer.cost.grade)]
     reason = f": {clean(answer.cost.reason)}" if answer.cost.reason else ""
@@ -165,6 +163,23 @@ def quote_lines(book: PriceBook, answer: Quote) -> Iterator[str]:
     for note in answer.cost.notes:
         yield f"    note: {clean(note)}"
     yield ""
+
+
+def _range(cost: Cost) -> str:
+    """` (0.25-0.30, sources disagree)`, exact, "" where they do not."""
+    if cost.nanousd is None or cost.disputed_nanousd is None:
+        return ""
+    low, high = sorted((cost.nanousd, cost.disputed_nanousd))
+    is_reported = cost.grade is CostGrade.PROVIDER_REPORTED
+    why = "its provider and the price book disagree" if is_reported else "sources disagree"
+    return f" ({usd_text(low * 1000)}-{usd_text(high * 1000)}, {why})"
+
+
+def _quote_json(answer: Quote) -> dict[str, Any]:
+    cost = answer.cost
+    fields = {"id": answer.id, "cost_nanousd": cost.nanousd, "grade": str(cost.grade)}
+    more = {"reason": cost.reason or None, "disputed_nanousd": cost.disputed_nanousd}
+    return fields | {name: value for name, value in more.items() if value is not None}
 
 
 def _factor(line: ExplainedLine) -> str:
@@ -233,32 +248,42 @@ def _since(rate: Rate) -> str:
     return rate.since.isoformat() if rate.since else "-"
 
 
-def _current(model: Model) -> list[Rate]:
-    """One row per tier and part of the week, those that hold now and those announced."""
+def _current(model: Model) -> list[tuple[Rate, Rate | None]]:
+    """One row per tier and part of the week, those that hold now and those announced, each with its rival."""
     now = datetime.now(UTC)
     rows = {}
     for moment in (now, *(now.replace(hour=hour) for hour in range(0, 24, 4)), now + timedelta(days=90)):
         for tier in sorted(model.tiers, key=lambda tier: (tier != "standard", tier)):
             rate = model.rate(moment, tier)
             if rate is not None:
-                rows[rate.id] = rate
+                rows[rate.id] = (rate, model.rival(moment, tier))
     return list(rows.values())
 
 
-def _rate_lines(rate: Rate) -> Iterator[str]:
+def _rate_lines(rate: Rate, rival: Rate | None) -> Iterator[str]:
     hours = "".join(
         f", {hours.start // 60:02}:{hours.start % 60:02}-{hours.end // 60:02}:{hours.end % 60:02} UTC"
         for hours in rate.hours
     )
     yield f"  {rate.tier}{hours}, since {_since(rate) if rate.since else 'the beginning'}"
     for bucket, picousd in sorted(rate.picousd.items(), key=_place):
-        yield f"    {bucket:<18} {_price(bucket, picousd)}"
+        other = rival.picousd.get(bucket, picousd) if rival else picousd
+        yield f"    {bucket:<18} {_price(bucket, picousd)}{_price_range(bucket, picousd, other)}"
     for threshold, step in rate.over:
         yield f"    above {threshold:,} input tokens the whole request:"
         for bucket, picousd in sorted(step.items(), key=_place):
             yield f"      {bucket:<16} {_price(bucket, picousd)}"
     agrees = f", {rate.agrees} agrees" if rate.agrees else ""
+    agrees += f", {rival.source} differs" if rival else ""
     yield style(f"    {rate.source}{agrees}, recorded {rate.recorded}  {rate.url}".rstrip(), "dim")
+
+
+def _price_range(bucket: str, ours: int, other: int) -> str:
+    if ours == other:
+        return ""
+    scale = 1 if bucket == "request" else 1000 if bucket.startswith("tool:") else 1_000_000
+    low, high = sorted((ours, other))
+    return f" ({usd_text(low * scale)}-{usd_text(high * scale)}, sources disagree)"
 
 
 def _place(item: tuple[str, int]) -> tuple[int, str]:

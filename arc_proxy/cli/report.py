@@ -103,7 +103,7 @@ def report_of(
     *,
     days: bool = False,
 ) -> Report:
-    from arc_proxy.cli.prices import open_book
+    from arc_proxy.cli.book import open_book
     from arc_proxy.report.build import build_report
 
     since_ns, until_ns = period

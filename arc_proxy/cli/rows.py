@@ -66,8 +66,8 @@ def open_rows(
 
 def ingest(folder: Folder, store: Store) -> None:
     """Read the journal into the store, here. With a console that is alive but silent, leave it at a word."""
+    from arc_proxy.cli.book import open_book
     from arc_proxy.cli.log import log_to_stderr
-    from arc_proxy.cli.prices import open_book
     from arc_proxy.ingest.lock import IngestBusy
     from arc_proxy.ingest.worker import catch_up
 

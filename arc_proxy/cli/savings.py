@@ -56,7 +56,7 @@ def savings(
 
 
 def _read(folder: Folder, period: tuple[int | None, int | None], agent: str | None) -> Savings:
-    from arc_proxy.cli.prices import open_book
+    from arc_proxy.cli.book import open_book
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.report.savings import build_savings, empty_savings
 

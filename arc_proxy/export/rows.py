@@ -76,6 +76,7 @@ def export_call(call: CallRow) -> Row:
         "captured": str(call.captured),
         "error": _error(call.error),
         "tags": dict(call.tags),
+        "cost_disputed_usd": usd(call.disputed_nanousd),
     }
 
 

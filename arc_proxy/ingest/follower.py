@@ -57,13 +57,17 @@ class _Questions:
 
 
 class Follower:
-    """Polls the journal: one thread runs `run_forever`, any thread may ask for `state` and `catch_up`."""
+    """
+    Polls the journal: one thread runs `run_forever`, any thread may ask for `state` and `catch_up`.
+
+    `book` is asked for each batch, so that newer prices need no restart.
+    """
 
     def __init__(
         self,
         data_dir: Path,
         open_store: Callable[[], Store],
-        book: PriceBook,
+        book: Callable[[], PriceBook],
         *,
         poll_s: float = POLL_S,
         clock: Clock = time.time_ns,
@@ -147,7 +151,7 @@ class Follower:
         for batch in intake.batches(self._clock()):
             if is_replaced(store):
                 raise StoreError(f"{store.name} was deleted or replaced while it was open")
-            projected = project(store, batch, self._book, intake.whole, self._placer)
+            projected = project(store, batch, self._book(), intake.whole, self._placer)
             self._state = replace(self._state, calls=self._state.calls + projected.calls)
             if self._stop.is_set():
                 self._intake = None
@@ -169,7 +173,9 @@ class Follower:
         now = time.monotonic()
         if now < self._counts_from:
             return False
-        self._estimator = self._estimator or Estimator(store, self._book, self._counter)
+        book = self._book()
+        self._estimator = self._estimator or Estimator(store, book, self._counter)
+        self._estimator.book = book
         try:
             if not self._estimator.step():
                 self._counting_since = None

@@ -8,6 +8,7 @@ token counts, retrievals). It is never "unpriced". What a client generates on th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ from pricing.usage import Usage, UsageGrade
 _FREE = frozenset({("openai", "moderation")})
 _MADE = (Kind.GENERATION, Kind.BATCH)
 _REGION_HOSTS = {"us": "https://us.api.openai.com/", "eu": "https://eu.api.openai.com/"}
+# Source: https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations ("global" promises nothing)
+_VERTEX_LOCATION = re.compile(r"/projects/[^/]+/locations/([a-z0-9-]{1,40})/publishers/")
 
 
 def price_exchange(
@@ -116,8 +119,13 @@ def _detail(call: Call) -> str | None:
 
 
 def _region(url: str | None) -> str | None:
-    """OpenAI's hosts that promise to keep inference in a region cost more."""
-    return next((region for region, start in _REGION_HOSTS.items() if url and url.startswith(start)), None)
+    """Where inference is promised to stay, which costs more: by OpenAI's host, or Vertex AI's path."""
+    if url is None:
+        return None
+    location = _VERTEX_LOCATION.search(url)
+    if location is not None:
+        return location[1]
+    return next((region for region, start in _REGION_HOSTS.items() if url.startswith(start)), None)
 
 
 def _is_subscription(url: str | None, betas: Iterable[str]) -> bool:

@@ -82,7 +82,8 @@ def recost(
 
 
 def _differs(before: Cost, now: Cost) -> bool:
-    return (before.nanousd, before.grade, before.reason) != (now.nanousd, now.grade, now.reason)
+    was = (before.nanousd, before.grade, before.reason, before.disputed_nanousd)
+    return was != (now.nanousd, now.grade, now.reason, now.disputed_nanousd)
 
 
 def _count(done: Recosted, calls: list[Call], changed: list[Call]) -> None:

@@ -259,6 +259,10 @@ def _spend(total: CallTotals) -> Spend:
         estimated_calls=total.estimated_calls,
         partial_calls=total.partial_calls,
         api_equivalent_nanousd=total.api_nanousd,
+        disputed_calls=total.disputed_calls,
+        less_nanousd=total.disputed_less_nanousd,
+        more_nanousd=total.disputed_more_nanousd,
+        misreported_calls=total.misreported_calls,
     )
 
 

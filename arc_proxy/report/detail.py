@@ -22,6 +22,7 @@ from arc_proxy.report.facets import (
     branch,
     call_cost,
     call_model,
+    call_spread,
     call_state,
     call_tokens,
     captured_text,
@@ -326,7 +327,7 @@ def _usage_lines(line: CallLine) -> Iterator[str]:
 
 def _cost_lines(line: CallLine, call: Call) -> Iterator[str]:
     reason = f": {line.cost_reason}" if line.cost_reason else ""
-    yield f"cost        {call_cost(line)}, {line.cost_grade}{clean(reason)}"
+    yield f"cost        {call_cost(line)}{call_spread(line)}, {line.cost_grade}{clean(reason)}"
     if line.rate_id:
         yield f"  by {clean(line.rate_id)} of price book {clean(line.table_version)}"
     yield from (f"  {note}" for note in map(clean, call.cost.notes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.call_failure import call_failure
 from analysis.failure import Failure
 from arc_proxy.call import CallError, Captured, Kind
-from arc_proxy.format import Spend, clean, duration, spend, tokens
+from arc_proxy.format import Spend, clean, duration, spend, spread, tokens
 from arc_proxy.journal.record import Ended
 from arc_proxy.store.views import CallLine, RunRow, RunTree
 from pricing.cost import CostGrade
@@ -61,6 +61,16 @@ def call_cost(*calls: CallLine) -> str:
     if total.api_equivalent_nanousd:
         return f"{spend(Spend(total.api_equivalent_nanousd))} at list price"
     return "unknown" if total.is_unknown else spend(total)
+
+
+def call_spread(call: CallLine) -> str:
+    """` (0.25-0.30, sources disagree)`, "" where they do not."""
+    ours, other = call.cost_nanousd, call.disputed_nanousd
+    if ours is None or other is None:
+        return ""
+    is_reported = call.cost_grade is CostGrade.PROVIDER_REPORTED
+    why = "its provider and the price book disagree" if is_reported else "sources disagree"
+    return spread(min(ours, other), max(ours, other), why)
 
 
 def run_state(run: RunRow) -> str:

@@ -89,6 +89,7 @@ def call_detail_json(detail: CallDetail) -> dict[str, Any]:
         "url": call.url,
         "ended_detail": call.ended_detail,
         "cost_reason": line.cost_reason,
+        "cost_notes": list(call.cost.notes),
         "rate_id": line.rate_id,
         "table_version": line.table_version,
         "messages": [_message(message) for message in call.prompt.messages],
@@ -199,6 +200,10 @@ def _spend_json(spend: Spend) -> dict[str, Any]:
         "estimated_calls": spend.estimated_calls,
         "partial_calls": spend.partial_calls,
         "api_equivalent_usd": usd(spend.api_equivalent_nanousd),
+        "disputed_calls": spend.disputed_calls,
+        "cost_usd_low": None if spend.is_unknown else usd(spend.nanousd - spend.less_nanousd),
+        "cost_usd_high": None if spend.is_unknown else usd(spend.nanousd + spend.more_nanousd),
+        "misreported_calls": spend.misreported_calls,
     }
 
 

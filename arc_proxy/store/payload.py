@@ -10,7 +10,7 @@ empty or null. zstd and not zlib, because it takes a third of the time for the s
     parameters             the request body without messages and tools
     usage                  the provider's own object            output       output_text, see below
     tools                  [[id, name, arguments], ...]         lines        of the cost, rate null: its own
-    tier finished events   of the reply                         notes, disputed   of the cost
+    tier finished events   of the reply                         notes        of the cost
     request response       headers, as [name, value, name, value, ...]
     chunks                 [microseconds since the one before, bytes, ...] of the response's pieces
 
@@ -39,7 +39,7 @@ else:
 _MESSAGE_LEVEL = 3
 _ENVELOPE_LEVEL = 6  # a seventh smaller for 13 us more
 _FRAME_FIRST = b"\x28"
-_MAY_BE_EMPTY = ("output", "usage", "url", "tier", "disputed")
+_MAY_BE_EMPTY = ("output", "usage", "url", "tier")
 _FOREIGN = ("parameters", "usage")  # the client's and the provider's own objects, of any depth
 _PLAIN_MAX = 160  # bytes below which compression gains nothing worth its time
 
@@ -126,7 +126,6 @@ def pack_call(call: Call) -> bytes:
             for line in cost.lines
         ],
         "notes": cost.notes,
-        "disputed": cost.disputed_nanousd,
         "detail": call.ended_detail,
         "response": [part for field in call.response_headers for part in field],
         "request": [part for field in call.request_headers for part in field],

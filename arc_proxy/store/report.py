@@ -191,6 +191,12 @@ def read_doubts(
         )
 
 
+def read_misreported(store: Store) -> int:
+    """Of all calls, how many cost what their provider says and something else by the price book."""
+    with reading(store) as connection:
+        return int(connection.execute(select(func.sum(tables.rollup_day.c.misreported_calls))).scalar() or 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """One kind of sums: its tables, its keys and how raw rows give it."""

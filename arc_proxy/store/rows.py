@@ -128,6 +128,9 @@ def call_row(call: Call, keys: CallKeys, place: Place) -> Row:
         "cost_nanousd": None if cost.grade is CostGrade.UNKNOWN else whole(cost.nanousd or 0, NANOUSD_MAX),
         "cost_grade": cost.grade.value,
         "cost_reason": word(cost.reason, TEXT_MAX) or None,
+        "disputed_nanousd": None
+        if cost.disputed_nanousd is None
+        else whole(cost.disputed_nanousd, NANOUSD_MAX),
         "request_bytes": call.request_bytes,
         "response_bytes": call.response_bytes,
         "framework": call.framework,

@@ -67,7 +67,17 @@ def series_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
         *tokens_of(row),
         *[grade == each for each in _GRADES],
         *[cost if grade == each else 0 for each in _PRICED],
+        *_disputed(grade, row["cost_nanousd"], row["disputed_nanousd"]),
     )
+
+
+def _disputed(grade: str, cost: int | None, other: int | None) -> tuple[int, int, int, int]:
+    """Calls that price lists disagree about, how much less and more they could be, and misreported ones."""
+    if cost is None or other is None or grade == CostGrade.API_EQUIVALENT:
+        return (0, 0, 0, 0)
+    if grade == CostGrade.PROVIDER_REPORTED:
+        return (0, 0, 0, 1)
+    return (1, max(cost - other, 0), max(other - cost, 0), 0)
 
 
 def run_sums(row: Mapping[str, Any]) -> tuple[int, ...]:

@@ -270,6 +270,7 @@ class CallTable(SQLModel, table=True):
     cost_nanousd: int | None = _int()  # null exactly when the grade is unknown
     cost_grade: str = _text()
     cost_reason: str | None = _text()  # why the grade is what it is
+    disputed_nanousd: int | None = _int()  # the cost by another source; null where none differs
     rate_key: int | None = _ref("rate")
     request_bytes: int = _int()
     response_bytes: int = _int()
@@ -425,6 +426,10 @@ class _Rollup(SQLModel):
     estimated_nanousd: int = _int()
     partial_nanousd: int = _int()
     api_nanousd: int = _int()
+    disputed_calls: int = _int()  # price lists disagree about them: how much less and more it could be
+    disputed_less_nanousd: int = _int()
+    disputed_more_nanousd: int = _int()
+    misreported_calls: int = _int()  # of reported_calls, those that cost something else by the price book
 
 
 class _RunRollup(SQLModel):

@@ -63,6 +63,10 @@ class CallTotals:
     estimated_nanousd: int = 0
     partial_nanousd: int = 0
     api_nanousd: int = 0
+    disputed_calls: int = 0
+    disputed_less_nanousd: int = 0
+    disputed_more_nanousd: int = 0
+    misreported_calls: int = 0
 
     @property
     def input_tokens(self) -> int:

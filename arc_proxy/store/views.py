@@ -64,6 +64,7 @@ class CallLine:
     cost_nanousd: int | None
     cost_grade: CostGrade
     cost_reason: str  # why the grade is what it is; may be empty
+    disputed_nanousd: int | None  # see `pricing.cost.Cost`
     rate_id: str | None
     table_version: str | None
     request_bytes: int

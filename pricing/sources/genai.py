@@ -1,23 +1,53 @@
 """
 Prices of the package genai-prices (MIT), the base of the book.
 
-Source: https://github.com/pydantic/genai-prices. The package is a development dependency; its data are
-Python objects, so it is imported here and nowhere else.
+Source: https://github.com/pydantic/genai-prices. A wheel of it has them as Python in `genai_prices/data.py`,
+the repository as JSON in `prices/data.json`; both say the same (`data.schema.json`), and neither is run:
+
+    [{"id": "openai", "pricing_urls": [URL], "models": [{"id": "gpt-5", "match": {"starts_with": "gpt-5"},
+      "context_window": 400000, "prices": PRICES | [{"constraint": {"start_date": DAY}, "prices": PRICES}],
+      "price_variants": [{"when": {"processing": "batch"}, "prices": PRICES}]}]}]
+
+PRICES is `{"input_mtok": 1.25}`, US dollars per million, or per thousand for `..._kcount`; in place of an
+amount there may be `{"base": 1.25, "tiers": [{"start": 200000, "price": 2.5}]}`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import date, time
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
-from genai_prices import types as genai
-from genai_prices.data import providers
-
+from pricing import checked
 from pricing.model import Clause, Model
 from pricing.rate import STANDARD, Hours, Rate
 from pricing.shelf import Shelf
+from pricing.sources.literal import read_assigned
+
+MODULE = "genai_prices/data.py"  # in the package and in its wheel
+CLASSES = frozenset(
+    {
+        "ArrayMatch",
+        "ClauseAnd",
+        "ClauseContains",
+        "ClauseEndsWith",
+        "ClauseEquals",
+        "ClauseOr",
+        "ClauseRegex",
+        "ClauseStartsWith",
+        "ConditionalPrice",
+        "ModelInfo",
+        "ModelPrice",
+        "PriceVariant",
+        "Provider",
+        "StartDateConstraint",
+        "Tier",
+        "TieredPrices",
+        "TimeOfDateConstraint",
+        "UsageExtractor",
+        "UsageExtractorMapping",
+    }
+)
 
 # Units that `Usage` does not have (hours of audio, pages, characters) are left out: a model priced only by
 # those has no row here, and its calls are "unknown".
@@ -49,71 +79,88 @@ TIERS = {
 }
 
 
-def shelves(*, source: str, recorded: date) -> Iterator[Shelf]:
-    """All providers, each model with the rows that can be priced by token or use."""
-    for provider in providers:
-        url = provider.pricing_urls[0] if provider.pricing_urls else ""
-        models = (
-            Model(
-                provider=provider.id,
-                id=info.id.lower(),
-                clauses=_alternatives(info.match),
-                input_tokens_max=info.context_window,
-                rates=tuple(_rates(info, provider=provider.id, source=source, url=url, recorded=recorded)),
-            )
-            for info in provider.models
-        )
-        yield Shelf(provider=provider.id, url=url, models=tuple(model for model in models if model.rates))
+_SIGNS = {"equals": "=", "starts_with": "^", "ends_with": "$", "contains": "*", "regex": "~"}
+_JOINTS = {"and": "&", "or": "|"}
 
 
-def _alternatives(match: Any) -> tuple[Clause, ...]:
-    if isinstance(match, genai.ClauseOr):
-        return tuple(_clause(each) for each in match.or_)
-    return (_clause(match),)
+def read_module(source: str) -> Any:
+    """The providers that the text of `genai_prices/data.py` lists. SourceError if it is anything else."""
+    return read_assigned(source, "providers", classes=CLASSES)
 
 
-def _clause(match: Any) -> Clause:
-    match match:
-        case genai.ClauseEquals():
-            return ["=", match.equals.lower()]
-        case genai.ClauseStartsWith():
-            return ["^", match.starts_with.lower()]
-        case genai.ClauseEndsWith():
-            return ["$", match.ends_with.lower()]
-        case genai.ClauseContains():
-            return ["*", match.contains.lower()]
-        case genai.ClauseRegex():
-            return ["~", match.regex]
-        case genai.ClauseAnd():
-            return ["&", *map(_clause, match.and_)]
-        case genai.ClauseOr():
-            return ["|", *map(_clause, match.or_)]
-    raise TypeError(f"genai-prices has a new kind of clause: {match!r}")
+def shelves(providers: object, *, source: str, recorded: date) -> Iterator[Shelf]:
+    """
+    All providers, each model with the rows that can be priced by token or use.
+
+    SourceError where `providers` is not of the shape above, or a price is none.
+    """
+    for entry in checked.listed(providers, "providers"):
+        provider = checked.table(entry, "providers")
+        name = checked.provider_id(provider.get("id"), "providers")
+        url = next(iter(checked.listed(provider.get("pricing_urls") or (), name)), "")
+        models = [
+            _model(info, provider=name, source=source, url=str(url), recorded=recorded)
+            for info in checked.listed(provider.get("models"), name)
+        ]
+        yield Shelf(provider=name, url=str(url), models=tuple(model for model in models if model.rates))
 
 
-def _rates(info: Any, *, provider: str, source: str, url: str, recorded: date) -> Iterator[Rate]:
-    conditions = (
-        info.prices if isinstance(info.prices, list) else [genai.ConditionalPrice(prices=info.prices)]
+def _model(entry: object, *, provider: str, source: str, url: str, recorded: date) -> Model:
+    info = checked.table(entry, provider)
+    name = checked.text(info.get("id"), provider).lower()
+    where = f"{provider}/{name}"
+    window = info.get("context_window")
+    return Model(
+        provider=provider,
+        id=name,
+        clauses=checked.clauses(_alternatives(info.get("match"), where), where),
+        input_tokens_max=None if window is None else checked.tokens(window, where),
+        rates=tuple(_rates(info, provider=provider, model=name, source=source, url=url, recorded=recorded)),
     )
+
+
+def _alternatives(match: object, where: str) -> list[Clause]:
+    clause = _clause(match, where)
+    return list(clause[1:]) if clause[0] == "|" else [clause]
+
+
+def _clause(match: object, where: str, depth: int = 0) -> Clause:
+    said = checked.table(match, where)
+    if len(said) != 1 or depth > 4:
+        raise checked.SourceError(f"{where}: a name is matched by one clause, not too deeply nested")
+    ((kind, value),) = said.items()
+    if kind in _JOINTS:
+        return [_JOINTS[kind], *(_clause(each, where, depth + 1) for each in checked.listed(value, where))]
+    if kind not in _SIGNS:
+        raise checked.SourceError(f"{where}: {kind[:40]!r} is a new kind of clause")
+    pattern = checked.text(value, where)
+    return [_SIGNS[kind], pattern if kind == "regex" else pattern.lower()]
+
+
+def _rates(
+    info: Mapping[str, Any], *, provider: str, model: str, source: str, url: str, recorded: date
+) -> Iterator[Rate]:
+    where = f"{provider}/{model}"
+    said = info.get("prices")
     always: list[tuple[date | None, Any]] = []
     by_hours: dict[str, tuple[date | None, Any, list[Hours]]] = {}
-    for condition in conditions:
-        constraint = condition.constraint
-        if isinstance(constraint, genai.TimeOfDateConstraint):
+    for entry in said if isinstance(said, list) else [{"prices": said}]:
+        condition = checked.table(entry, where)
+        constraint = checked.table(condition.get("constraint") or {}, where)
+        prices = _said(condition.get("prices"), where)
+        if "start_time" in constraint:
             # An hour's price belongs to the last dated price before it in the list.
             begun = always[-1][0] if always else None
-            key = repr((begun, condition.prices))
-            by_hours.setdefault(key, (begun, condition.prices, []))[2].extend(
-                _hours(constraint.start_time, constraint.end_time)
-            )
+            key = repr((begun, prices))
+            by_hours.setdefault(key, (begun, prices, []))[2].extend(_hours(constraint, where))
         else:
-            always.append((constraint.start_date if constraint else None, condition.prices))
+            always.append((_since(constraint, where), prices))
 
     def rate(tier: str, since: date | None, prices: dict[str, Any], hours: Iterable[Hours] = ()) -> Rate:
-        picousd, over = _picousd(prices)
+        picousd, over = _picousd(prices, where)
         return Rate(
             provider=provider,
-            model=info.id.lower(),
+            model=model,
             tier=tier,
             since=since,
             recorded=recorded,
@@ -124,26 +171,32 @@ def _rates(info: Any, *, provider: str, source: str, url: str, recorded: date) -
             hours=tuple(hours),
         )
 
-    standard = [(since, _said(prices)) for since, prices in always]
-    rows = [rate(STANDARD, since, prices) for since, prices in standard]
-    rows += [rate(STANDARD, since, _said(prices), hours) for since, prices, hours in by_hours.values()]
-    for tier, variants in _variants(info).items():
-        rows += [rate(tier, since, prices) for since, prices in _timeline(standard, variants)]
+    rows = [rate(STANDARD, since, prices) for since, prices in always]
+    rows += [rate(STANDARD, since, prices, hours) for since, prices, hours in by_hours.values()]
+    for tier, variants in _variants(info, where).items():
+        rows += [rate(tier, since, prices) for since, prices in _timeline(always, variants)]
     yield from (row for row in rows if any(not bucket.startswith("tool:") for bucket in row.picousd))
 
 
-def _said(prices: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(prices).items() if value is not None}
+def _said(prices: object, where: str) -> dict[str, Any]:
+    return {name: value for name, value in checked.table(prices, where).items() if value is not None}
 
 
-def _variants(info: Any) -> dict[str, list[tuple[date | None, dict[str, Any]]]]:
+def _since(constraint: Mapping[str, Any], where: str) -> date | None:
+    return checked.day(constraint["start_date"], where) if "start_date" in constraint else None
+
+
+def _variants(info: Mapping[str, Any], where: str) -> dict[str, list[tuple[date | None, dict[str, Any]]]]:
     """Tier -> the prices it sets, each with its first day."""
     found: dict[str, list[tuple[date | None, dict[str, Any]]]] = {}
-    for variant in info.price_variants or ():
-        tier = TIERS.get(next(iter(variant.when.items()))) if len(variant.when) == 1 else None
-        if tier is not None and not isinstance(variant.constraint, genai.TimeOfDateConstraint):
-            begun = variant.constraint.start_date if variant.constraint else None
-            found.setdefault(tier, []).append((begun, _said(variant.prices)))
+    for entry in checked.listed(info.get("price_variants") or (), where):
+        variant = checked.table(entry, where)
+        conditions = [*checked.table(variant.get("when"), where).items()]
+        constraint = checked.table(variant.get("constraint") or {}, where)
+        tier = TIERS.get((conditions[0][0], str(conditions[0][1]))) if len(conditions) == 1 else None
+        if tier is not None and "start_time" not in constraint:
+            prices = _said(variant.get("prices"), where)
+            found.setdefault(tier, []).append((_since(constraint, where), prices))
     return {tier: each for tier, each in found.items() if any(prices for _, prices in each)}
 
 
@@ -177,7 +230,9 @@ def _in_force(prices: list[tuple[date | None, dict[str, Any]]], day: date) -> di
     return max(held, key=lambda pair: pair[0])[1] if held else None
 
 
-def _picousd(prices: dict[str, Any]) -> tuple[dict[str, int], tuple[tuple[int, dict[str, int]], ...]]:
+def _picousd(
+    prices: dict[str, Any], where: str
+) -> tuple[dict[str, int], tuple[tuple[int, dict[str, int]], ...]]:
     base: dict[str, int] = {}
     steps: dict[int, dict[str, int]] = {}
     for name, value in prices.items():
@@ -185,22 +240,23 @@ def _picousd(prices: dict[str, Any]) -> tuple[dict[str, int], tuple[tuple[int, d
         if bucket is None:
             continue
         per = PICO_PER_KCOUNT_USD if name.endswith("_kcount") else PICO_PER_MTOK_USD
-        if isinstance(value, genai.TieredPrices):
-            base[bucket] = _whole(value.base * per)
-            for tier in value.tiers:
-                steps.setdefault(tier.start, {})[bucket] = _whole(tier.price * per)
-        else:
-            base[bucket] = _whole(value * per)
+        if not isinstance(value, Mapping):
+            base[bucket] = checked.picousd(value, per, bucket, where)
+            continue
+        base[bucket] = checked.picousd(value.get("base"), per, bucket, where)
+        for entry in checked.listed(value.get("tiers"), where):
+            tier = checked.table(entry, where)
+            start = checked.tokens(tier.get("start"), where)
+            steps.setdefault(start, {})[bucket] = checked.picousd(tier.get("price"), per, bucket, where)
+    if len(steps) > checked.STEPS_MAX:
+        raise checked.SourceError(f"{where}: {len(steps)} steps are no price list")
     return base, tuple(sorted(steps.items()))
 
 
-def _whole(picousd: Decimal) -> int:
-    return int(picousd.to_integral_value())
-
-
-def _hours(start: time, end: time) -> list[Hours]:
+def _hours(constraint: Mapping[str, Any], where: str) -> list[Hours]:
     """A daily interval in UTC, split at midnight."""
-    first, last = start.hour * 60 + start.minute, end.hour * 60 + end.minute
+    first = checked.minute_of_day(constraint["start_time"], where)
+    last = checked.minute_of_day(constraint.get("end_time"), where)
     if first < last:
         return [Hours(start=first, end=last)]
     return [Hours(start=first), *([Hours(end=last)] if last else [])]

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pricing import checked
 from pricing.model import Model
 from pricing.rate import EVERY_DAY, STANDARD, Hours, Rate
 
@@ -78,6 +79,7 @@ FEATURES = (
     "vision",
     "web_search",
 )
+UPLIFT_MAX = 10
 TIERS = {"batches": "batch", "flex": "flex", "priority": "priority"}
 _FIELD = re.compile(
     rf"(?P<base>{'|'.join(sorted(BUCKETS, key=len, reverse=True))})"
@@ -115,38 +117,51 @@ def download(folder: Path) -> Path:
     return next(folder.glob("litellm-*.whl"))
 
 
-def models(table: Mapping[str, Mapping[str, Any]], *, source: str, recorded: date) -> Iterator[Model]:
+def models(table: Mapping[str, Any], *, source: str, recorded: date) -> Iterator[Model]:
     """
     Every entry that has a price per token, as a model known by that one name.
 
     Zeros are dropped: the table has them for what is free and for what nobody looked up. The row of a
-    tier holds only what is said of that tier.
+    tier holds only what is said of that tier. SourceError for a price that is none, and for an entry of
+    another shape.
     """
     for key, entry in sorted(table.items()):
-        owner = str(entry.get("litellm_provider", ""))
-        if key == "sample_spec" or owner in SKIPPED or not owner:
-            continue
-        shelf = "google" if owner.startswith("vertex_ai") else SHELVES.get(owner, owner)
-        name = key.lower().removeprefix(f"{owner}/")
-        for vertex in ("vertex_ai/", "gemini/", "bedrock/", "azure_ai/", "fireworks_ai/"):
-            name = name.removeprefix(vertex)
-        if _ELSEWHERE.match(name):
-            continue
-        rates = tuple(_rates(entry, provider=shelf, model=name, source=source, recorded=recorded))
-        if rates:
-            yield Model(
-                provider=shelf,
-                id=name,
-                clauses=(["=", name], *((["^", f"{name}:"],) if name.startswith("ft:") else ())),
-                mode=str(entry.get("mode", "")),
-                input_tokens_max=_whole_number(entry.get("max_input_tokens")),
-                output_tokens_max=_whole_number(entry.get("max_output_tokens")),
-                cache_tokens_min=_whole_number(entry.get("prompt_cache_min_tokens")),
-                retires=_day(entry.get("deprecation_date")),
-                supports=_supported(entry, True),
-                lacks=_supported(entry, False),
-                rates=rates,
-            )
+        try:
+            found = _model(key, checked.table(entry, key), source=source, recorded=recorded)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, checked.SourceError):
+                raise
+            raise checked.SourceError(f"{key[:80]}: the entry has another shape than LiteLLM's") from None
+        if found is not None:
+            yield found
+
+
+def _model(key: str, entry: Mapping[str, Any], *, source: str, recorded: date) -> Model | None:
+    owner = str(entry.get("litellm_provider", ""))
+    if key == "sample_spec" or owner in SKIPPED or not owner:
+        return None
+    shelf = "google" if owner.startswith("vertex_ai") else SHELVES.get(owner, owner)
+    name = key.lower().removeprefix(f"{owner}/")
+    for vertex in ("vertex_ai/", "gemini/", "bedrock/", "azure_ai/", "fireworks_ai/"):
+        name = name.removeprefix(vertex)
+    if _ELSEWHERE.match(name):
+        return None
+    rates = tuple(_rates(entry, provider=shelf, model=name, source=source, recorded=recorded))
+    if not rates:
+        return None
+    return Model(
+        provider=checked.provider_id(shelf, key),
+        id=checked.text(name, key),
+        clauses=(["=", name], *((["^", f"{name}:"],) if name.startswith("ft:") else ())),
+        mode=str(entry.get("mode", "")),
+        input_tokens_max=_whole_number(entry.get("max_input_tokens")),
+        output_tokens_max=_whole_number(entry.get("max_output_tokens")),
+        cache_tokens_min=_whole_number(entry.get("prompt_cache_min_tokens")),
+        retires=_day(entry.get("deprecation_date")),
+        supports=_supported(entry, True),
+        lacks=_supported(entry, False),
+        rates=rates,
+    )
 
 
 def _rates(
@@ -155,7 +170,7 @@ def _rates(
     by_tier: dict[str, dict[int, dict[str, int]]] = {}
     for field, value in entry.items():
         match = _FIELD.fullmatch(field)
-        picousd = _picousd(value)
+        picousd = 0 if match is None else _picousd(value, BUCKETS[match["base"]])
         if match is None or not picousd:
             continue
         tier = TIERS[match["tier"]] if match["tier"] else STANDARD
@@ -193,17 +208,21 @@ def _rates(
         )
 
 
-def _picousd(value: object) -> int:
-    """Dollars per token as picodollars; 0 for everything that is no price."""
+def _picousd(value: object, bucket: str) -> int:
+    """Dollars per token or use as picodollars; 0 for everything that is no number."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return 0
-    return max(0, int((value * Decimal(10**12)).to_integral_value()))
+    return checked.picousd(value, 10**12, bucket, "a price per token")
 
 
 def _tools(entry: Mapping[str, Any]) -> dict[str, int]:
     """The fee of a web search, if it is the same for every size of context."""
     by_size = entry.get("search_context_cost_per_query")
-    fees = {_picousd(value) for value in by_size.values()} if isinstance(by_size, dict) else set()
+    fees = (
+        {_picousd(value, "tool:web_search") for value in by_size.values()}
+        if isinstance(by_size, dict)
+        else set()
+    )
     fee = fees.pop() if len(fees) == 1 else 0
     return {"tool:web_search": fee} if fee else {}
 
@@ -211,17 +230,24 @@ def _tools(entry: Mapping[str, Any]) -> dict[str, int]:
 def _uplift(entry: Mapping[str, Any]) -> dict[str, int]:
     said = {
         region: entry.get(f"regional_processing_uplift_multiplier_{region}") for region in ("us", "eu")
-    } | {"us_geo": (entry.get("provider_specific_entry") or {}).get("us")}
+    } | {
+        "regional": entry.get("regional_endpoint_uplift_multiplier"),  # of Vertex AI: any but the global one
+        "us_geo": (entry.get("provider_specific_entry") or {}).get("us"),
+    }
     found = {}
     for region, factor in said.items():
-        if isinstance(factor, Decimal) and factor > 1:
+        if isinstance(factor, Decimal) and 1 < factor <= UPLIFT_MAX:
             found[region.removesuffix("_geo")] = int(factor * 1000)
     return found
 
 
 def _off_peak(entry: Mapping[str, Any], hours: tuple[Hours, ...]) -> dict[str, int]:
     cheaper = entry["off_peak_pricing"] if hours else {}
-    return {BUCKETS[name]: _picousd(value) for name, value in cheaper.items() if name in BUCKETS and value}
+    return {
+        BUCKETS[name]: _picousd(value, BUCKETS[name])
+        for name, value in cheaper.items()
+        if name in BUCKETS and value
+    }
 
 
 def _peak_hours(entry: Mapping[str, Any]) -> tuple[Hours, ...]:

@@ -25,6 +25,7 @@ from arc_proxy.export.har_import import import_har
 from arc_proxy.ingest.worker import catch_up
 from arc_proxy.settings import Settings
 from arc_proxy.store.engine import open_store
+from arc_proxy.store.read import iter_calls
 from pricing.book import load_book
 from tests.cli.command import clean_environ
 from tests.report.traffic import NOW, call, write_har
@@ -146,6 +147,30 @@ def test_a_mistake_in_the_prices_file_does_not_end_ingest(config, folder):
     work = ConsoleWork(read_config(config))
     assert work.status()["price_book"] == load_book().version
     work.close()
+
+
+def test_a_running_console_prices_by_an_updated_book(console, folder):
+    _, instance, _ = console
+    ask = {"timeout_s": 30, "start_s": 60}
+    import_calls(folder, "a.har", call("finance", "r1", model="acme-7b"))
+    await_console(instance, folder, "POST", "/_arc/api/catch-up", **ask)
+    rows = (
+        {"provider": "openai", "url": ""},
+        {"model": "acme-7b", "match": [["=", "acme-7b"]]},
+        {"recorded": "2026-11-26", "source": "me", "rates": {"input_text": 1000000, "output_text": 1000000}},
+    )
+    (folder.path / "prices").mkdir()
+    written = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder.path / "prices" / "2026-11-26.01.jsonl").write_text(written)
+    import_calls(folder, "b.har", call("finance", "r2", model="acme-7b"))
+    await_console(instance, folder, "POST", "/_arc/api/catch-up", **ask)
+    status = ask_console(instance, folder, "GET", "/_arc/api/status")
+    assert "+updated-2026-11-26.01." in status["price_book"]
+    store = open_store(folder.path / "arc.db")
+    costs = {call.run_id: call.cost_nanousd for call in iter_calls(store)}
+    store.close()
+    assert costs["r1"] is None
+    assert costs["r2"]
 
 
 def test_the_config_is_for_this_user_alone(config):

@@ -15,13 +15,17 @@ from tests.cli.command import arc_proxy, clean_environ
 HEAVY = ("pydantic", "sqlmodel", "sqlalchemy", "aiohttp", "structlog", "typer", "rich", "jinja2")
 NOT_FOR_HELP = ("sqlmodel", "sqlalchemy", "aiohttp", "structlog", "jinja2")
 HELP_CPU_S_MAX = 0.3
-BELOW = {"db": ("upgrade", "rebuild", "prune", "rollup"), "prices": ("list", "show", "cost")}
+BELOW = {
+    "db": ("upgrade", "rebuild", "prune", "rollup"),
+    "prices": ("list", "show", "cost", "diff", "update"),
+}
 
 
 def test_help_shows_every_command_in_its_panel(arc):
     help_text = arc("--help").out
+    longest = max(len(entry.name) for entry in ENTRIES)
     for entry in ENTRIES:
-        assert f"│ {entry.name:<7}  {entry.summary}" in help_text
+        assert f"│ {entry.name:<{longest}}  {entry.summary}" in help_text
     assert max(map(len, help_text.splitlines())) <= 100
     assert arc().out == arc("-h").out == help_text
 

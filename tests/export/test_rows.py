@@ -30,7 +30,8 @@ CALL_FIELDS = (
     "call_id attempt_of attempt session_id run_id parent_run_id agent grouping_rule grouping_confidence "
     "provider dialect endpoint kind stream status started_at first_byte_ms duration_ms model_requested model "
     "finish_reason tool_calls server_tools output_text usage usage_grade input_tokens cached_input_tokens "
-    "cache_write_tokens output_tokens reasoning_tokens cost_usd cost_grade ended captured error tags"
+    "cache_write_tokens output_tokens reasoning_tokens cost_usd cost_grade ended captured error tags "
+    "cost_disputed_usd"
 )
 RUN_FIELDS = (
     "run_id session_id parent_run_id agent agent_version framework started_at ended_at calls attempts steps "

@@ -216,7 +216,7 @@ def test_a_process_that_hangs_is_ended(counter: TokenCounter, monkeypatch: pytes
 def test_the_console_counts_what_comes(tmp_path: Path, book: PriceBook) -> None:
     with contextlib.closing(open_store(tmp_path / "arc.db")) as store:
         save(store, [silent(number) for number in range(1, BATCH + 5)])
-        follower = Follower(tmp_path, lambda: open_store(tmp_path / "arc.db"), book)
+        follower = Follower(tmp_path, lambda: open_store(tmp_path / "arc.db"), lambda: book)
         thread = threading.Thread(target=follower.run_forever)
         thread.start()
         try:

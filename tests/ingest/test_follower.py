@@ -43,7 +43,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         follower = Follower(
             tmp_path,
             opener or (lambda: open_store(tmp_path / "arc.db", busy_s=0.05)),
-            load_book(),
+            load_book,
             poll_s=0.02,
         )
         thread = threading.Thread(target=follower.run_forever)

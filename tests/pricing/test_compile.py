@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.book import DATA, load_book
-from pricing.compile import RECORDED, compile_book, join_sources, merge
+from pricing.compile import GENAI_VERSION, RECORDED, compile_book
+from pricing.join import join_sources
+from pricing.merge import ChangedTwice, merge
 from pricing.model import Model, in_force
 from pricing.rate import Hours, Rate
 from pricing.shelf import Shelf, read_shelf
 from pricing.sources import genai, litellm
 
 DAY = date(2026, 11, 25)
+SAID = date(2026, 10, 21)  # the day that the second source speaks of
 LATER = date(2027, 2, 1)
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LONG_AFTER = datetime(2027, 3, 1, tzinfo=UTC)
@@ -45,6 +49,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def base_shelves() -> list[Shelf]:
+    """What the installed package says, read as `make prices` reads it."""
+    module = Path(str(distribution("genai-prices").locate_file(genai.MODULE))).read_text()
+    source = f"genai-prices {GENAI_VERSION}"
+    return list(genai.shelves(genai.read_module(module), source=source, recorded=RECORDED))
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*.json*")}
 
@@ -62,9 +73,12 @@ def test_compiling_twice_changes_nothing(folder: Path, tmp_path_factory: pytest.
     assert files(elsewhere) == first
 
 
-def test_a_new_price_is_a_new_row_from_the_day_it_was_seen(folder: Path) -> None:
+def test_a_new_price_is_a_new_row_from_the_day_it_was_seen(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compile_book(folder, table(**{"acme/large": ACME}))
     before = (folder / "rates" / "acme.jsonl").read_bytes()
+    monkeypatch.setattr(litellm, "VERSION", "1.200.0")
     cheaper = table(**{"acme/large": {**ACME, "input_cost_per_token": 1e-06}})
     assert compile_book(folder, cheaper, recorded=LATER) == 2  # the provider's file and the index
     after = (folder / "rates" / "acme.jsonl").read_bytes()
@@ -81,6 +95,18 @@ def test_a_new_price_is_a_new_row_from_the_day_it_was_seen(folder: Path) -> None
     assert book.version.startswith("2027-02-01.")
 
 
+def test_an_edition_that_was_read_wrongly_is_corrected_from_its_beginning(folder: Path) -> None:
+    compile_book(folder, table(**{"acme/large": ACME}))
+    cheaper = table(**{"acme/large": {**ACME, "input_cost_per_token": 1e-06}})
+    compile_book(folder, cheaper, recorded=LATER)
+    assert compile_book(folder, cheaper, recorded=LATER) == 0
+    found = load_book(folder=folder).find("acme", "large")
+    assert found is not None
+    rate = found.rate(AT)
+    assert rate is not None
+    assert (rate.picousd["input_text"], rate.since, rate.recorded) == (1_000_000, None, LATER)
+
+
 def test_a_model_that_the_sources_drop_keeps_its_rows(folder: Path) -> None:
     compile_book(
         folder,
@@ -94,7 +120,7 @@ def test_a_model_that_the_sources_drop_keeps_its_rows(folder: Path) -> None:
 
 def test_the_book_that_ships_was_compiled_from_these_sources() -> None:
     shipped = {shelf.provider: shelf for shelf in map(read_shelf, _shipped())}
-    for shelf in genai.shelves(source="genai-prices 0.2.3", recorded=RECORDED):
+    for shelf in base_shelves():
         ids = {model.id for model in shipped[shelf.provider].models}
         assert ids >= {model.id for model in shelf.models}
 
@@ -213,7 +239,7 @@ def rate(picousd: dict[str, int], **more: Any) -> Rate:
 
 
 def joined(base: Shelf, others: list[Model]) -> Model:
-    (only,) = join_sources([base], others)
+    (only,) = join_sources([base], others, spoken_of=SAID, today=DAY)
     return only.models[0]
 
 
@@ -238,6 +264,34 @@ def test_sources_that_agree_confirm_and_fill() -> None:
     assert dict(flex.picousd) == {**standard.picousd, "output_text": 4_000_000}
     assert model.mode == "chat"
     assert not model.rivals
+
+
+def test_what_follows_another_price_is_not_taken_from_the_standard_row() -> None:
+    others = second(
+        output_cost_per_reasoning_token=8e-06,
+        cache_creation_input_token_cost=2.5e-06,
+        cache_creation_input_token_cost_above_1hr=4e-06,
+        output_cost_per_token_flex=4e-06,
+        cache_creation_input_token_cost_flex=1.25e-06,
+    )
+    flex = joined(shelf(rate(PRICES)), others).rates[1]
+    assert dict(flex.picousd) == {
+        "input_text": 2_000_000,
+        "output_text": 4_000_000,
+        "cache_write_5m": 1_250_000,
+    }
+
+
+def test_what_a_region_adds_is_known_under_any_of_the_other_names() -> None:
+    plain = second(key="gemini/large", litellm_provider="gemini")
+    vertex = second(
+        key="vertex_ai/large", litellm_provider="vertex_ai", regional_endpoint_uplift_multiplier=1.1
+    )
+    base = Shelf(
+        provider="google", url="", models=(replace(shelf(rate(PRICES)).models[0], provider="google"),)
+    )
+    (only,) = join_sources([base], [*plain, *vertex], spoken_of=SAID, today=DAY)
+    assert only.models[0].rates[0].uplift_permille == {"regional": 1100}
 
 
 def test_sources_that_differ_are_both_kept_and_nothing_is_filled() -> None:
@@ -275,7 +329,7 @@ def test_the_name_that_agrees_speaks_for_a_model_of_many_names() -> None:
 
 
 def test_a_model_that_only_the_second_source_has_is_taken_from_it() -> None:
-    (only,) = join_sources([shelf(rate(PRICES))], second(key="acme/tiny"))
+    (only,) = join_sources([shelf(rate(PRICES))], second(key="acme/tiny"), spoken_of=SAID, today=DAY)
     assert [model.id for model in only.models] == ["large", "tiny"]
     assert only.models[1].rates[0].source == "litellm 1"
 
@@ -284,7 +338,7 @@ def test_a_model_that_only_the_second_source_has_is_taken_from_it() -> None:
 
 
 def test_a_tier_holds_as_long_as_the_standard_price_beside_it() -> None:
-    openai = next(each for each in genai.shelves(source="g", recorded=DAY) if each.provider == "openai")
+    openai = next(each for each in base_shelves() if each.provider == "openai")
     sol = next(model for model in openai.models if model.id == "gpt-5.6-sol")
     flex = [rate for rate in sol.rates if rate.tier == "flex"]
     assert [(rate.since, rate.picousd["input_text"]) for rate in flex] == [(date(2026, 8, 21), 2_000_000)]
@@ -293,7 +347,7 @@ def test_a_tier_holds_as_long_as_the_standard_price_beside_it() -> None:
 
 
 def test_prices_by_the_hour_belong_to_the_dated_price_before_them() -> None:
-    deepseek = next(each for each in genai.shelves(source="g", recorded=DAY) if each.provider == "deepseek")
+    deepseek = next(each for each in base_shelves() if each.provider == "deepseek")
     flash = next(model for model in deepseek.models if model.id == "deepseek-v4-flash")
     peak = [rate for rate in flash.rates if rate.hours]
     assert [(rate.since, len(rate.hours)) for rate in peak] == [(date(2026, 9, 10), 2)]
@@ -344,7 +398,7 @@ def test_merging_keeps_every_row_and_ends_where_the_source_is(versions: list[lis
 def test_a_second_change_on_the_day_of_the_first_is_refused() -> None:
     first = merge(None, shelf(rate(PRICES)), recorded=DAY)
     changed = shelf(rate({**PRICES, "input_text": 1}))
-    with pytest.raises(ValueError, match="RECORDED"):
+    with pytest.raises(ChangedTwice, match="no earlier"):
         merge(first, changed, recorded=DAY)
     assert len(merge(first, changed, recorded=LATER).models[0].rates) == 2
 

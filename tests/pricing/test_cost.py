@@ -276,6 +276,32 @@ def test_what_the_provider_reports_wins(
     assert [line.bucket for line in cost.lines] == ["provider"]
 
 
+BESIDE = {
+    "what the book says too": (0.0025, None),
+    "rounded by less than a hundredth": (0.002520, None),
+    "rounded to a millionth of a dollar": (0.002501, None),
+    "dearer": (0.0030, 2_500_000),
+    "cheaper": (0.0020, 2_500_000),
+    "for nothing": (0, 2_500_000),
+}
+
+
+@pytest.mark.parametrize(("said", "ours"), BESIDE.values(), ids=BESIDE)
+def test_what_the_provider_reports_is_held_against_the_book(
+    book: PriceBook, said: float, ours: int | None
+) -> None:
+    raw = {"cost": said, "is_byok": False}
+    cost = priced(book, model="gpt-5.4", usage=Usage(input_text=1_000), raw_usage=raw)
+    assert (cost.nanousd, cost.disputed_nanousd) == (round(said * 10**9), ours)
+    assert list(cost.notes) == (["by the price book it would be $0.0025"] if ours else [])
+
+
+def test_an_amount_of_a_model_that_the_book_does_not_know_stands_alone(book: PriceBook) -> None:
+    raw = {"cost": 0.1, "is_byok": False}
+    cost = priced(book, model="nobody-knows", usage=Usage(input_text=1_000), raw_usage=raw)
+    assert (cost.nanousd, cost.disputed_nanousd, cost.reason) == (100_000_000, None, "")
+
+
 @pytest.mark.parametrize(
     "raw", [{"cost": -1, "is_byok": False}, {"cost": "free"}, {"cost": 0.1}, {"cost": []}]
 )

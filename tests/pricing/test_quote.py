@@ -9,7 +9,8 @@ import pytest
 
 from pricing.book import PriceBook
 from pricing.cost import CostGrade
-from pricing.explain import explain, usd_text
+from pricing.explain import explain
+from pricing.money import usd_text
 from pricing.quote import QuestionError, quote
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

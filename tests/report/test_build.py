@@ -294,7 +294,8 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "attempts", "errors", "client_closed", "interrupted", "cut_captures", "unsecured", "input_tokens",
         "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd",
         "priced_calls", "unpriced_calls",
-        "estimated_calls", "partial_calls", "api_equivalent_usd", "models", "week", "savings", "same_tokens",
+        "estimated_calls", "partial_calls", "api_equivalent_usd", "disputed_calls", "cost_usd_low",
+            "cost_usd_high", "misreported_calls", "models", "week", "savings", "same_tokens",
     ]  # fmt: skip
     assert body["agents"][0]["cost_usd"] == "0.002250000"
     assert body["made_at"] == "2026-11-25T12:00:00.000000Z"

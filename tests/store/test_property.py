@@ -32,6 +32,7 @@ costs = st.one_of(
         nanousd=st.integers(0, 1000),
         grade=st.sampled_from([grade for grade in CostGrade if grade is not CostGrade.UNKNOWN]),
         reason=st.just("why"),
+        disputed_nanousd=st.none() | st.integers(0, 1000),
     ),
 )
 fields = st.fixed_dictionaries(

@@ -1,0 +1,14 @@
+"""Money as text. Exact, whatever the amount."""
+
+from __future__ import annotations
+
+PICO_PER_USD = 10**12
+USD_PLACES = 12
+
+
+def usd_text(picousd: int) -> str:
+    """Picodollars as exact decimal text in dollars, at least two places: "1.25", "0.000037"."""
+    sign = "-" if picousd < 0 else ""
+    whole, rest = divmod(abs(picousd), PICO_PER_USD)
+    decimals = f"{rest:0{USD_PLACES}d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole}.{decimals}"
