@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_proxy.call import Kind
-from arc_proxy.ingest.batch import _results
 from arc_proxy.ingest.recost import recost
 from arc_proxy.ingest.regroup import regroup
 from arc_proxy.ingest.worker import catch_up, rebuild
@@ -20,6 +19,7 @@ from arc_proxy.journal.record import RecordKind
 from arc_proxy.store.engine import Store
 from arc_proxy.store.read import iter_calls
 from arc_proxy.store.rollup import check
+from arc_proxy.wire.batch_results import read_results
 from pricing.book import PriceBook
 from tests.ingest.dump import dump
 from tests.ingest.tape import REQUEST, RESPONSE, Tape
@@ -120,6 +120,65 @@ def test_anthropics_results(tape: Tape, tmp_path: Path, either: Store, book: Pri
     ] * 2
 
 
+def gemini_reply(number: int) -> dict[str, Any]:
+    part = {"parts": [{"text": f"answer {number}"}], "role": "model"}
+    return {
+        "candidates": [{"content": part, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100},
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": f"gem-{number}",
+    }
+
+
+def gemini_batch(*rows: dict[str, Any]) -> bytes:
+    operation = {
+        "name": "batches/b1",
+        "metadata": {"state": "BATCH_STATE_SUCCEEDED"},
+        "done": True,
+        "response": {"inlinedResponses": {"inlinedResponses": list(rows)}},
+    }
+    return json.dumps(operation, indent=1).encode()
+
+
+# gemini-2.5-flash at batch rates: 150 and 1,250 nanodollars a token.
+GEMINI_COST = 1000 * 150 + 100 * 1250
+GEMINI = {
+    "in the batch itself": (
+        "/v1beta/batches/b1",
+        gemini_batch(
+            {"response": gemini_reply(1), "metadata": {"key": "case-1"}},
+            {"error": {"code": 3, "message": "no"}},
+            {"response": gemini_reply(2), "metadata": {"key": "case-2"}},
+        ),
+    ),
+    "in a file": (
+        "/download/v1beta/files/out:download",
+        b"\n".join(
+            json.dumps({"key": f"case-{number}", "response": gemini_reply(number)}).encode()
+            for number in (1, 2)
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "document"), GEMINI.values(), ids=GEMINI)
+def test_geminis_results(
+    tape: Tape, tmp_path: Path, either: Store, book: PriceBook, path: str, document: bytes
+) -> None:
+    for _ in range(2):  # a client polls
+        fetch(tape, path, [document], host="generativelanguage.googleapis.com")
+    tape.writer.close()
+    catch_up(tmp_path, either, book)
+    calls = batch_rows(either)
+    assert [(call.provider, call.model, call.cost_nanousd) for call in calls] == [
+        ("google", "gemini-2.5-flash", GEMINI_COST)
+    ] * 2
+    assert [(call.tags["custom_id"], call.output_text) for call in calls] == [
+        ("case-1", "answer 1"),
+        ("case-2", "answer 2"),
+    ]
+
+
 def test_a_file_that_is_fetched_again_counts_once(
     tape: Tape, tmp_path: Path, either: Store, book: PriceBook
 ) -> None:
@@ -154,12 +213,25 @@ def test_other_files_are_none(tape: Tape, tmp_path: Path, either: Store, book: P
     assert batch_rows(either) == []
 
 
+_FIELDS = ["custom_id", "response", "result", "body", "type", "message", "candidates", "inlinedResponses"]
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["custom_id", "response", "result", "body", "type", "message"]), inner
+            st.sampled_from(
+                [
+                    "custom_id",
+                    "response",
+                    "result",
+                    "body",
+                    "type",
+                    "message",
+                    "candidates",
+                    "inlinedResponses",
+                ]
+            ),
+            inner,
         )
     ),
     max_leaves=10,
@@ -169,4 +241,4 @@ _JSON = st.recursive(
 @given(st.lists(st.dictionaries(st.sampled_from(["custom_id", "response", "result"]), _JSON)), st.binary())
 def test_any_file_is_read(rows: list[Any], rest: bytes) -> None:
     body = b"\n".join(json.dumps(row).encode() for row in rows) + b"\n" + rest
-    assert all(isinstance(result.custom_id, str) for result in _results(body))
+    assert all(isinstance(result.custom_id, str) for result in read_results(body))
