@@ -8,12 +8,12 @@ https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-cont
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from analysis.request import DECLARATIONS, TOOLS_HEAD, mapping, output_limit, read_object, settings
 from arc_proxy.call import Prompt, Reply
 
 
@@ -57,7 +57,8 @@ def envelope_of(
     for prompt, reply in talks:
         sampled += 1
         needs |= _needs(prompt, reply)
-        limit = max(limit, _output_limit(prompt.parameters))
+        asked = output_limit(prompt.parameters)
+        limit = max(limit, asked[1] if asked else 0)
     return Envelope(
         sampled=sampled,
         input_tokens_max=input_tokens_max,
@@ -68,14 +69,14 @@ def envelope_of(
 
 
 def _needs(prompt: Prompt, reply: Reply) -> set[Need]:
-    asked = _flat(prompt.parameters)
+    asked = settings(prompt.parameters)
     checks = {
         Need.PARALLEL_TOOLS: len(reply.tool_calls) > 1,
         Need.TOOL_CHOICE: _is_forced(asked),
         Need.SCHEMA: _has_schema(asked),
         Need.REASONING: _asks_to_reason(asked),
         Need.SAMPLING: any(_given(asked, name) for name in ("temperature", "top_p", "top_k", "topP", "topK")),
-        Need.PREFILL: bool(prompt.messages) and _object(prompt.messages[-1]).get("role") == "assistant",
+        Need.PREFILL: bool(prompt.messages) and read_object(prompt.messages[-1]).get("role") == "assistant",
         Need.CHOICES: any((_number(asked.get(name)) or 1) > 1 for name in ("n", "candidateCount")),
         Need.LOGPROBS: any(asked.get(name) for name in ("logprobs", "top_logprobs", "responseLogprobs")),
         Need.SEED: _given(asked, "seed"),
@@ -83,7 +84,7 @@ def _needs(prompt: Prompt, reply: Reply) -> set[Need]:
     found = {need for need, is_used in checks.items() if is_used}
     found |= _tools(prompt, reply)
     for message in prompt.messages:
-        if not message.startswith(b'{"tools":'):
+        if not message.startswith(TOOLS_HEAD):
             found |= {need for need, signs in _PARTS.items() if any(sign in message for sign in signs)}
     return found
 
@@ -102,14 +103,12 @@ _PARTS: Mapping[Need, tuple[bytes, ...]] = {
 }
 # Types of tools that the client runs; all others the provider runs itself.
 _OWN_TOOLS = frozenset({"function", "custom", None})
-# Gemini's word for lists of the client's tools, in both spellings.
-_DECLARATIONS = frozenset({"functionDeclarations", "function_declarations"})
 
 
 def _tools(prompt: Prompt, reply: Reply) -> set[Need]:
     found: set[Need] = set()
-    if prompt.messages and prompt.messages[0].startswith(b'{"tools":'):
-        tools = _object(prompt.messages[0]).get("tools")
+    if prompt.messages and prompt.messages[0].startswith(TOOLS_HEAD):
+        tools = read_object(prompt.messages[0]).get("tools")
         for tool in tools if isinstance(tools, list) else ():
             found |= _kind_of_tool(tool) if isinstance(tool, dict) else set()
     if prompt.parameters.get("functions") or reply.tool_calls:
@@ -126,7 +125,7 @@ def _kind_of_tool(tool: Mapping[str, Any]) -> set[Need]:
         return {Need.COMPUTER}
     if any("search" in name.lower() and "file" not in name.lower() for name in named):
         return {Need.WEB_SEARCH}
-    if kind in _OWN_TOOLS and (kind or "name" in tool or "toolSpec" in tool or _DECLARATIONS & tool.keys()):
+    if kind in _OWN_TOOLS and (kind or tool.keys() & {"name", "toolSpec", *DECLARATIONS}):
         return {Need.TOOLS}
     # Anthropic's own schemas that the client runs (bash, text editor, memory) are trained into a model, too.
     return {Need.SERVER_TOOLS}
@@ -142,7 +141,7 @@ def _is_forced(asked: Mapping[str, Any]) -> bool:
         return choice in ("required", "any")
     if isinstance(choice, dict):
         return choice.get("type") not in ("auto", "none") and "auto" not in choice
-    calling = _mapping(_mapping(asked.get("toolConfig")).get("functionCallingConfig"))
+    calling = mapping(mapping(asked.get("toolConfig")).get("functionCallingConfig"))
     return calling.get("mode") == "ANY"
 
 
@@ -150,37 +149,22 @@ def _has_schema(asked: Mapping[str, Any]) -> bool:
     forms = [
         asked.get("response_format"),
         asked.get("output_format"),
-        _mapping(asked.get("text")).get("format"),
-        _mapping(asked.get("output_config")).get("format"),
+        mapping(asked.get("text")).get("format"),
+        mapping(asked.get("output_config")).get("format"),
     ]
-    by_form = any(_mapping(form).get("type") == "json_schema" for form in forms)
+    by_form = any(mapping(form).get("type") == "json_schema" for form in forms)
     return by_form or bool(asked.get("responseSchema") or asked.get("responseJsonSchema"))
 
 
 def _asks_to_reason(asked: Mapping[str, Any]) -> bool:
-    effort = asked.get("reasoning_effort", _mapping(asked.get("reasoning")).get("effort"))
-    thinking = _mapping(asked.get("thinking")).get("type")
-    budget = _mapping(asked.get("thinkingConfig")).get("thinkingBudget")
+    effort = asked.get("reasoning_effort", mapping(asked.get("reasoning")).get("effort"))
+    thinking = mapping(asked.get("thinking")).get("type")
+    budget = mapping(asked.get("thinkingConfig")).get("thinkingBudget")
     return (
         effort not in (None, "none")
         or thinking not in (None, "disabled")
         or (asked.get("thinkingConfig") is not None and budget != 0)
     )
-
-
-def _output_limit(parameters: Mapping[str, Any]) -> int:
-    asked = _flat(parameters)
-    names = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "maxTokens")
-    return max((_number(asked.get(name)) or 0 for name in names), default=0)
-
-
-def _flat(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Gemini's and Bedrock's settings lie one level down."""
-    inner = (parameters.get(name) for name in ("generationConfig", "generation_config", "inferenceConfig"))
-    flat = dict(parameters)
-    for each in inner:
-        flat |= _mapping(each)
-    return flat
 
 
 def _given(asked: Mapping[str, Any], name: str) -> bool:
@@ -189,15 +173,3 @@ def _given(asked: Mapping[str, Any], name: str) -> bool:
 
 def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _object(message: bytes) -> Mapping[str, Any]:
-    """A message; empty where it cannot be read, as one that is nested too deeply."""
-    try:
-        return _mapping(json.loads(message))
-    except (ValueError, RecursionError):
-        return {}

@@ -1,0 +1,197 @@
+"""
+All that went wrong in a run, each with the call and message that shows it. Pure.
+
+What the wire cannot show is not claimed: a run whose every call went well may have failed all the same, and
+says so by its outcome.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from analysis.argument_failure import argument_failures
+from analysis.call_failure import call_failure
+from analysis.conversation import conversations
+from analysis.failure import Failure, FailureCode, Severity
+from analysis.loop_failure import loop_failures
+from analysis.output_failure import output_failures
+from analysis.request import output_limit
+from analysis.tool_failure import tool_failures, uses_of
+from arc_proxy.call import Call, Kind
+
+EVIDENCE_CHARACTERS_MAX = 300
+# Tools whose call is the answer, or hands the task over: nothing has to come after them.
+_LAST_TOOLS = re.compile(
+    r"answer|complete|done|end|exit|final|finish|respond|respon[ds]e|result|return|stop|submit|terminate"
+    r"|transfer|hand_?off|escalate|report|output",
+    re.I,
+)
+_GIVEN_UP = re.compile(
+    r"\b(?:(?:I|we) (?:was|were|am|are) (?:not able|unable) to|(?:I|we) (?:could|can)(?:not|n't| not) "
+    r"(?:find|locate|determine|complete|access|retrieve|answer|solve)"
+    r"|unable to (?:find|determine|complete|answer)|no answer (?:was|could be) found)\b",
+    re.I,
+)
+_GIVEN_UP_CHARACTERS_MAX = 600  # a long answer that also says what was not found has an answer
+# Trouble of the provider or the way to it, after which nothing came.
+_INFRASTRUCTURE = frozenset(
+    {
+        *(
+            FailureCode.CONNECTION,
+            FailureCode.OVERLOADED,
+            FailureCode.QUOTA_EXHAUSTED,
+            FailureCode.RATE_LIMITED,
+        ),
+        *(FailureCode.SERVER_ERROR, FailureCode.STREAM_ABORTED, FailureCode.TIMEOUT),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """An exception that came out of the agent, as ArcTracer told it. `frame`: "file:line in f" of the user."""
+
+    type: str
+    message: str
+    frame: str = ""
+
+
+def run_failures(
+    calls: Sequence[Call], *, is_over: bool, exceptions: Iterable[Raised] = ()
+) -> tuple[Failure, ...]:
+    """
+    `calls`: of one run, whole, in the order in which they began; `is_over`: no more of them is awaited.
+
+    Ordered by call, those that are about no call last.
+    """
+    generations = [call for call in calls if call.kind is Kind.GENERATION]
+    talks = conversations(generations)
+    uses = uses_of(talks)
+    found = [
+        *_of_calls(calls),
+        *(each for call in generations for each in argument_failures(call)),
+        *(each for call in generations for each in output_failures(call)),
+        *tool_failures(uses),
+        *loop_failures(talks, uses),
+    ]
+    if is_over and generations:
+        found += _of_ending(generations, found)
+    found += [
+        Failure(
+            FailureCode.EXCEPTION,
+            f"{each.type}: {each.message}"[:EVIDENCE_CHARACTERS_MAX],
+            "exception",
+            subject=each.frame,
+            cause=each.type if each.frame else f"{each.type}: {each.message}",
+        )
+        for each in exceptions
+    ]
+    places = {call.call_id: place for place, call in enumerate(calls)}
+    return tuple(sorted(found, key=lambda failure: places.get(failure.call_id, len(places))))
+
+
+def _of_calls(calls: Sequence[Call]) -> Iterator[Failure]:
+    """Errors, cut streams, limits that were hit; one that a later attempt made good is recovered."""
+    made_good = _made_good(calls)
+    for call in calls:
+        failure = call_failure(
+            status=call.status,
+            ended=call.ended,
+            error=call.reply.error,
+            finish_reason=call.reply.finish_reason,
+            kind=call.kind,
+            detail=call.ended_detail,
+        )
+        if failure is not None and call.kind is not Kind.AUXILIARY:
+            yield replace(
+                failure,
+                evidence=_evidence(call, failure)[:EVIDENCE_CHARACTERS_MAX],
+                call_id=call.call_id,
+                subject=_subject(call, failure),
+                cause="" if failure.code in _INFRASTRUCTURE else failure.evidence,
+                is_recovered=call.call_id in made_good,
+            )
+
+
+def _made_good(calls: Iterable[Call]) -> frozenset[str]:
+    """Calls that failed, and whose later attempt went well."""
+    firsts: dict[str, list[Call]] = {}
+    for call in calls:
+        firsts.setdefault(call.attempt_of or call.call_id, []).append(call)
+    return frozenset(
+        attempt.call_id for attempts in firsts.values() if _is_good(attempts[-1]) for attempt in attempts[:-1]
+    )
+
+
+def _is_good(call: Call) -> bool:
+    return call.status is not None and call.status < 400 and call.reply.error is None
+
+
+def _evidence(call: Call, failure: Failure) -> str:
+    limit = output_limit(call.prompt.parameters)
+    if failure.code is FailureCode.OUTPUT_TRUNCATED and limit is not None:
+        return f"{failure.evidence} at {limit[0]}={limit[1]}"
+    return failure.evidence
+
+
+def _subject(call: Call, failure: Failure) -> str:
+    """What trouble of a provider is about: who it is. What is about the answer has its limit, or nothing."""
+    if failure.code.value.startswith(("provider.", "stream.")):
+        return call.provider
+    limit = output_limit(call.prompt.parameters)
+    if failure.code is FailureCode.OUTPUT_TRUNCATED and limit is not None:
+        return f"{limit[0]}={limit[1]}"
+    return ""
+
+
+def _of_ending(generations: Sequence[Call], found: Iterable[Failure]) -> Iterator[Failure]:
+    last = generations[-1]
+    of_last = [failure for failure in found if failure.call_id == last.call_id and not failure.is_recovered]
+    broken = next((failure for failure in of_last if failure.code in _INFRASTRUCTURE), None)
+    if broken is not None:
+        yield Failure(
+            FailureCode.INFRA_ABORT,
+            broken.evidence,
+            broken.field,
+            call_id=last.call_id,
+            subject=broken.subject,
+            cause=str(broken.code),
+        )
+    elif last.reply.tool_calls and _is_good(last):
+        names = [call.name for call in last.reply.tool_calls]
+        if not any(map(_LAST_TOOLS.search, names)):
+            message = f"the last answer calls {', '.join(names)}, and nothing came after it"
+            yield Failure(
+                FailureCode.NO_FINAL_ANSWER,
+                message[:EVIDENCE_CHARACTERS_MAX],
+                "reply.tool_calls",
+                call_id=last.call_id,
+                subject=names[0],
+            )
+    elif any(failure.code is FailureCode.CLIENT_CLOSED for failure in of_last):
+        yield Failure(
+            FailureCode.NO_FINAL_ANSWER, "the client left the last answer", "ended", call_id=last.call_id
+        )
+    else:
+        yield from _given_up(last)
+
+
+def _given_up(last: Call) -> Iterator[Failure]:
+    text = last.reply.output_text or ""
+    said = _GIVEN_UP.search(text)
+    if said is not None and len(text) <= _GIVEN_UP_CHARACTERS_MAX:
+        yield Failure(
+            FailureCode.FINAL_GIVEUP,
+            text[:EVIDENCE_CHARACTERS_MAX],
+            "reply.output_text",
+            call_id=last.call_id,
+        )
+
+
+def worst(failures: Iterable[Failure]) -> Severity | None:
+    """The worst severity of what was not made good; None where nothing is left."""
+    order = list(Severity)
+    left = [failure.severity for failure in failures if not failure.is_recovered]
+    return min(left, key=order.index, default=None)
