@@ -58,11 +58,14 @@ class Beta:
         return x
 
     def probability_above(self, other: Beta) -> float:
-        """P(this share > the other), both independent, by Simpson's rule over the density of this one."""
-        low, high = (
-            max(1e-12, self.mean - 8 * self.deviation),
-            min(1 - 1e-12, self.mean + 8 * self.deviation),
-        )
+        """
+        P(this share > the other), both independent, by Simpson's rule over the density of the narrower one.
+
+        Over the wider one the steps would jump across all of the narrower.
+        """
+        if self.deviation > other.deviation:
+            return 1 - other.probability_above(self)
+        low, high = max(1e-12, self.mean - 8 * self.deviation), min(1 - 1e-12, self.mean + 8 * self.deviation)
         steps = 200
         width = (high - low) / steps
         area = below = 0.0

@@ -51,3 +51,16 @@ def test_more_misses_never_raise_a_quantile(a, b, probability, more):
 def test_a_million_runs_spread_as_a_normal_curve(total):
     beta = Beta(0.5 * total, 0.5 * total)
     assert beta.quantile(0.1) == pytest.approx(0.5 - 1.2815516 * beta.deviation, rel=1e-6)
+
+
+@given(*(st.integers(1, 300) for _ in range(4)))
+def test_the_larger_of_two_shares_as_the_closed_form_has_it(a, b, c, d):
+    # https://www.evanmiller.org/bayesian-ab-testing.html#binary_ab
+    def log_beta(x: float, y: float) -> float:
+        return math.lgamma(x) + math.lgamma(y) - math.lgamma(x + y)
+
+    above = math.fsum(
+        math.exp(log_beta(c + i, b + d) - math.log(b + i) - log_beta(1 + i, b) - log_beta(c, d))
+        for i in range(a)
+    )
+    assert Beta(a, b).probability_above(Beta(c, d)) == pytest.approx(above, abs=1e-4)
