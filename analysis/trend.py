@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analysis.beta import Beta, incomplete_beta
+
 CERTAIN = 0.95
 
 
@@ -73,65 +75,11 @@ def compare_shares(before: tuple[int, int], now: tuple[int, int]) -> Trend | Non
     if runs_before == 0 or runs_now == 0 or hits_before == 0:
         return None
     ratio = (hits_now / runs_now) / (hits_before / runs_before) - 1
-    more = _probability_greater(
-        hits_now + 1, runs_now - hits_now + 1, hits_before + 1, runs_before - hits_before + 1
-    )
+    share_before = Beta(hits_before + 1, runs_before - hits_before + 1)
+    more = Beta(hits_now + 1, runs_now - hits_now + 1).probability_above(share_before)
     return Trend(ratio, abs(2 * more - 1))
 
 
 def _t_tails(t: float, freedom: float) -> float:
     """P(|T| > t) of Student's distribution."""
-    return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
-
-
-def _probability_greater(a: float, b: float, c: float, d: float) -> float:
-    """P(X > Y) of X ~ Beta(a, b), Y ~ Beta(c, d), by Simpson's rule over the density of X."""
-    mean = a / (a + b)
-    deviation = math.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))
-    low, high = max(1e-12, mean - 8 * deviation), min(1 - 1e-12, mean + 8 * deviation)
-    steps = 200
-    width = (high - low) / steps
-    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    area = below = 0.0
-    for step in range(steps + 1):
-        x = low + step * width
-        weight = 1 if step in (0, steps) else 4 if step % 2 else 2
-        density = weight * math.exp(scale + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
-        area += density
-        below += density * _incomplete_beta(c, d, x)
-    return below / area
-
-
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """
-    The regularised incomplete beta function I_x(a, b).
-
-    By its continued fraction, https://dlmf.nist.gov/8.17#v, which converges fast on the left of the
-    mean; the right side is its mirror image.
-    """
-    if x <= 0 or x >= 1:
-        return 0.0 if x <= 0 else 1.0
-    if x > (a + 1) / (a + b + 2):
-        return 1 - _incomplete_beta(b, a, 1 - x)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
-    return front * _beta_fraction(a, b, x) / a
-
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    """Lentz's method. 300 terms are far more than any count of runs that a person has needs."""
-    tiny = 1e-300
-    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or tiny)
-    value = d
-    for m in range(1, 301):
-        for numerator in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 / (1 + numerator * d or tiny)
-            c = 1 + numerator / c or tiny
-            value *= d * c
-        if abs(d * c - 1) < 1e-12:
-            break
-    return value
+    return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
