@@ -51,7 +51,7 @@ _INFRASTRUCTURE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
-    """An exception that came out of the agent, as ArcTracer told it. `frame`: "file:line in f" of the user."""
+    """An exception out of the agent, as ArcTracer told it. `frame`: "file in function", the user's own."""
 
     type: str
     message: str

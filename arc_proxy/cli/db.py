@@ -63,7 +63,7 @@ def rebuild(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     _refuse_while_served(folder, "db rebuild")
     log_to_stderr()
     with _store(folder) as (store, _), progress_bar("rebuilding") as progress:
-        caught = derive_again(folder.path, store, open_book(folder), progress=progress, estimates=True)
+        caught = derive_again(folder.path, store, open_book(folder), progress=progress, derive=True)
     if as_json:
         out_json({"calls": caught.calls, "facts": caught.facts, "open_calls": caught.open_calls})
     else:

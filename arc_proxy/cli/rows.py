@@ -75,7 +75,7 @@ def ingest(folder: Folder, store: Store) -> None:
     try:
         with progress_bar("reading the journal") as progress:
             caught = catch_up(
-                folder.path, store, open_book(folder), purpose="report", progress=progress, estimates=True
+                folder.path, store, open_book(folder), purpose="report", progress=progress, derive=True
             )
     except IngestBusy as error:
         warn(f"{error}; what follows may be a little behind")

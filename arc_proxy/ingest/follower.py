@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from arc_proxy.errors import ArcError, StoreError
+from arc_proxy.ingest.analysing import Analyst
 from arc_proxy.ingest.counter import CannotCount, TokenCounter
 from arc_proxy.ingest.estimate import Estimator
 from arc_proxy.ingest.intake import Intake
@@ -31,7 +32,7 @@ POLL_S = 0.2
 RETRY_S_MAX = 5.0
 RECOUNT_S = 60.0  # after the tokenizer's process died
 COUNTER_IDLE_S = 30.0
-COUNTING_S_MAX = 5.0  # longer than this nobody waits for estimates
+WORKING_S_MAX = 5.0  # longer than this nobody waits for estimates, or for analysis
 
 _log = structlog.get_logger()
 
@@ -85,6 +86,8 @@ class Follower:
         self._counts_from = 0.0  # not before: `time.monotonic`
         self._counting_since: float | None = None
         self._counted_at = 0.0
+        self._analyst: Analyst | None = None
+        self._analysing_since: float | None = None
         self._state = FollowerState()
         self._questions = _Questions()
         self._wake = threading.Event()
@@ -156,9 +159,9 @@ class Follower:
             if self._stop.is_set():
                 self._intake = None
                 return
-        is_counting = self._count_tokens(store)
+        has_more = self._count_tokens(store) or self._analyse(store)
         self._note_success(intake.open_count)
-        if is_counting:
+        if has_more:
             self._wake.set()  # go on at once, after what the journal has by then
             return
         with self._questions.changed:
@@ -187,7 +190,20 @@ class Follower:
             return False
         self._counted_at = now
         self._counting_since = self._counting_since or now
-        if now - self._counting_since > COUNTING_S_MAX:
+        if now - self._counting_since > WORKING_S_MAX:
+            self._wake.set()
+            return False
+        return True
+
+    def _analyse(self, store: Store) -> bool:
+        """Look at some runs that have changed. What it says is as of `_count_tokens`."""
+        self._analyst = self._analyst or Analyst(store)
+        if not self._analyst.step(self._clock()):
+            self._analysing_since = None
+            return False
+        now = time.monotonic()
+        self._analysing_since = self._analysing_since or now
+        if now - self._analysing_since > WORKING_S_MAX:
             self._wake.set()
             return False
         return True
@@ -209,6 +225,7 @@ class Follower:
         """Forget all that the journal and the store know better."""
         self._intake = None
         self._estimator = None
+        self._analyst = None
         self._placer.forget()
         if close and self._store is not None:
             self._store.close()

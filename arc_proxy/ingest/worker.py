@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from arc_proxy.ingest.analysing import analyse_due
 from arc_proxy.ingest.assemble import Position
 from arc_proxy.ingest.counter import CannotCount
 from arc_proxy.ingest.estimate import estimate_waiting
@@ -62,10 +63,11 @@ def catch_up(
     deadline: float | None = None,
     wait_s: float = LOCK_WAIT_S,
     clock: Clock = time.time_ns,
-    estimates: bool = False,
+    derive: bool = False,
 ) -> Caught:
     """
-    Store all that the journal holds now; `estimates`: count tokens where responses state no usage.
+    Store all that the journal holds now. `derive`: and what follows from it, tokens that no response states
+    and what went wrong in runs.
 
     `purpose` is what another process is told that wants the lock; `deadline` is a `time.monotonic`. Raises
     IngestBusy if another process has it for longer than `wait_s`, and StoreError: then what was not stored
@@ -73,8 +75,8 @@ def catch_up(
     """
     with hold_ingest_lock(data_dir, purpose=purpose, wait_s=wait_s):
         caught = _ingest_once(data_dir / JOURNAL, store, book, progress, deadline, clock)
-        if estimates and caught.is_done:
-            _estimate(store, book)
+        if derive and caught.is_done:
+            _derive(store, book, clock)
         return caught
 
 
@@ -86,7 +88,7 @@ def rebuild(
     progress: Progress | None = None,
     wait_s: float = LOCK_WAIT_S,
     clock: Clock = time.time_ns,
-    estimates: bool = False,
+    derive: bool = False,
 ) -> Caught:
     """
     Derive again every call whose records are still in the journal; rows of older ones stay as they are.
@@ -97,8 +99,8 @@ def rebuild(
     with hold_ingest_lock(data_dir, purpose="db rebuild", wait_s=wait_s):
         forget_positions(store)
         caught = _ingest_once(data_dir / JOURNAL, store, book, progress, None, clock)
-        if estimates:
-            _estimate(store, book)
+        if derive:
+            _derive(store, book, clock)
         return caught
 
 
@@ -133,11 +135,12 @@ def unread_bytes(journal_dir: Path, points: Mapping[str, Resume]) -> int:
     return unread
 
 
-def _estimate(store: Store, book: PriceBook) -> None:
+def _derive(store: Store, book: PriceBook, clock: Clock) -> None:
     try:
         estimate_waiting(store, book)
     except CannotCount as error:
         _log.warning("estimate.failed", error=str(error))
+    analyse_due(store, clock())
 
 
 def _ingest_once(

@@ -14,6 +14,7 @@ from arc_proxy.runs.grouper import Move
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word
 from arc_proxy.store.bulk import dicts, rows_in, slices
+from arc_proxy.store.findings import forget_findings
 from arc_proxy.store.memory import Memory
 from arc_proxy.store.names import agent_keys, series_keys
 from arc_proxy.store.run_table import RunName, RunsInHand
@@ -42,7 +43,7 @@ _TAG = tables.tag
 _MOVE_BESIDE = (
     *(
         update(table).where(table.c.run_key == _OLD).values(run_key=_NEW)
-        for table in (tables.fact, tables.failure, tables.run_alias)
+        for table in (tables.fact, tables.run_alias)
     ),
     update(_TAG).where(_TAG.c.run_key == _OLD, _TAG.c.call_key != 0).values(run_key=_NEW),
 )
@@ -150,6 +151,7 @@ def _move_calls(
 def _move_beside(connection: Connection, keys: Mapping[int, int]) -> None:
     if not keys:
         return
+    forget_findings(connection, keys)
     parameters = [{"b_old": old, "b_new": new} for old, new in keys.items()]
     for statement in _MOVE_BESIDE:
         connection.execute(statement, parameters)

@@ -137,7 +137,6 @@ def remove_calls(connection: Connection, rows: Iterable[Row], *, derive_runs: bo
     keys = [row["id"] for row in gone]
     remove_beside(connection, keys)
     for some in slices(keys):
-        connection.execute(delete(tables.failure).where(tables.failure.c.call_key.in_(some)))
         connection.execute(delete(tables.call).where(tables.call.c.id.in_(some)))
     reserve_call_ids(connection, keys)
     runs.finish(difference)

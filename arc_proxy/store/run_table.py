@@ -12,6 +12,8 @@ from sqlalchemy import Boolean, Connection, bindparam, delete, select, update
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, word
 from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices, stream
+from arc_proxy.store.due import mark_due
+from arc_proxy.store.findings import forget_findings
 from arc_proxy.store.names import next_id
 from arc_proxy.store.rows import Row
 from arc_proxy.store.run_rows import RunState, covers
@@ -114,6 +116,7 @@ class RunsInHand:
         derive(self._connection, [self._states[key] for key in sorted(self._doubtful)])
         changed: list[Row] = []
         gone: list[int] = []
+        due_ns: dict[int, int] = {}
         for key, state in self._states.items():
             before = self._before.get(key)
             is_as_inserted = key in self._inserted and key not in self._doubtful
@@ -126,10 +129,12 @@ class RunsInHand:
                 gone.append(key)
                 continue
             difference.run(row, 1)
+            due_ns[key] = row["ended_ns"]
             if not is_as_inserted:
                 changed.append({f"b_{name}": value for name, value in row.items()})
         if changed:
             self._connection.execute(_UPDATE, changed)
+        mark_due(self._connection, due_ns)
         remove_runs(self._connection, gone)
         return len(gone)
 
@@ -189,11 +194,12 @@ def update_runs(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> No
 
 def remove_runs(connection: Connection, keys: Iterable[int]) -> None:
     """Remove rows of runs that have no calls, and what hangs on them."""
-    for some in slices(sorted(keys)):
+    gone = sorted(keys)
+    forget_findings(connection, gone)
+    for some in slices(gone):
         for table, column in (
             (tables.run_alias, tables.run_alias.c.run_key),
             (tables.tag, tables.tag.c.run_key),
-            (tables.failure, tables.failure.c.run_key),
             (tables.fact, tables.fact.c.run_key),
             (tables.run, tables.run.c.id),
         ):

@@ -80,6 +80,7 @@ class MetaTable(SQLModel, table=True):
     `message_key`       hex, of the messages' hashes
     `epoch`             rises when rows are removed
     `grouping_version`  the oldest rules of `runs` that may have grouped a call
+    `analysis_version`  the rules of `analysis` by which every run was looked at, or is due to be
     `last_call_id`      no call that comes gets this key of a row or a lower one: see `names.next_call_id`
     """
 
@@ -341,7 +342,7 @@ class TagTable(SQLModel, table=True):
 
 
 class IssueTable(SQLModel, table=True):
-    """Failures of one agent with one fingerprint."""
+    """Failures of one agent with one fingerprint. Its sums by day are in `issue_day`."""
 
     __tablename__ = "issue"
     __table_args__ = (UniqueConstraint("agent_id", "fingerprint"),)
@@ -349,28 +350,68 @@ class IssueTable(SQLModel, table=True):
     agent_id: int = _ref("agent")
     fingerprint: str = _text()
     code: str = _text()
-    severity: str = _text()
-    first_ns: int = _int()
-    last_ns: int = _int()
+    subject: str = _text()  # what it is about: a tool, a provider, a field; may be empty
+    cause: str = _text()  # the message, without what varies; may be empty
+
+
+class IssueDayTable(SQLModel, table=True):
+    """How often an issue came: failures of the runs that started on one day (UTC), and those runs."""
+
+    __tablename__ = "issue_day"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+    issue_id: int = _part(to="issue.id")
+    day: int = _part(Integer)  # since the epoch
     failures: int = _int()
+    runs: int = _int()
 
 
 class FailureTable(SQLModel, table=True):
     """One occurrence with a stable code and its evidence."""
 
     __tablename__ = "failure"
-    __table_args__ = (Index("ix_failure_run", "run_key"), Index("ix_failure_call", "call_key"))
+    __table_args__ = (
+        Index("ix_failure_run", "run_key"),
+        Index("ix_failure_issue_at", "issue_id", "at_ns"),
+    )
     id: int = _id()
-    issue_id: int = _ref("issue", index=True)
+    issue_id: int = _ref("issue")
     run_key: int = _ref("run")
-    call_key: int | None = _ref("call")
-    at_ns: int = _int()
+    call_id: str | None = Field(sa_type=ID_TEXT)  # of the call that shows it
+    at_ns: int = _int()  # when that call began, or the run ended
     code: str = _text()
     severity: str = _text()
+    is_recovered: bool
+    times: int = _int()  # in a row
     message_index: int | None
     tool_call_id: str | None = _text()
-    evidence: str = _text()  # JSON
-    fix: str | None = _text()
+    field: str = _text()
+    evidence: str = _text()
+
+
+class HealthTable(SQLModel, table=True):
+    """What analysis made of a run: the failure that it loses most by, and how its last call went."""
+
+    __tablename__ = "health"
+    __table_args__ = (Index("ix_health_agent_started", "agent_id", "started_ns"),)
+    run_key: int = _part(to="run.id")
+    agent_id: int = _ref("agent")
+    started_ns: int = _int()
+    is_over: bool
+    failures: int = _int()
+    code: str | None = _text()  # null: nothing went wrong
+    severity: str | None = _text()
+    is_recovered: bool
+    evidence: str | None = _text()
+    ended_by: str | None = _text()  # the code of what went wrong with its last call
+
+
+class DueTable(SQLModel, table=True):
+    """Runs that analysis has to look at, and from when on."""
+
+    __tablename__ = "due"
+    __table_args__ = (Index("ix_due_due_ns", "due_ns"),)
+    run_key: int = _part(to="run.id")
+    due_ns: int = _int()
 
 
 class FactTable(SQLModel, table=True):
@@ -508,9 +549,10 @@ def _table(name: str) -> Table:
 meta, segment, agent, session = _table("meta"), _table("segment"), _table("agent"), _table("session")
 rate, series, run, run_alias = _table("rate"), _table("series"), _table("run"), _table("run_alias")
 call, payload, message, node = _table("call"), _table("payload"), _table("message"), _table("node")
-tool_call, tag, issue = _table("tool_call"), _table("tag"), _table("issue")
+tool_call, tag = _table("tool_call"), _table("tag")
 clue = _table("clue")
-failure, fact = _table("failure"), _table("fact")
+issue, issue_day, failure = _table("issue"), _table("issue_day"), _table("failure")
+health, due, fact = _table("health"), _table("due"), _table("fact")
 rollup_hour, rollup_day = _table("rollup_hour"), _table("rollup_day")
 run_rollup_hour, run_rollup_day = _table("run_rollup_hour"), _table("run_rollup_day")
 latency_hour, latency_day = _table("latency_hour"), _table("latency_day")

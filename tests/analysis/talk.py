@@ -10,6 +10,7 @@ from arc_proxy.journal.record import Ended
 from pricing.cost import Cost, CostGrade
 from pricing.usage import Usage, UsageGrade
 
+BASE_NS = 1_795_500_000 * 10**9  # 2026-11-24T06:00:00Z
 LOOK_UP = {
     "type": "function",
     "function": {
@@ -76,7 +77,7 @@ def call(
         "method": "POST",
         "target": "/v1/chat/completions",
         "url": "https://api.openai.com/v1/chat/completions",
-        "started_ns": number,
+        "started_ns": BASE_NS + number * 10**9,
         "first_byte_ns": 1,
         "duration_ns": 2,
         "status": status,

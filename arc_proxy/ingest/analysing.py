@@ -1,0 +1,132 @@
+"""
+Analysis in the background: runs that have changed are looked at, and what is found replaces what was known.
+
+A run is looked at a moment after its last call, and once more when it is over, since only then an answer that
+is missing is missing. The newest come first. Whoever asks for the rows waits for it, but not for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from analysis.failure import Failure, FailureCode
+from analysis.fingerprint import family, fingerprint, normalised
+from analysis.reliability import failure_loss
+from analysis.run_failure import Raised, run_failures
+from arc_proxy.call import Call, Kind
+from arc_proxy.errors import ArcError
+from arc_proxy.ingest.mistake import describe_bug
+from arc_proxy.runs.ending import SILENCE_NS, TIMEOUT_NS
+from arc_proxy.store.due import DueRun, due_runs, mark_all_due
+from arc_proxy.store.engine import Store
+from arc_proxy.store.findings import Findings, Found, save_findings
+
+# Of the rules that find failures: a later one has every run looked at again.
+ANALYSIS_VERSION = 1
+BATCH = 20
+STEP_S = 0.5  # ingest waits as long
+FAILURES_MAX = 200  # of one run; of a run that fails for days, the rest says nothing new
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Analyst:
+    """Looks at what is due, in steps."""
+
+    store: Store
+    clock: Callable[[], float] = time.monotonic
+    _is_prepared: bool = False
+
+    def step(self, now_ns: int) -> bool:
+        """Look at some of what is due; True if there is more. Raises StoreError."""
+        if not self._is_prepared:
+            mark_all_due(self.store, ANALYSIS_VERSION)
+            self._is_prepared = True
+        waiting = due_runs(self.store, now_ns, limit=BATCH)
+        until = self.clock() + STEP_S
+        done: list[Findings] = []
+        for run in waiting:
+            done.append(_findings_or_none(run, now_ns))
+            if self.clock() > until:
+                break
+        save_findings(self.store, done)
+        return len(done) < len(waiting) or len(waiting) == BATCH
+
+
+def analyse_due(store: Store, now_ns: int) -> None:
+    """Look at all that is due, under the ingest lock. Raises StoreError."""
+    analyst = Analyst(store)
+    while analyst.step(now_ns):
+        pass
+
+
+def _findings_or_none(run: DueRun, now_ns: int) -> Findings:
+    try:
+        return findings_of(run, now_ns)
+    except ArcError:
+        raise
+    except Exception as error:  # noqa: BLE001  a bug in analysis costs one run's findings, not all that follow
+        _log.error("run.unanalysed", run_key=run.key, **describe_bug(error))
+        return Findings(run=run, is_over=True, found=(), worst=None, ended_by=None, again_ns=None)
+
+
+def findings_of(run: DueRun, now_ns: int) -> Findings:
+    """What went wrong in a run, as far as it has come."""
+    over_ns = _over_ns(run)
+    is_over = over_ns <= now_ns
+    failures = run_failures(run.calls, is_over=is_over, exceptions=map(_raised, run.exceptions))
+    began = {call.call_id: call.started_ns for call in run.calls}
+    found = [_found(failure, run, began) for failure in failures[:FAILURES_MAX]]
+    return Findings(
+        run=run,
+        is_over=is_over,
+        found=found,
+        worst=max(failures, key=failure_loss, default=None),
+        ended_by=_ended_by(run.calls, failures),
+        again_ns=None if is_over else over_ns,
+    )
+
+
+def _over_ns(run: DueRun) -> int:
+    """From when on no more calls of the run are awaited."""
+    if run.outcome_ns is not None and run.outcome_ns >= run.ended_ns:
+        return run.ended_ns
+    last = next((call for call in reversed(run.calls) if call.kind is Kind.GENERATION), None)
+    is_final = last is not None and not last.reply.tool_calls and last.reply.finish_reason is not None
+    return run.ended_ns + (SILENCE_NS if is_final else TIMEOUT_NS)
+
+
+def _found(failure: Failure, run: DueRun, began: Mapping[str, int]) -> Found:
+    return Found(
+        failure=failure,
+        fingerprint=fingerprint(failure, run.agent),
+        code=family(failure.code),
+        cause=normalised(failure.cause),
+        at_ns=began.get(failure.call_id, run.ended_ns),
+    )
+
+
+def _ended_by(calls: Iterable[Call], failures: Iterable[Failure]) -> FailureCode | None:
+    """What went wrong with the last call that is a step."""
+    last = next((call for call in reversed(tuple(calls)) if call.kind is not Kind.AUXILIARY), None)
+    of_last = [each for each in failures if last is not None and each.call_id == last.call_id]
+    ending = (each.code for each in of_last if each.code.value.startswith(("provider.", "stream.", "proxy.")))
+    return next(ending, None)
+
+
+def _raised(fact: Mapping[str, Any]) -> Raised:
+    """The exception of a fact, see `journal.fact`. Its line moves with every edit, so `frame` is without."""
+    file, function = str(fact.get("file") or ""), str(fact.get("function") or "")
+    name = file.replace("\\", "/").rpartition("/")[2]
+    line = f" ({name}:{fact['line']})" if name and fact.get("line") else ""
+    return Raised(
+        type=str(fact.get("type") or "exception"),
+        message=f"{fact.get('message') or ''}{line}",
+        frame=f"{name} in {function}" if name and function else name,
+    )

@@ -1,0 +1,110 @@
+"""Runs that analysis has to look at: marked where their rows are written, taken by what analyses them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, text
+
+from arc_proxy.call import Call
+from arc_proxy.journal.fact import FactType
+from arc_proxy.store import tables
+from arc_proxy.store.bounds import load_json
+from arc_proxy.store.bulk import dicts
+from arc_proxy.store.engine import Store, reading, writing
+from arc_proxy.store.load import LINES, whole_calls
+
+# A run of more calls is looked at by its latest.
+RUN_CALLS_MAX = 5_000
+
+_MARK = text(
+    "INSERT INTO due (run_key, due_ns) VALUES (:run_key, :due_ns)"
+    " ON CONFLICT (run_key) DO UPDATE SET due_ns = excluded.due_ns"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRun:
+    """A run with all that analysis reads. `bodies`: of the exceptions that were reported of it."""
+
+    key: int
+    due_ns: int
+    agent_id: int
+    agent: str | None
+    started_ns: int
+    ended_ns: int
+    outcome_ns: int | None
+    calls: tuple[Call, ...]
+    exceptions: tuple[Mapping[str, Any], ...]
+
+
+def mark_due(connection: Connection, due_ns: Mapping[int, int]) -> None:
+    """By key of the run, when it is to be looked at; what was marked before yields."""
+    if due_ns:
+        connection.execute(_MARK, [{"run_key": key, "due_ns": at} for key, at in due_ns.items()])
+
+
+def mark_all_due(store: Store, version: int) -> None:
+    """Have every run looked at again where other rules looked at them last. Raises StoreError."""
+    meta, run, due = tables.meta, tables.run, tables.due
+    said = select(meta.c.value).where(meta.c.name == "analysis_version")
+    with reading(store) as connection:
+        if connection.execute(said).scalar() == str(version):
+            return
+    with writing(store) as connection:
+        connection.execute(delete(meta).where(meta.c.name == "analysis_version"))
+        connection.execute(meta.insert(), [{"name": "analysis_version", "value": str(version)}])
+        missing = run.c.id.not_in(select(due.c.run_key))
+        connection.execute(
+            due.insert().from_select(["run_key", "due_ns"], select(run.c.id, run.c.ended_ns).where(missing))
+        )
+
+
+def count_due(store: Store, now_ns: int) -> tuple[int, int | None]:
+    """How many runs wait, and since when the one does that waits longest. Raises StoreError."""
+    due = tables.due.c
+    with reading(store) as connection:
+        row = connection.execute(select(func.count(), func.min(due.due_ns)).where(due.due_ns <= now_ns)).one()
+    return row[0], row[1]
+
+
+def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
+    """The latest first, so that what happens now is not held up by what is old. Raises StoreError."""
+    due, run, agent = tables.due, tables.run, tables.agent
+    statement = (
+        select(
+            *(run.c.id, due.c.due_ns, run.c.agent_id, agent.c.name),
+            *(run.c.started_ns, run.c.ended_ns, run.c.outcome_ns, run.c.exceptions),
+        )
+        .join(run, run.c.id == due.c.run_key)
+        .join(agent, agent.c.id == run.c.agent_id)
+        .where(due.c.due_ns <= now_ns)
+        .order_by(due.c.due_ns.desc())
+        .limit(limit)
+    )
+    with reading(store) as connection:
+        return [_due_run(connection, row) for row in connection.execute(statement).mappings().all()]
+
+
+def _due_run(connection: Connection, row: Any) -> DueRun:
+    key = row["id"]
+    call, fact = tables.call.c, tables.fact
+    latest = LINES.where(call.run_key == key).order_by(call.started_ns.desc()).limit(RUN_CALLS_MAX)
+    lines = dicts(connection, latest)[::-1]
+    bodies: list[Mapping[str, Any]] = []
+    if row["exceptions"]:
+        raised = select(fact.c.body).where(fact.c.run_key == key, fact.c.type == FactType.EXCEPTION.value)
+        bodies = [load_json(body) for body in connection.execute(raised.order_by(fact.c.at_ns)).scalars()]
+    return DueRun(
+        key=int(str(key)),
+        due_ns=row["due_ns"],
+        agent_id=row["agent_id"],
+        agent=row["name"] or None,
+        started_ns=row["started_ns"],
+        ended_ns=row["ended_ns"],
+        outcome_ns=row["outcome_ns"],
+        calls=tuple(whole_calls(connection, lines)),
+        exceptions=tuple(bodies),
+    )
