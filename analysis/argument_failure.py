@@ -10,11 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from analysis.failure import Failure, FailureCode
 from analysis.request import offered_tools, output_limit
 from arc_proxy.call import Call, ToolCall
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 EVIDENCE_CHARACTERS_MAX = 300
 # Larger ones are checked by nobody in time: a schema can make a validator work for ever.
@@ -80,14 +84,11 @@ def _against(
 
 def schema_errors(schema: Mapping[str, Any], value: object) -> list[tuple[str, str, str]]:
     """Path, keyword and message of what does not fit, the missing first; [] where the schema is none."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError, ValidationError
-
     try:
-        Draft202012Validator.check_schema(schema)
-        found: list[ValidationError] = list(Draft202012Validator(schema).iter_errors(value))
-    except (SchemaError, RecursionError, LookupError, TypeError, ValueError):
-        return []
+        validator = _validator(json.dumps(schema))
+        found = [] if validator is None else list(validator.iter_errors(value))
+    except (RecursionError, LookupError, TypeError, ValueError):
+        return []  # it refers to what is not there, or to itself
     errors = [
         (
             "".join(f"[{json.dumps(part)}]" for part in error.absolute_path),
@@ -97,6 +98,20 @@ def schema_errors(schema: Mapping[str, Any], value: object) -> list[tuple[str, s
         for error in found
     ]
     return sorted(errors, key=lambda error: (error[1] != "required", error))
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Draft202012Validator | None:
+    """None for a schema that is none. Agents send the same ones with each call."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    read = json.loads(schema)
+    try:
+        Draft202012Validator.check_schema(read)
+    except SchemaError:
+        return None
+    return Draft202012Validator(read)
 
 
 def _failure(

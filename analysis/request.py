@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from arc_proxy.call import Prompt
@@ -19,6 +20,8 @@ from arc_proxy.call import Prompt
 TOOLS_HEAD = b'{"tools":'  # of the first message, where tools are offered
 
 _OPENING_ROLES = ("system", "developer")
+# In canonical JSON a quote inside a text has a backslash, so these stand in no text.
+_OPENING_SIGNS = (b'"role":"system"', b'"role":"developer"')
 _SETTINGS = ("generationConfig", "generation_config", "inferenceConfig")
 # Gemini's word for lists of the client's tools, in both spellings.
 DECLARATIONS = ("functionDeclarations", "function_declarations")
@@ -63,16 +66,26 @@ def output_limit(parameters: Mapping[str, Any]) -> tuple[str, int] | None:
 def opening(prompt: Prompt) -> int:
     """How many messages stand before the conversation: the tools, and system prompts."""
     for place, message in enumerate(prompt.messages):
-        if not message.startswith(TOOLS_HEAD) and read_object(message).get("role") not in _OPENING_ROLES:
+        is_opening = message.startswith(TOOLS_HEAD) or (
+            any(sign in message for sign in _OPENING_SIGNS)
+            and read_object(message).get("role") in _OPENING_ROLES
+        )
+        if not is_opening:
             return place
     return len(prompt.messages)
 
 
-def offered_tools(prompt: Prompt) -> dict[str, Mapping[str, Any]]:
+def offered_tools(prompt: Prompt) -> Mapping[str, Mapping[str, Any]]:
     """The client's tools by name, each with its JSON schema, {} where it has none."""
     if not prompt.messages or not prompt.messages[0].startswith(TOOLS_HEAD):
         return {}
-    tools = read_object(prompt.messages[0]).get("tools")
+    return _offered(prompt.messages[0])
+
+
+@lru_cache(maxsize=32)
+def _offered(message: bytes) -> dict[str, Mapping[str, Any]]:
+    """Read once: an agent offers the same tools with each call."""
+    tools = read_object(message).get("tools")
     return dict(_tools(tools if isinstance(tools, list) else []))
 
 

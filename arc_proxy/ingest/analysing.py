@@ -28,7 +28,7 @@ from arc_proxy.store.findings import Findings, Found, save_findings
 
 # Of the rules that find failures: a later one has every run looked at again.
 ANALYSIS_VERSION = 1
-BATCH = 20
+BATCH = 50
 STEP_S = 0.5  # ingest waits as long
 FAILURES_MAX = 200  # of one run; of a run that fails for days, the rest says nothing new
 

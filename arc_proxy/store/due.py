@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from arc_proxy.store.load import LINES, whole_calls
 
 # A run of more calls is looked at by its latest.
 RUN_CALLS_MAX = 5_000
+CALLS_MAX = 1_000  # of runs that are read together
 
 _MARK = text(
     "INSERT INTO due (run_key, due_ns) VALUES (:run_key, :due_ns)"
@@ -75,8 +76,9 @@ def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
     due, run, agent = tables.due, tables.run, tables.agent
     statement = (
         select(
-            *(run.c.id, due.c.due_ns, run.c.agent_id, agent.c.name),
-            *(run.c.started_ns, run.c.ended_ns, run.c.outcome_ns, run.c.exceptions),
+            *(run.c.id, due.c.due_ns, run.c.agent_id, agent.c.name.label("agent"), run.c.started_ns),
+            *(run.c.ended_ns, run.c.outcome_ns, run.c.exceptions),
+            (run.c.attempts + run.c.auxiliary_calls).label("calls"),
         )
         .join(run, run.c.id == due.c.run_key)
         .join(agent, agent.c.id == run.c.agent_id)
@@ -85,26 +87,52 @@ def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
         .limit(limit)
     )
     with reading(store) as connection:
-        return [_due_run(connection, row) for row in connection.execute(statement).mappings().all()]
+        rows = list(_some(dicts(connection, statement)))
+        calls = _calls(connection, [row["id"] for row in rows])
+        bodies = _exceptions(connection, [row["id"] for row in rows if row["exceptions"]])
+    return [
+        DueRun(
+            key=row["id"],
+            due_ns=row["due_ns"],
+            agent_id=row["agent_id"],
+            agent=row["agent"] or None,
+            started_ns=row["started_ns"],
+            ended_ns=row["ended_ns"],
+            outcome_ns=row["outcome_ns"],
+            calls=tuple(calls.get(row["id"], ())),
+            exceptions=tuple(bodies.get(row["id"], ())),
+        )
+        for row in rows
+    ]
 
 
-def _due_run(connection: Connection, row: Any) -> DueRun:
-    key = row["id"]
-    call, fact = tables.call.c, tables.fact
-    latest = LINES.where(call.run_key == key).order_by(call.started_ns.desc()).limit(RUN_CALLS_MAX)
-    lines = dicts(connection, latest)[::-1]
-    bodies: list[Mapping[str, Any]] = []
-    if row["exceptions"]:
-        raised = select(fact.c.body).where(fact.c.run_key == key, fact.c.type == FactType.EXCEPTION.value)
-        bodies = [load_json(body) for body in connection.execute(raised.order_by(fact.c.at_ns)).scalars()]
-    return DueRun(
-        key=int(str(key)),
-        due_ns=row["due_ns"],
-        agent_id=row["agent_id"],
-        agent=row["name"] or None,
-        started_ns=row["started_ns"],
-        ended_ns=row["ended_ns"],
-        outcome_ns=row["outcome_ns"],
-        calls=tuple(whole_calls(connection, lines)),
-        exceptions=tuple(bodies),
+def _some(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The first, and as many more as have few calls together."""
+    calls = 0
+    for row in rows:
+        calls += row["calls"]
+        if calls > CALLS_MAX and calls > row["calls"]:
+            return
+        yield row
+
+
+def _calls(connection: Connection, run_keys: list[int]) -> dict[int, list[Call]]:
+    call = tables.call.c
+    latest = LINES.where(call.run_key.in_(run_keys)).order_by(call.started_ns.desc(), call.id.desc())
+    lines = dicts(connection, latest.limit(RUN_CALLS_MAX))[::-1]
+    found: dict[int, list[Call]] = {}
+    for line, whole in zip(lines, whole_calls(connection, lines), strict=True):
+        found.setdefault(line["run_key"], []).append(whole)
+    return found
+
+
+def _exceptions(connection: Connection, run_keys: list[int]) -> dict[int, list[Mapping[str, Any]]]:
+    fact = tables.fact.c
+    raised = select(fact.run_key, fact.body).where(
+        fact.run_key.in_(run_keys), fact.type == FactType.EXCEPTION.value
     )
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    if run_keys:
+        for row in connection.execute(raised.order_by(fact.at_ns)):
+            found.setdefault(row.run_key, []).append(load_json(row.body))
+    return found

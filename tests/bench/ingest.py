@@ -55,7 +55,8 @@ def plain_calls(count: int) -> Iterator[Exchange]:
     for number in range(count):
         template["messages"][-1]["content"] = f"{number}: how does a proxy see the calls?"
         yield Exchange(
-            json.dumps(template).encode(), _answer("A proxy beside the agent sees each call. " * 8)
+            json.dumps(template).encode(),
+            _answer({"role": "assistant", "content": "A proxy beside the agent sees each call. " * 8}),
         )
 
 
@@ -69,13 +70,10 @@ def loop_calls(count: int) -> Iterator[Exchange]:
         ]
         for step in range(STEPS):
             body = {"model": "gpt-4o-mini", "messages": messages, "tools": tools}
-            said = _text(dice, 300)
+            said = _asks(step, loop, dice)
             yield Exchange(json.dumps(body).encode(), _answer(said), f"loop-{loop}")
-            messages = [
-                *messages,
-                {"role": "assistant", "content": said},
-                {"role": "user", "content": f"step {step}: " + _text(dice, 3400)},
-            ]
+            result = {"role": "tool", "tool_call_id": f"call_{loop}_{step}", "content": _text(dice, 3400)}
+            messages = [*messages, said, result]
 
 
 def _text(dice: random.Random, size: int) -> str:
@@ -91,8 +89,15 @@ def _tool(number: int, dice: random.Random) -> dict[str, object]:
     return {"type": "function", "function": {"name": f"tool_{number}", "parameters": schema}}
 
 
-def _answer(text: str) -> bytes:
-    message = {"role": "assistant", "content": text}
+def _asks(step: int, loop: int, dice: random.Random) -> dict[str, object]:
+    """A step's answer: some words and a tool call."""
+    arguments = json.dumps({"field_0": str(step), "field_1": _text(dice, 200)})
+    function = {"name": f"tool_{step % 12}", "arguments": arguments}
+    calls = [{"id": f"call_{loop}_{step}", "type": "function", "function": function}]
+    return {"role": "assistant", "content": _text(dice, 60), "tool_calls": calls}
+
+
+def _answer(message: dict[str, object]) -> bytes:
     usage = {"prompt_tokens": 912, "completion_tokens": 64, "total_tokens": 976}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return json.dumps(
@@ -128,7 +133,7 @@ def write_journal(journal_dir: Path, exchanges: Iterator[Exchange]) -> int:
     return total
 
 
-def measure(name: str, exchanges: Iterator[Exchange], count: int) -> None:
+def measure(name: str, exchanges: Iterator[Exchange], count: int, *, analysis: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="arc-bench-ingest-") as folder:
         data_dir = Path(folder) / "data"
         (data_dir / "journal").mkdir(parents=True, mode=0o700)
@@ -136,14 +141,14 @@ def measure(name: str, exchanges: Iterator[Exchange], count: int) -> None:
         book = load_book()
         store = open_store(data_dir / "arc.db")
         started, cpu = time.perf_counter(), time.process_time()
-        caught = catch_up(data_dir, store, book)
+        caught = catch_up(data_dir, store, book, derive=analysis)
         wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
         assert caught.calls == count, caught
         store.close()
         stored = sum(file.stat().st_size for file in data_dir.glob("arc.db*"))
         print(
-            f"{name}: {count / cpu_s:,.0f} calls/s of CPU ({cpu_s / count * 1e6:.0f} us each), "
-            f"{count / wall_s:,.0f}/s of time; "
+            f"{name}, analysis {'on' if analysis else 'off'}: {count / cpu_s:,.0f} calls/s of CPU "
+            f"({cpu_s / count * 1e6:.0f} us each), {count / wall_s:,.0f}/s of time; "
             f"{stored / count:,.0f} bytes stored for {request_bytes / count:,.0f} of request"
         )
 
@@ -154,8 +159,9 @@ def main() -> None:
     )
     parser.add_argument("--calls", type=int, default=10_000)
     count = parser.parse_args().calls // STEPS * STEPS
-    measure("bench call", plain_calls(count), count)
-    measure("20-step agent loop", loop_calls(count // 5), count // 5)
+    for analysis in (False, True):
+        measure("bench call", plain_calls(count), count, analysis=analysis)
+        measure("20-step agent loop", loop_calls(count // 5), count // 5, analysis=analysis)
 
 
 if __name__ == "__main__":
