@@ -119,6 +119,7 @@ class Failure:
     times: int = 1
     is_recovered: bool = False  # what failed was tried again, and went well
     raised: Severity | None = None
+    follows: FailureCode | None = None  # what it is a consequence of: one issue, not two
 
     @property
     def severity(self) -> Severity:

@@ -50,12 +50,13 @@ def normalised(cause: str) -> str:
     return _SPACE.sub(" ", line).strip()[:CAUSE_CHARACTERS_MAX]
 
 
-def family(code: FailureCode) -> FailureCode:
-    """The code that an issue goes by."""
+def family(failure: Failure) -> FailureCode:
+    """The code that its issue goes by."""
+    code = failure.follows or failure.code
     return _FAMILIES.get(code, code)
 
 
 def fingerprint(failure: Failure, agent: str | None) -> str:
     """16 hexadecimal digits; the same for the same trouble of the same agent."""
-    parts = (str(VERSION), family(failure.code), agent or "", failure.subject, normalised(failure.cause))
+    parts = (str(VERSION), family(failure), agent or "", failure.subject, normalised(failure.cause))
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]

@@ -49,6 +49,10 @@ _INFRASTRUCTURE = frozenset(
 )
 
 
+# What happened is said by the code; the words are of the moment.
+_CAUSELESS = _INFRASTRUCTURE | {FailureCode.CLIENT_CLOSED, FailureCode.OUTPUT_TRUNCATED}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
     """An exception out of the agent, as ArcTracer told it. `frame`: "file in function", the user's own."""
@@ -110,7 +114,7 @@ def _of_calls(calls: Sequence[Call]) -> Iterator[Failure]:
                 evidence=_evidence(call, failure)[:EVIDENCE_CHARACTERS_MAX],
                 call_id=call.call_id,
                 subject=_subject(call, failure),
-                cause="" if failure.code in _INFRASTRUCTURE else failure.evidence,
+                cause="" if failure.code in _CAUSELESS else failure.evidence,
                 is_recovered=call.call_id in made_good,
             )
 
@@ -157,7 +161,7 @@ def _of_ending(generations: Sequence[Call], found: Iterable[Failure]) -> Iterato
             broken.field,
             call_id=last.call_id,
             subject=broken.subject,
-            cause=str(broken.code),
+            follows=broken.code,
         )
     elif last.reply.tool_calls and _is_good(last):
         names = [call.name for call in last.reply.tool_calls]
@@ -172,7 +176,12 @@ def _of_ending(generations: Sequence[Call], found: Iterable[Failure]) -> Iterato
             )
     elif any(failure.code is FailureCode.CLIENT_CLOSED for failure in of_last):
         yield Failure(
-            FailureCode.NO_FINAL_ANSWER, "the client left the last answer", "ended", call_id=last.call_id
+            FailureCode.NO_FINAL_ANSWER,
+            "the client left the last answer",
+            "ended",
+            call_id=last.call_id,
+            subject=last.provider,
+            follows=FailureCode.CLIENT_CLOSED,
         )
     else:
         yield from _given_up(last)

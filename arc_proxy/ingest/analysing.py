@@ -106,7 +106,7 @@ def _found(failure: Failure, run: DueRun, began: Mapping[str, int]) -> Found:
     return Found(
         failure=failure,
         fingerprint=fingerprint(failure, run.agent),
-        code=family(failure.code),
+        code=family(failure),
         cause=normalised(failure.cause),
         at_ns=began.get(failure.call_id, run.ended_ns),
     )

@@ -10,14 +10,23 @@ from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
 from arc_proxy.format import Spend
-from arc_proxy.report.failures import group_failures
+from arc_proxy.report.health import midnight_ns, read_health
 from arc_proxy.report.losses import Standing, read_losses
-from arc_proxy.report.model import AgentReport, DayReport, Figures, ModelReport, Report, Runs, Weeks
+from arc_proxy.report.model import (
+    AgentReport,
+    DayReport,
+    Figures,
+    Health,
+    ModelReport,
+    Report,
+    Runs,
+    Weeks,
+)
 from arc_proxy.report.savings import agent_savings
 from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.store.engine import Store
-from arc_proxy.store.failed import read_failed_calls
+from arc_proxy.store.issues import read_issues
 from arc_proxy.store.report import (
     read_chart,
     read_doubts,
@@ -46,6 +55,8 @@ TRENDS_MAX = 10
 FRAMEWORKS_MAX = 50
 # A hundred calls are read for what a cheaper model would make of them; `arc-proxy savings` has all agents.
 SAVINGS_MAX = 2
+# Up to a thousand runs of each are weighed.
+HEALTHS_MAX = 8
 
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
@@ -75,6 +86,7 @@ def build_report(
     ordered = sorted(found.agents, key=_by_spend)
     unasked = read_unasked(store, found.period)
     compared = [use.agent for use in ordered if use.runs.known_nanousd][:SAVINGS_MAX]
+    health = read_health(store, [use.agent for use in ordered[:HEALTHS_MAX]], end_ns)
     agents = [
         _agent_report(
             store,
@@ -88,12 +100,13 @@ def build_report(
                 store, book, use, period, models_max=1 if use.agent in compared else 0, is_brief=True
             ),
             unasked=unasked.get(use.agent),
+            health=health.get(use.agent),
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
     ]
     doubts = read_doubts(store, found.period, agent=agent)
-    failed = read_failed_calls(store, found.period, agent=agent)
+    issues = read_issues(store, found.period, recent_ns=midnight_ns(end_ns), agent=agent)
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,
         until_ns=None if until_ns is None else found.period.until_ns,
@@ -104,7 +117,7 @@ def build_report(
         runs=_sum_runs([use.runs for use in found.agents]),
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
-        failures=group_failures(failed),
+        issues=issues,
         losses=read_losses(store, standing),
         price_book=book.version,
     )
@@ -121,6 +134,7 @@ def _agent_report(
     has_trend: bool,
     savings: AgentSavings,
     unasked: Unasked | None,
+    health: Health | None,
 ) -> AgentReport:
     spent = spent_by_model(use.series)
     return AgentReport(
@@ -133,6 +147,7 @@ def _agent_report(
         swap=prices.swap(spent),
         savings=savings,
         unasked=unasked,
+        health=health,
     )
 
 

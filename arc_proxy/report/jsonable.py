@@ -12,15 +12,17 @@ from typing import Any
 import orjson
 
 from analysis.failure import Failure
+from analysis.issue import title
 from analysis.trend import Trend
 from arc_proxy.export.rows import export_call, export_run, milliseconds, usd
 from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.facets import failure_of
-from arc_proxy.report.model import AgentReport, Figures, Report, Runs
+from arc_proxy.report.model import AgentReport, Figures, Health, Report, Runs
 from arc_proxy.report.savings_json import agent_savings_json
 from arc_proxy.report.summary import cost_per_run
 from arc_proxy.report.tools import tools_of
+from arc_proxy.store.issues import Issue
 from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail, RunTree
 from pricing.usage import Usage
 
@@ -43,18 +45,36 @@ def report_json(report: Report) -> dict[str, Any]:
         "cost_doubts": [
             {"cost_grade": grade, "reason": reason, "calls": calls} for grade, reason, calls in report.doubts
         ],
-        "failures": [
-            {
-                "agent": each.agent,
-                "calls": each.calls,
-                "runs": each.runs,
-                "last_at": rfc3339(each.last_ns),
-                "last_call_id": each.last_call_id,
-            }
-            | (_failure_json(each.failure) or {})
-            for each in report.failures
-        ],
+        "issues": list(map(issue_json, report.issues)),
         "capture_losses": dict(report.losses),
+    }
+
+
+def issue_json(issue: Issue) -> dict[str, Any]:
+    """An issue with the latest failure of it as its evidence."""
+    return {
+        "issue_id": issue.key,
+        "title": title(issue.code, issue.subject, issue.cause),
+        "agent": issue.agent,
+        "code": str(issue.code),
+        "severity": str(issue.severity),
+        "subject": issue.subject or None,
+        "cause": issue.cause or None,
+        "fingerprint": issue.fingerprint,
+        "failures": issue.failures,
+        "runs": issue.runs,
+        "failures_today": issue.recently,
+        "first_at": rfc3339(issue.first_ns),
+        "last_at": rfc3339(issue.last_ns),
+        "last": {
+            "run_id": issue.last_run_id,
+            "call_id": issue.last.call_id or None,
+            "code": str(issue.last.code),
+            "message_index": issue.last.message_index,
+            "tool_call_id": issue.last.tool_call_id,
+            "field": issue.last.field,
+            "evidence": issue.last.evidence,
+        },
     }
 
 
@@ -156,6 +176,7 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
                 "cost_per_run": _trend_json(agent.weeks.cost),
                 "errors": _trend_json(agent.weeks.errors),
             },
+            "reliability": _health_json(agent.health),
             "savings": agent.savings and agent_savings_json(agent.savings),
             "same_tokens": swap
             and {
@@ -167,6 +188,31 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
             },
         }
     )
+
+
+def _health_json(health: Health | None) -> dict[str, Any] | None:
+    if health is None:
+        return None
+    found, week = health.reliability, health.week
+    return {
+        "score": round(found.score, 6) if found.observed_share is not None else None,
+        "high": round(found.high, 6) if found.observed_share is not None else None,
+        "letter": found.letter and str(found.letter),
+        "observed_share": None if found.observed_share is None else round(found.observed_share, 6),
+        "runs": found.runs,
+        "effective_runs": round(found.effective_runs, 3),
+        "from_traffic_only": found.is_from_traffic_only,
+        "outages": found.outages,
+        "cancels": found.cancels,
+        "week": week
+        and {
+            "difference": round(week.difference, 6),
+            "runs": week.runs_now,
+            "runs_before": week.runs_before,
+            "probability": round(week.probability, 6),
+            "arrow": health.arrow and str(health.arrow),
+        },
+    }
 
 
 def _runs_json(runs: Runs) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from analysis.issue import title
 from arc_proxy.format import ago, clean, count, duration, moment, money, plural, spend, spend_causes, tokens
 from arc_proxy.report.document import Document, Empty, Titled
 from arc_proxy.report.losses import loss_words
@@ -13,11 +14,12 @@ from arc_proxy.report.model import AgentReport, Figures, Report
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run
 from arc_proxy.report.table import NAME_CELLS, Column, Table
+from arc_proxy.store.issues import Issue
 
 CARDS_MAX = 8
 DOUBTS_MAX = 5
-FAILURES_MAX = 8
-EVIDENCE_CELLS = 80
+ISSUES_MAX = 8
+ISSUE_CELLS = 36
 _ALL_TIME = "all time"
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _BACK = re.compile(r"(\d+)\s*([smhdw])", re.ASCII)
@@ -63,9 +65,12 @@ def document_of(
         period=said,
         updated=moment(report.made_ns),
         warnings=(*warnings, *_warnings(report)),
-        cards=tuple(make_card(agent) for agent in report.agents[:CARDS_MAX]),
+        cards=tuple(
+            make_card(agent, sum(issue.agent == agent.agent for issue in report.issues))
+            for agent in report.agents[:CARDS_MAX]
+        ),
         tables=(
-            *((failures_table(report),) if report.failures else ()),
+            *((issues_table(report),) if report.issues else ()),
             *(makers[each](report) for each in by),
             *(savings_table(report) if "agent" in by else ()),
         ),
@@ -164,30 +169,38 @@ def savings_table(report: Report) -> Iterator[Titled]:
         yield Titled("Savings", Table(columns, rows))
 
 
-def failures_table(report: Report) -> Titled:
+def issues_table(report: Report) -> Titled:
     has_names = len(report.agents) > 1
+    runs = {agent.agent: agent.runs.runs for agent in report.agents}
     columns = (
-        Column("what failed", is_number=False),
-        *((Column("agent", is_number=False, rank=1),) if has_names else ()),
-        Column("severity", is_number=False, rank=3),
-        Column("calls"),
-        Column("runs", rank=2),
-        Column("last", rank=2),
-        Column("the latest", is_number=False, flex=True),
+        Column("#"),
+        Column("issue", is_number=False, flex=True, keep=ISSUE_CELLS),
+        *((Column("agent", is_number=False, flex=True, rank=1),) if has_names else ()),
+        Column("severity", is_number=False, rank=4),
+        Column("how often", is_number=False),
+        Column("last", rank=3),
+        Column("how to fix it", is_number=False, rank=2),
     )
     rows = tuple(
         (
-            str(each.failure.code),
+            str(each.key),
+            clean(title(each.code, each.subject, each.cause)),
             *((agent_name(each.agent),) if has_names else ()),
-            str(each.failure.severity),
-            count(each.calls),
-            count(each.runs),
+            str(each.severity),
+            how_often(each, runs.get(each.agent)),
             ago(each.last_ns, report.made_ns),
-            clean(each.failure.evidence, EVIDENCE_CELLS),
+            f"arc-proxy fix {each.key}",
         )
-        for each in report.failures[:FAILURES_MAX]
+        for each in report.issues[:ISSUES_MAX]
     )
-    return Titled("Failures", Table(columns, rows))
+    return Titled("Issues", Table(columns, rows))
+
+
+def how_often(issue: Issue, runs: int | None) -> str:
+    """`3 times today`, `7 of 60 runs`."""
+    if issue.recently:
+        return f"{plural(issue.recently, 'time')} today"
+    return f"{count(issue.runs)} of {plural(runs, 'run')}" if runs else plural(issue.runs, "run")
 
 
 def _warnings(report: Report) -> Iterator[str]:
@@ -243,9 +256,8 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"cost: {cause}"
     for grade, reason, calls in report.doubts[:DOUBTS_MAX]:
         yield f"  {grade} for {plural(calls, 'call')}: {clean(reason, 160)}"
-    if len(report.failures) > FAILURES_MAX:
-        more = plural(len(report.failures) - FAILURES_MAX, "more line")
-        yield f"failures: {more}, by --agent NAME or --json"
+    if len(report.issues) > ISSUES_MAX:
+        yield f"issues: {count(len(report.issues) - ISSUES_MAX)} more; `arc-proxy issues` lists them"
     if len(report.agents) > CARDS_MAX:
         yield f"cards of the {CARDS_MAX} agents that cost most; --agent NAME shows another"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis.failure import Failure
+from analysis.reliability import Arrow, Comparison, Reliability
 from analysis.savings import Swap
 from analysis.trend import Trend
 from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
+from arc_proxy.store.issues import Issue
 from arc_proxy.store.uncounted import Unasked
 from pricing.usage import Usage
 
@@ -51,6 +52,15 @@ class Weeks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How reliable an agent is. `week` against the one before, `arrow` where that is no chance."""
+
+    reliability: Reliability
+    week: Comparison | None
+    arrow: Arrow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
     agent: str | None  # None: calls that named no agent
     framework: str | None = None  # what its latest runs were made with
@@ -61,6 +71,7 @@ class AgentReport:
     swap: Swap | None
     savings: AgentSavings | None = None
     unasked: Unasked | None = None  # streams that state no usage
+    health: Health | None = None  # None: its runs were not looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +88,6 @@ class DayReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureReport:
-    """Failed calls of one agent with one code, among the latest of the period."""
-
-    agent: str | None
-    failure: Failure  # the latest
-    calls: int
-    runs: int
-    last_ns: int
-    last_call_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     since_ns: int | None  # None: since the first call
     until_ns: int | None
@@ -99,7 +98,7 @@ class Report:
     runs: Runs
     total: Figures
     doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
-    failures: tuple[FailureReport, ...] = ()  # by severity, then by calls
+    issues: tuple[Issue, ...] = ()  # the worst first
     losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
     price_book: str
     is_first: bool = False  # no call was ever seen in this folder

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from analysis.reliability import LETTER_RUNS_MIN
 from analysis.trend import Trend
 from arc_proxy.format import UNKNOWN, Spend, change, count, money, plural, share
 from arc_proxy.report.card import Card, Line
-from arc_proxy.report.model import AgentReport, Weeks
+from arc_proxy.report.model import AgentReport, Health, Weeks
 
 NO_NAME = "(no agent named)"
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def agent_name(agent: str | None) -> str:
     return agent or NO_NAME
 
 
-def make_card(report: AgentReport) -> Card:
-    lines = [_runs(report), _cost_per_run(report), _usage(report), _same_tokens(report), _errors(report)]
+def make_card(report: AgentReport, issues: int = 0) -> Card:
+    """`issues`: how many the agent has in the period."""
+    lines = [
+        _reliability(report),
+        _runs(report),
+        _cost_per_run(report),
+        _usage(report),
+        _same_tokens(report),
+        _errors(report),
+        Line("Issues", f"{plural(issues, 'problem')} found") if issues else None,
+    ]
     return Card(agent_name(report.agent), tuple(line for line in lines if line is not None))
 
 
@@ -32,6 +43,49 @@ def per_run(nanousd: float | None, spend: Spend) -> str:
         return UNKNOWN
     sign = "≥" if spend.unpriced_calls or spend.partial_calls else "~" if spend.estimated_calls else ""
     return sign + money(nanousd)
+
+
+def _reliability(report: AgentReport) -> Line | None:
+    """`87% ████████▌ B+`, what of it is seen, and what it is made of."""
+    health = report.health
+    if health is None:
+        return None
+    found = health.reliability
+    apart = [
+        plural(number, word)
+        for number, word in ((found.outages, "outage"), (found.cancels, "cancel"))
+        if number
+    ]
+    if found.observed_share is None:
+        return Line("Reliability", "-", f"no run to judge by, {' and '.join(apart)}")
+    seen = f"{share_of(found.observed_share)} seen, {plural(found.runs, 'run')}"
+    source = ", from traffic only" if found.is_from_traffic_only else ""
+    beside = f", beside {' and '.join(apart)}" if apart else ""
+    if found.letter is None:
+        few = f"{found.effective_runs:.0f} of {LETTER_RUNS_MIN} runs for a grade"
+        return Line("Reliability", "-", f"{few} ({seen}{source}{beside})")
+    value = f"{share_of(found.score)} {bar(found.score)} {found.letter}"
+    return Line("Reliability", value, f"({seen}{source}{beside}){_week_words(health)}")
+
+
+def _week_words(health: Health) -> str:
+    week = health.week
+    if week is None:
+        return ""
+    sign = "▲" if week.difference > 0 else "▼" if week.difference < 0 else "="
+    doubt = "" if health.arrow is not None else ", may be chance"
+    return f" {sign} {100 * week.difference:+.0f} points this week{doubt}"
+
+
+def bar(score: float) -> str:
+    """Ten cells, to the eighth of one."""
+    eighths = round(10 * 8 * min(max(score, 0.0), 1.0))
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + (_EIGHTHS[rest] if rest else "")
+
+
+def share_of(part: float) -> str:
+    return f"{100 * part:.0f}%"
 
 
 def _runs(report: AgentReport) -> Line:

@@ -2,6 +2,8 @@
 What analysis found of runs: failures, the issues that they belong to, and the run's health.
 
 A run's findings are replaced as a whole, and the sums by day follow by the difference, as all sums here do.
+They count failures of the issue's own code: the others of an issue tell the same once more (the third in a
+row, the one that ended the run).
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ def save_findings(store: Store, findings: Iterable[Findings]) -> None:
             for found in each.found:
                 issue = issues[each.run.agent_id, found.fingerprint]
                 rows.append(_failure_row(found, first + len(rows), issue, each.run.key))
-                sums[issue, day, "failures"] += 1
+                sums[issue, day, "failures"] += found.failure.code is found.code
                 touched.add(issue)
             for issue in touched:
                 sums[issue, day, "runs"] += 1
@@ -103,13 +105,18 @@ def _removed(connection: Connection, run_keys: Sequence[int]) -> Sums:
     sums: Sums = Counter()
     failure = tables.failure
     for some in slices(run_keys):
-        of_runs = select(failure.c.issue_id, failure.c.run_key, tables.health.c.started_ns).join(
-            tables.health, tables.health.c.run_key == failure.c.run_key
+        of_runs = (
+            select(
+                *(failure.c.issue_id, failure.c.run_key, failure.c.code, tables.health.c.started_ns),
+                tables.issue.c.code.label("issue_code"),
+            )
+            .join(tables.health, tables.health.c.run_key == failure.c.run_key)
+            .join(tables.issue, tables.issue.c.id == failure.c.issue_id)
         )
         touched = set()
         for row in dicts(connection, of_runs.where(failure.c.run_key.in_(some))):
             day = row["started_ns"] // DAY_NS
-            sums[row["issue_id"], day, "failures"] -= 1
+            sums[row["issue_id"], day, "failures"] -= row["code"] == row["issue_code"]
             touched.add((row["run_key"], row["issue_id"], day))
         for _, issue, day in touched:
             sums[issue, day, "runs"] -= 1
@@ -161,7 +168,7 @@ def _add(connection: Connection, sums: Sums) -> None:
     ]
     if rows:
         connection.execute(_ADD, rows)
-        empty = tables.issue_day.c.failures == 0
+        empty = tables.issue_day.c.runs == 0
         for some in slices(sorted({issue for issue, _ in by_place})):
             connection.execute(delete(tables.issue_day).where(tables.issue_day.c.issue_id.in_(some), empty))
 

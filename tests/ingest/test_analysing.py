@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from arc_proxy.call import Call, Grouping
 from arc_proxy.ingest import analysing
@@ -60,7 +60,8 @@ def sums(store: Store) -> dict[str, tuple[int, int]]:
         summed = select(issue.cause, func.sum(day.failures), func.sum(day.runs)).join(
             tables.issue, issue.id == day.issue_id
         )
-        counted = select(issue.cause, func.count(), func.count(failure.run_key.distinct())).join(
+        own = func.sum(case((failure.code == issue.code, 1), else_=0))
+        counted = select(issue.cause, own, func.count(failure.run_key.distinct())).join(
             tables.issue, issue.id == failure.issue_id
         )
         found = {
@@ -125,10 +126,10 @@ def test_sums_count_runs_once_and_failures_each(either: Store) -> None:
     save(either, talk(BROKEN, "seven", run="run-3", days=1))
     save(either, talk("six", run="run-4"))
     analyse_due(either, LATER_NS + DAY_NS)
-    # In the first run twice, repeated and in a row: one issue all the same.
-    assert sums(either) == {BROKEN.replace("7", "<n>"): (6, 3)}
+    # In the first run twice, repeated and in a row: one issue all the same, and two failures.
+    assert sums(either) == {BROKEN.replace("7", "<n>"): (4, 3)}
     by_day = [(row["failures"], row["runs"]) for row in rows(either, tables.issue_day)]
-    assert sorted(by_day) == [(1, 1), (5, 2)]
+    assert sorted(by_day) == [(1, 1), (3, 2)]
 
 
 def test_agents_have_issues_of_their_own(either: Store) -> None:

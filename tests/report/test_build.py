@@ -11,6 +11,7 @@ import pytest
 from arc_proxy.call import Kind
 from arc_proxy.export.har_import import import_har
 from arc_proxy.format import Spend
+from arc_proxy.ingest.analysing import analyse_due
 from arc_proxy.ingest.worker import catch_up
 from arc_proxy.journal.fact import FactType, encode_fact
 from arc_proxy.journal.record import Record, RecordKind
@@ -51,6 +52,7 @@ def make_report(
             writer.append([Record(RecordKind.FACT, writer.make_id(), 0, content)])
     with opened(folder) as store:
         catch_up(folder, store, BOOK)
+        analyse_due(store, NOW_NS)
         since_ns = None if since_days is None else NOW_NS - int(since_days * DAY_NS)
         return build_report(
             store, BOOK, since_ns=since_ns, until_ns=until_ns, now_ns=NOW_NS, agent=agent, days=days
@@ -287,7 +289,7 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
     body = json.loads(json.dumps(report_json(report_of([call("finance", "r1")], days=True))))
     assert list(body) == [
         "since", "until", "made_at", "price_book", "total", "agents", "models", "days", "cost_doubts",
-        "failures", "capture_losses",
+        "issues", "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
         "agent", "framework", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls",
@@ -295,47 +297,70 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd",
         "priced_calls", "unpriced_calls",
         "estimated_calls", "partial_calls", "api_equivalent_usd", "disputed_calls", "cost_usd_low",
-            "cost_usd_high", "misreported_calls", "models", "week", "savings", "same_tokens",
+            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "savings",
+            "same_tokens",
     ]  # fmt: skip
     assert body["agents"][0]["cost_usd"] == "0.002250000"
     assert body["made_at"] == "2026-11-25T12:00:00.000000Z"
     assert body["days"][0]["day"] == "2026-11-24"
 
 
-def test_failures_are_put_together_by_agent_and_code_the_worst_first(report_of):
+def test_issues_are_listed_the_worst_first(report_of):
     report = report_of(
         [
             call("finance", "r1", days_ago=2, status=429),
             call("finance", "r1", days_ago=1.9),
             call("finance", "r2", days_ago=1, status=429),
-            call("support", "s1", days_ago=0.5, status=400),
+            call("support", "s1", days_ago=0.1, status=400),
             call("support", "s2", days_ago=40, status=400),
         ]
     )
-    assert [(each.agent, each.calls, each.runs) for each in report.failures] == [
-        ("finance", 2, 2),
-        ("support", 1, 1),
+    assert [(each.agent, each.code, each.runs) for each in report.issues] == [
+        ("finance", "provider.rate_limited", 2),
+        ("support", "provider.rate_limited", 1),
     ]
-    [first, *_] = report_json(report)["failures"]
-    assert first["code"] == "provider.rate_limited"
-    assert first["evidence"] == "rate_limit_error: slow down"
-    assert first["last_at"] == "2026-11-24T12:00:00.000000Z"
-    text = "\n".join(as_text(document_of(report, "30d"), 100))
-    assert "Failures" in text
-    assert "1 d ago" in text
+    first = report.issues[0]
+    # An error of each run; that one of them broke off by it is told, and not counted again.
+    assert (first.failures, first.recently) == (2, 0)
+    [said, *_] = report_json(report)["issues"]
+    assert (said["title"], said["last"]["evidence"]) == (
+        "openai limits the rate",
+        "rate_limit_error: slow down",
+    )
+    text = "\n".join(as_text(document_of(report, "30d"), 120))
+    assert "openai limits the rate" in text
+    assert "2 of 2 runs" in text
+    assert "1 time today" in text
 
 
-def test_a_report_without_failures_has_no_table_of_them(report_of):
+def test_a_report_without_failures_has_no_issues(report_of):
     report = report_of([call("finance", "r1")])
-    assert report.failures == ()
-    assert "what failed" not in "\n".join(as_text(document_of(report, "30d"), 100))
+    assert report.issues == ()
+    assert "Issues" not in "\n".join(as_text(document_of(report, "30d"), 100))
 
 
-def test_failures_of_one_agent_alone(report_of):
+def test_issues_of_one_agent_alone(report_of):
     entries = [
-        call("finance", "r1", status=500),
-        call("support", "s1", status=500),
-        call(None, "n", status=500),
+        call("finance", "r1", status=400),
+        call("support", "s1", status=400),
+        call(None, "n", status=400),
     ]
-    assert [each.agent for each in report_of(entries, agent="support").failures] == ["support"]
-    assert [each.agent for each in report_of(entries, agent="").failures] == [None]
+    assert {each.agent for each in report_of(entries, agent="support").issues} == {"support"}
+    assert {each.agent for each in report_of(entries, agent="").issues} == {None}
+
+
+def test_a_card_grades_an_agent_from_twenty_runs_on(report_of):
+    few = report_of([call("finance", f"r{n}", days_ago=1) for n in range(12)])
+    assert card_of(few)["Reliability"] == (
+        "-",
+        "12 of 20 runs for a grade (100% seen, 12 runs, from traffic only)",
+    )
+
+
+def test_a_card_shows_the_score_its_bar_and_its_letter(report_of):
+    entries = [call("finance", f"r{n}", days_ago=1) for n in range(60)]
+    entries += [call("finance", f"b{n}", days_ago=1) for n in range(4)]
+    facts = [{"run_id": f"b{n}", "agent": "finance", "outcome": "failure"} for n in range(4)]
+    value, note = card_of(report_of(entries, facts=facts))["Reliability"]
+    assert value == "88% ████████▊ B+"
+    assert note == "(94% seen, 64 runs)"

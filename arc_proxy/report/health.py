@@ -1,0 +1,36 @@
+"""How reliable agents are, from what analysis made of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from analysis.reliability import arrows, compare_weeks, reliability
+from arc_proxy.report.model import Health
+from arc_proxy.store.engine import Store
+from arc_proxy.store.issues import read_results
+
+
+def read_health(store: Store, agents: Sequence[str | None], now_ns: int) -> dict[str | None, Health]:
+    """
+    By agent; those of whose runs none was looked at yet are not in it. Raises StoreError.
+
+    Whatever period a report has, the score is of the latest runs: it weighs them by their age.
+    """
+    found = {}
+    for agent in agents:
+        results = read_results(store, agent, now_ns)
+        if results:
+            found[agent] = Health(
+                reliability=reliability(results, now_ns), week=compare_weeks(results, now_ns)
+            )
+    weeks = {agent or "": health.week for agent, health in found.items() if health.week is not None}
+    shown = arrows(weeks)
+    return {agent: replace(health, arrow=shown.get(agent or "")) for agent, health in found.items()}
+
+
+def midnight_ns(now_ns: int) -> int:
+    """When the day began, in this machine's time zone: people say "today" by their own clock."""
+    now = datetime.fromtimestamp(now_ns / 1e9).astimezone()
+    return round(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 10**9

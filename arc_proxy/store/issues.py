@@ -1,0 +1,198 @@
+"""
+Issues of a period with their sums, and what became of each run: what a report reads of analysis.
+
+Sums are by the day (UTC) on which runs started, so a period counts in whole days. How often an issue came
+since a moment, and its first and last time, are read from the failures themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from analysis.failure import SEVERITY, Failure, FailureCode, Severity
+from analysis.issue import impact
+from analysis.reliability import RunResult
+from arc_proxy.store import tables
+from arc_proxy.store.bulk import dicts
+from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.sums import DAY_NS
+from arc_proxy.store.totals import Period
+
+ISSUES_MAX = 50
+# With more runs than these the score moves by less than half a point.
+RESULTS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """
+    Failures of one agent with one fingerprint. `failures` and `runs` are of the period, `recently` of the
+    time since the moment that was asked for, first and last of all time.
+    """
+
+    key: int
+    fingerprint: str
+    agent: str | None
+    code: FailureCode
+    subject: str
+    cause: str
+    severity: Severity
+    failures: int
+    runs: int
+    recently: int
+    first_ns: int
+    last_ns: int
+    last: Failure
+    last_run_id: str
+
+
+def read_issues(
+    store: Store,
+    period: Period,
+    *,
+    recent_ns: int,
+    agent: str | None = None,
+    limit: int = ISSUES_MAX,
+) -> tuple[Issue, ...]:
+    """The worst first. `agent` "": of calls that named none. Raises StoreError."""
+    issue, day = tables.issue.c, tables.issue_day.c
+    statement = (
+        select(
+            *(issue.id, issue.fingerprint, issue.code, issue.subject, issue.cause),
+            tables.agent.c.name.label("agent"),
+            func.sum(day.failures).label("failures"),
+            func.sum(day.runs).label("runs"),
+        )
+        .join(tables.issue, issue.id == day.issue_id)
+        .join(tables.agent, tables.agent.c.id == issue.agent_id)
+        .where(day.day >= period.since_ns // DAY_NS, day.day <= period.until_ns // DAY_NS)
+        .group_by(*(issue.id, issue.fingerprint, issue.code, issue.subject, issue.cause), tables.agent.c.name)
+    )
+    if agent is not None:
+        statement = statement.where(tables.agent.c.name == agent)
+    with reading(store) as connection:
+        rows = dicts(connection, statement)
+        worst = sorted(rows, key=_order)[:limit]
+        return tuple(_issue(connection, row, recent_ns) for row in worst)
+
+
+def read_issue(store: Store, key: int, *, recent_ns: int) -> Issue | None:
+    """One issue with its sums over all time; None if there is none of this number, or not any more."""
+    issue, day = tables.issue.c, tables.issue_day.c
+    sums = select(func.sum(day.failures), func.sum(day.runs)).where(day.issue_id == key)
+    statement = (
+        select(
+            *(issue.id, issue.fingerprint, issue.code, issue.subject, issue.cause),
+            tables.agent.c.name.label("agent"),
+        )
+        .join(tables.agent, tables.agent.c.id == issue.agent_id)
+        .where(issue.id == key)
+    )
+    with reading(store) as connection:
+        failures, runs = connection.execute(sums).one()
+        rows = dicts(connection, statement)
+        if not rows or not failures:
+            return None
+        return _issue(connection, rows[0] | {"failures": failures, "runs": runs}, recent_ns)
+
+
+def read_results(
+    store: Store, agent: str | None, until_ns: int, *, limit: int = RESULTS_MAX
+) -> tuple[RunResult, ...]:
+    """What became of an agent's latest runs that are over, the latest first. Raises StoreError."""
+    health, run = tables.health.c, tables.run.c
+    agent_id = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
+    statement = (
+        select(
+            *(run.run_id, health.started_ns, health.code, health.severity, health.is_recovered),
+            *(health.evidence, health.ended_by, run.outcome, run.exceptions),
+        )
+        .join(tables.run, run.id == health.run_key)
+        .where(health.agent_id == agent_id, health.started_ns < until_ns, health.is_over)
+        .order_by(health.started_ns.desc())
+        .limit(limit)
+    )
+    with reading(store) as connection:
+        return tuple(map(_result, dicts(connection, statement)))
+
+
+def _order(row: dict[str, Any]) -> tuple[float, int, int]:
+    return (-impact(FailureCode(row["code"]), int(row["runs"])), -int(row["failures"]), row["id"])
+
+
+def _issue(connection: Connection, row: dict[str, Any], recent_ns: int) -> Issue:
+    failure = tables.failure.c
+    of_it = failure.issue_id == row["id"]
+    latest = (
+        select(tables.failure, tables.run.c.run_id)
+        .join(tables.run, tables.run.c.id == failure.run_key)
+        .where(of_it)
+        .order_by(failure.at_ns.desc(), failure.id.desc())
+        .limit(1)
+    )
+    [last] = dicts(connection, latest)
+    first_ns = connection.execute(select(func.min(failure.at_ns)).where(of_it)).scalar_one()
+    since = select(func.count()).where(of_it, failure.at_ns >= recent_ns, failure.code == row["code"])
+    code = FailureCode(row["code"])
+    return Issue(
+        key=row["id"],
+        fingerprint=row["fingerprint"],
+        agent=row["agent"] or None,
+        code=code,
+        subject=row["subject"],
+        cause=row["cause"],
+        severity=SEVERITY[code],
+        failures=int(row["failures"]),
+        runs=int(row["runs"]),
+        recently=connection.execute(since).scalar_one(),
+        first_ns=first_ns,
+        last_ns=last["at_ns"],
+        last=_failure(last, row["subject"], row["cause"]),
+        last_run_id=last["run_id"],
+    )
+
+
+def _failure(row: dict[str, Any], subject: str, cause: str) -> Failure:
+    code = FailureCode(row["code"])
+    severity = Severity(row["severity"])
+    return Failure(
+        code,
+        row["evidence"],
+        row["field"],
+        call_id=row["call_id"] or "",
+        message_index=row["message_index"],
+        tool_call_id=row["tool_call_id"],
+        subject=subject,
+        cause=cause,
+        times=row["times"],
+        is_recovered=bool(row["is_recovered"]),
+        raised=None if severity is SEVERITY[code] else severity,
+    )
+
+
+def _result(row: dict[str, Any]) -> RunResult:
+    """A reported outcome holds; an exception that came out of the agent is a failure."""
+    outcome = None if row["outcome"] is None else row["outcome"] == "success"
+    if outcome is None and row["exceptions"]:
+        outcome = False
+    return RunResult(
+        run_id=row["run_id"],
+        started_ns=row["started_ns"],
+        failures=() if row["code"] is None else (_worst(row),),
+        outcome=outcome,
+        ended_by=None if row["ended_by"] is None else FailureCode(row["ended_by"]),
+    )
+
+
+def _worst(row: dict[str, Any]) -> Failure:
+    severity = Severity(row["severity"])
+    return Failure(
+        FailureCode(row["code"]),
+        row["evidence"] or "",
+        "",
+        is_recovered=bool(row["is_recovered"]),
+        raised=severity,
+    )
