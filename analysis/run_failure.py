@@ -55,7 +55,7 @@ _CAUSELESS = _INFRASTRUCTURE | {FailureCode.CLIENT_CLOSED, FailureCode.OUTPUT_TR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
-    """An exception out of the agent, as ArcTracer told it. `frame`: "file in function", the user's own."""
+    """An exception out of the agent, as ArcTracer told it. `frame`: "function (file)", the user's own."""
 
     type: str
     message: str
@@ -80,9 +80,7 @@ def run_failures(
         *tool_failures(uses),
         *loop_failures(talks, uses),
     ]
-    if is_over and generations:
-        found += _of_ending(generations, found)
-    found += [
+    raised = [
         Failure(
             FailureCode.EXCEPTION,
             f"{each.type}: {each.message}"[:EVIDENCE_CHARACTERS_MAX],
@@ -92,6 +90,9 @@ def run_failures(
         )
         for each in exceptions
     ]
+    if is_over and generations and not raised:
+        found += _of_ending(generations, found)
+    found += raised
     places = {call.call_id: place for place, call in enumerate(calls)}
     return tuple(sorted(found, key=lambda failure: places.get(failure.call_id, len(places))))
 

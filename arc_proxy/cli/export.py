@@ -1,4 +1,4 @@
-"""`arc-proxy export calls|runs`: rows for other programs."""
+"""`arc-proxy export calls|runs|failures`: rows for other programs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ app = typer.Typer(add_completion=False)
 class Noun(StrEnum):
     CALLS = "calls"
     RUNS = "runs"
+    FAILURES = "failures"
 
 
 class Format(StrEnum):
@@ -41,7 +42,7 @@ class Format(StrEnum):
 
 @app.command(cls=HelpCommand)
 def export(
-    noun: Annotated[Noun, typer.Argument(metavar="calls|runs", help="What to write.")],
+    noun: Annotated[Noun, typer.Argument(metavar="calls|runs|failures", help="What to write.")],
     form: Annotated[
         Format, typer.Option("--format", help="har: calls only, with bodies, from the journal.")
     ] = Format.JSONL,
@@ -56,11 +57,11 @@ def export(
     data_dir: DataDir = None,
 ) -> None:
     """
-    Write calls or runs, oldest first, as JSON Lines, CSV or HAR.
+    Write calls, runs or what went wrong in them, oldest first, as JSON Lines, CSV or HAR.
 
     JSON Lines has one object per line, whose fields are never renamed. CSV is safe to open in a spreadsheet.
     """
-    if noun is Noun.RUNS and form is Format.HAR:
+    if noun is not Noun.CALLS and form is Format.HAR:
         raise UsageError("HAR holds calls: arc-proxy export calls --format har")
     from arc_proxy.cli.rows import NothingYet, open_rows
 
@@ -84,17 +85,20 @@ def _write(
 ) -> int:
     from arc_proxy.export.csv import write_csv
     from arc_proxy.export.jsonl import write_jsonl
-    from arc_proxy.export.rows import export_call, export_run, fields_of
+    from arc_proxy.export.rows import export_call, export_failure, export_run, fields_of
+    from arc_proxy.store.failures import iter_failures
     from arc_proxy.store.filters import CallFilter, RunFilter
     from arc_proxy.store.read import iter_calls, iter_runs
 
     if form is Format.HAR:
         return _write_har(store, folder, CallFilter(**wanted), out)
-    rows = (
-        map(export_call, iter_calls(store, CallFilter(**wanted)))
-        if noun is Noun.CALLS
-        else map(export_run, iter_runs(store, RunFilter(**wanted)))
-    )
+    match noun:
+        case Noun.CALLS:
+            rows = map(export_call, iter_calls(store, CallFilter(**wanted)))
+        case Noun.RUNS:
+            rows = map(export_run, iter_runs(store, RunFilter(**wanted)))
+        case Noun.FAILURES:
+            rows = map(export_failure, iter_failures(store, RunFilter(**wanted)))
     if form is Format.JSONL:
         return write_jsonl(rows, out)
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)

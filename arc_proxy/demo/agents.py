@@ -63,10 +63,12 @@ class Client:
 
 
 class FinanceAgent:
-    """Answers questions about the books: looks into the ledger, then into the budget, then answers."""
+    """Answers questions about the books: ledger, budget, a calculation over both, then the answer."""
 
     MODEL = "gpt-5"
-    TOOLS = ("query_ledger", "read_budget")
+    TOOLS = ("query_ledger", "read_budget", "calculation")
+    # A bug of this sample: whoever set it was thinking of short answers.
+    MAX_TOKENS = 256
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -81,6 +83,7 @@ class FinanceAgent:
                 "model": self.MODEL,
                 "messages": messages,
                 "tools": [self._tool(name) for name in self.TOOLS],
+                "max_tokens": self.MAX_TOKENS,
             }
             choice = self._client.post("/openai/v1/chat/completions", body)["choices"][0]
             messages.append(choice["message"])
@@ -90,20 +93,28 @@ class FinanceAgent:
                 result = self._use(
                     call["function"]["name"], json.loads(call["function"]["arguments"]), question
                 )
-                messages.append({"role": "tool", "tool_call_id": call["id"], "content": json.dumps(result)})
+                messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
 
     def _tool(self, name: str) -> Json:
         query = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
         about = {"name": name, "description": f"{name.replace('_', ' ')} by quarter", "parameters": query}
         return {"type": "function", "function": about}
 
-    def _use(self, tool: str, arguments: Json, question: str) -> Json:
+    def _use(self, tool: str, arguments: Json, question: str) -> str:
+        if tool == "calculation":
+            return self._calculate(question)
         accounts = {"travel": 4200, "cloud": 18300, "payroll": 96000}
         rows = [{"account": name, "amount": amount, **arguments} for name, amount in accounts.items()]
         if "marketing" in question:
-            # The bug of this sample: nobody told the ledger about that account.
-            return {"tool": tool, "amount": accounts["marketing"]}
-        return {"tool": tool, "rows": rows * 20}
+            # Another: nobody told the ledger about that account.
+            return json.dumps({"tool": tool, "amount": accounts["marketing"]})
+        return json.dumps({"tool": tool, "rows": rows * 20})
+
+    def _calculate(self, question: str) -> str:
+        if "quarter 4" in question and "cloud" in question:
+            # And another: the fourth quarter is kept under another name, so the filter leaves no row.
+            return "Empty DataFrame\nColumns: [account, amount]\nIndex: []"
+        return "  account  amount\n0  travel    4200\n1   cloud   18300"
 
 
 class SupportAgent:
@@ -149,16 +160,22 @@ class ResearchAgent:
 
 
 ACCOUNTS = ("travel", "cloud")
+ASKED = (
+    "How did {} do in quarter {}?",
+    "Compare {} with its budget of quarter {}.",
+    "Is {} over in quarter {}?",
+)
 TOPICS = ("ferns", "tides", "amber", "moss")
 
 QUESTIONS: dict[str, tuple[type[FinanceAgent | SupportAgent | ResearchAgent], list[str]]] = {
     "finance": (
         FinanceAgent,
         [
-            *(f"How did {account} do in quarter {n}?" for n in (1, 2, 3, 4) for account in ACCOUNTS),
+            *(asked.format(account, n) for asked in ASKED for n in (1, 2, 3, 4) for account in ACCOUNTS),
             "Is payroll within its budget? [429]",
             "How much did marketing cost us?",
             "Give me the whole year in one sentence. [brief]",
+            "Write the report for the board. [brief]",
             "Which account grew fastest?",
         ],
     ),

@@ -1,5 +1,6 @@
 """
-Rows of the store as the export writes them: the fields of `call.schema.json` and `run.schema.json`, in order.
+Rows of the store as the export writes them: the fields of `call.schema.json`, `run.schema.json` and
+`failure.schema.json`, in order.
 
 Fields may be added, never renamed. A token count is null where nothing is known of the usage, and a cost is
 null where it is unknown: neither is ever a 0 that nobody has counted.
@@ -16,7 +17,7 @@ from typing import Any
 from arc_proxy.call import CallError
 from arc_proxy.format import NANOUSD_PER_USD
 from arc_proxy.journal.fact import rfc3339
-from arc_proxy.store.views import CallRow, RunRow
+from arc_proxy.store.views import CallRow, FailureRow, RunRow
 from pricing.usage import UsageGrade
 
 Row = dict[str, Any]
@@ -24,7 +25,7 @@ Row = dict[str, Any]
 
 @cache
 def load_schema(noun: str) -> Mapping[str, Any]:
-    """The JSON Schema (2020-12) of one exported object; `noun` is "call" or "run"."""
+    """The JSON Schema (2020-12) of one exported object; `noun` is "call", "run" or "failure"."""
     schema: dict[str, Any] = json.loads(Path(__file__).with_name(f"{noun}.schema.json").read_bytes())
     return schema
 
@@ -103,6 +104,27 @@ def export_run(run: RunRow) -> Row:
         "outcome_source": run.outcome_source,
         "models": list(run.models),
         "tags": dict(run.tags),
+    }
+
+
+def export_failure(row: FailureRow) -> Row:
+    failure = row.failure
+    return {
+        "failure_id": row.key,
+        "run_id": row.run_id,
+        "call_id": failure.call_id or None,
+        "agent": row.agent,
+        "at": rfc3339(row.at_ns),
+        "code": str(failure.code),
+        "severity": str(failure.severity),
+        "is_recovered": failure.is_recovered,
+        "times": failure.times,
+        "message_index": failure.message_index,
+        "tool_call_id": failure.tool_call_id,
+        "field": failure.field,
+        "evidence": failure.evidence,
+        "fingerprint": row.fingerprint,
+        "issue_id": row.issue_key,
     }
 
 

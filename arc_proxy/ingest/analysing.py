@@ -97,9 +97,15 @@ def _over_ns(run: DueRun) -> int:
     """From when on no more calls of the run are awaited."""
     if run.outcome_ns is not None and run.outcome_ns >= run.ended_ns:
         return run.ended_ns
+    if run.closed_ns is not None and run.closed_ns >= _last_call_ns(run):
+        return run.ended_ns
     last = next((call for call in reversed(run.calls) if call.kind is Kind.GENERATION), None)
     is_final = last is not None and not last.reply.tool_calls and last.reply.finish_reason is not None
     return run.ended_ns + (SILENCE_NS if is_final else TIMEOUT_NS)
+
+
+def _last_call_ns(run: DueRun) -> int:
+    return max((call.started_ns for call in run.calls), default=0)
 
 
 def _found(failure: Failure, run: DueRun, began: Mapping[str, int]) -> Found:
@@ -126,7 +132,7 @@ def _raised(fact: Mapping[str, Any]) -> Raised:
     name = file.replace("\\", "/").rpartition("/")[2]
     line = f" ({name}:{fact['line']})" if name and fact.get("line") else ""
     return Raised(
-        type=str(fact.get("type") or "exception"),
+        type=str(fact.get("type") or "exception").removeprefix("__main__."),
         message=f"{fact.get('message') or ''}{line}",
-        frame=f"{name} in {function}" if name and function else name,
+        frame=f"{function} ({name})" if name and function else name,
     )

@@ -37,14 +37,14 @@ from arc_proxy.report.facets import (
     tree_spend,
 )
 from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
-from arc_proxy.report.table import ID_CELLS, Column, Table, draw
+from arc_proxy.report.table import ID_CELLS, NAME_CELLS, Column, Table, draw
 from arc_proxy.report.tools import tools_of, tools_table
 from arc_proxy.runs.ending import Ending, how_it_ended
-from arc_proxy.store.views import CallDetail, CallLine, FactRow, RunDetail, RunRow, RunTree
+from arc_proxy.store.views import CallDetail, CallLine, FactRow, FailureRow, RunDetail, RunRow, RunTree
 
 _LABEL_CELLS = 11
 _MESSAGE_LINES = 4
-_FAILURES_MAX = 5
+_FAILURES_MAX = 12
 _BUCKETS = {
     "input_text": "input",
     "input_audio": "input audio",
@@ -94,18 +94,36 @@ def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False)
     if detail.parts:
         yield ""
         yield from draw(_parts_table(detail.parts), width)
-    yield from _failure_lines(detail.calls, width)
+    yield from _failure_lines(detail.failures, width)
 
 
-def _failure_lines(calls: Iterable[CallLine], width: int) -> Iterator[str]:
-    """The first of what went wrong, each with what was seen of it."""
-    failed = [(call, failure) for call in calls if (failure := failure_of(call)) is not None]
-    if failed:
-        yield ""
-    for call, failure in failed[:_FAILURES_MAX]:
-        yield f"{call.call_id}  {failure_text(failure)}: {clean(failure.evidence, 4 * width)}"
-    if len(failed) > _FAILURES_MAX:
-        yield f"... {plural(len(failed) - _FAILURES_MAX, 'more failure')}"
+def _failure_lines(rows: Sequence[FailureRow], width: int) -> Iterator[str]:
+    """The first of what went wrong, each with what was seen of it, and where."""
+    if not rows:
+        return
+    yield ""
+    columns = (
+        Column("what failed", is_number=False),
+        Column("severity", is_number=False, rank=3),
+        Column("call", is_number=False, flex=True, keep=ID_CELLS, rank=1),
+        Column("message", rank=4),
+        Column("evidence", is_number=False, flex=True, keep=NAME_CELLS),
+        Column("issue", rank=2),
+    )
+    cells = tuple(
+        (
+            str(row.failure.code),
+            f"{row.failure.severity}{', recovered' if row.failure.is_recovered else ''}",
+            row.failure.call_id or "-",
+            "-" if row.failure.message_index is None else str(row.failure.message_index),
+            clean(row.failure.evidence, 4 * width),
+            f"#{row.issue_key}",
+        )
+        for row in rows[:_FAILURES_MAX]
+    )
+    yield from draw(Table(columns, cells), width)
+    if len(rows) > _FAILURES_MAX:
+        yield f"... {plural(len(rows) - _FAILURES_MAX, 'more failure')}"
 
 
 def session_lines(session_id: str, trees: Sequence[RunTree]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import orjson
 from analysis.failure import Failure
 from analysis.issue import title
 from analysis.trend import Trend
-from arc_proxy.export.rows import export_call, export_run, milliseconds, usd
+from arc_proxy.export.rows import export_call, export_failure, export_run, milliseconds, usd
 from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.facets import failure_of
@@ -83,6 +83,7 @@ def run_detail_json(detail: RunDetail) -> dict[str, Any]:
     return export_run(detail.run) | {
         "calls_list": [_line_json(line) for line in detail.calls],
         "facts": [{"type": fact.type, "at": rfc3339(fact.at_ns)} | dict(fact.body) for fact in detail.facts],
+        "failures_list": list(map(export_failure, detail.failures)),
         "tools": [asdict(tool) for tool in tools_of(detail.last_step)] if detail.last_step else [],
         "parts": list(map(_tree_json, detail.parts)),
     }

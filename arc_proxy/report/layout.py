@@ -6,20 +6,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from analysis.issue import title
-from arc_proxy.format import ago, clean, count, duration, moment, money, plural, spend, spend_causes, tokens
+from arc_proxy.format import clean, count, duration, moment, money, plural, spend, spend_causes, tokens
 from arc_proxy.report.document import Document, Empty, Titled
+from arc_proxy.report.issues_table import issues_table
 from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import AgentReport, Figures, Report
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run
 from arc_proxy.report.table import NAME_CELLS, Column, Table
-from arc_proxy.store.issues import Issue
 
 CARDS_MAX = 8
 DOUBTS_MAX = 5
 ISSUES_MAX = 8
-ISSUE_CELLS = 36
 _ALL_TIME = "all time"
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _BACK = re.compile(r"(\d+)\s*([smhdw])", re.ASCII)
@@ -70,7 +68,7 @@ def document_of(
             for agent in report.agents[:CARDS_MAX]
         ),
         tables=(
-            *((issues_table(report),) if report.issues else ()),
+            *_issues(report),
             *(makers[each](report) for each in by),
             *(savings_table(report) if "agent" in by else ()),
         ),
@@ -169,38 +167,11 @@ def savings_table(report: Report) -> Iterator[Titled]:
         yield Titled("Savings", Table(columns, rows))
 
 
-def issues_table(report: Report) -> Titled:
-    has_names = len(report.agents) > 1
-    runs = {agent.agent: agent.runs.runs for agent in report.agents}
-    columns = (
-        Column("#"),
-        Column("issue", is_number=False, flex=True, keep=ISSUE_CELLS),
-        *((Column("agent", is_number=False, flex=True, rank=1),) if has_names else ()),
-        Column("severity", is_number=False, rank=4),
-        Column("how often", is_number=False),
-        Column("last", rank=3),
-        Column("how to fix it", is_number=False, rank=2),
-    )
-    rows = tuple(
-        (
-            str(each.key),
-            clean(title(each.code, each.subject, each.cause)),
-            *((agent_name(each.agent),) if has_names else ()),
-            str(each.severity),
-            how_often(each, runs.get(each.agent)),
-            ago(each.last_ns, report.made_ns),
-            f"arc-proxy fix {each.key}",
-        )
-        for each in report.issues[:ISSUES_MAX]
-    )
-    return Titled("Issues", Table(columns, rows))
-
-
-def how_often(issue: Issue, runs: int | None) -> str:
-    """`3 times today`, `7 of 60 runs`."""
-    if issue.recently:
-        return f"{plural(issue.recently, 'time')} today"
-    return f"{count(issue.runs)} of {plural(runs, 'run')}" if runs else plural(issue.runs, "run")
+def _issues(report: Report) -> Iterator[Titled]:
+    if report.issues:
+        runs = {agent.agent: agent.runs.runs for agent in report.agents}
+        shown = report.issues[:ISSUES_MAX]
+        yield Titled("Issues", issues_table(shown, runs, report.made_ns, has_names=len(report.agents) > 1))
 
 
 def _warnings(report: Report) -> Iterator[str]:

@@ -14,6 +14,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading, writing
+from arc_proxy.store.launches import exited_ns, has_launches
 from arc_proxy.store.load import LINES, whole_calls
 
 # A run of more calls is looked at by its latest.
@@ -28,7 +29,10 @@ _MARK = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRun:
-    """A run with all that analysis reads. `bodies`: of the exceptions that were reported of it."""
+    """
+    A run with all that analysis reads. `closed_ns`: when its end was reported, by ArcTracer or as the end of
+    the program that `arc-proxy run` had launched; `exceptions`: bodies of facts.
+    """
 
     key: int
     due_ns: int
@@ -37,6 +41,7 @@ class DueRun:
     started_ns: int
     ended_ns: int
     outcome_ns: int | None
+    closed_ns: int | None
     calls: tuple[Call, ...]
     exceptions: tuple[Mapping[str, Any], ...]
 
@@ -77,7 +82,7 @@ def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
     statement = (
         select(
             *(run.c.id, due.c.due_ns, run.c.agent_id, agent.c.name.label("agent"), run.c.started_ns),
-            *(run.c.ended_ns, run.c.outcome_ns, run.c.exceptions),
+            *(run.c.ended_ns, run.c.outcome_ns, run.c.exceptions, run.c.announced),
             (run.c.attempts + run.c.auxiliary_calls).label("calls"),
         )
         .join(run, run.c.id == due.c.run_key)
@@ -90,6 +95,7 @@ def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
         rows = list(_some(dicts(connection, statement)))
         calls = _calls(connection, [row["id"] for row in rows])
         bodies = _exceptions(connection, [row["id"] for row in rows if row["exceptions"]])
+        closed_ns = _closed_ns(connection, rows)
     return [
         DueRun(
             key=row["id"],
@@ -99,6 +105,7 @@ def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
             started_ns=row["started_ns"],
             ended_ns=row["ended_ns"],
             outcome_ns=row["outcome_ns"],
+            closed_ns=closed_ns.get(row["id"]),
             calls=tuple(calls.get(row["id"], ())),
             exceptions=tuple(bodies.get(row["id"], ())),
         )
@@ -135,4 +142,21 @@ def _exceptions(connection: Connection, run_keys: list[int]) -> dict[int, list[M
     if run_keys:
         for row in connection.execute(raised.order_by(fact.at_ns)):
             found.setdefault(row.run_key, []).append(load_json(row.body))
+    return found
+
+
+def _closed_ns(connection: Connection, rows: list[dict[str, Any]]) -> dict[int, int]:
+    """By run, when it was said to be over. Launches are looked for where there are any at all."""
+    fact = tables.fact.c
+    announced = [row["id"] for row in rows if row["announced"]]
+    ends = select(fact.run_key, func.max(fact.at_ns)).where(
+        fact.run_key.in_(announced), fact.type == FactType.RUN_END.value
+    )
+    found: dict[int, int] = {}
+    if announced:
+        found = {row[0]: row[1] for row in connection.execute(ends.group_by(fact.run_key))}
+    if rows and has_launches(connection, min(row["ended_ns"] for row in rows)):
+        for row in rows:
+            if row["id"] not in found and (at_ns := exited_ns(connection, row)) is not None:
+                found[row["id"]] = at_ns
     return found

@@ -18,6 +18,7 @@ from analysis.reliability import RunResult
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.failures import failure_from
 from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
 
@@ -150,26 +151,8 @@ def _issue(connection: Connection, row: dict[str, Any], recent_ns: int) -> Issue
         recently=connection.execute(since).scalar_one(),
         first_ns=first_ns,
         last_ns=last["at_ns"],
-        last=_failure(last, row["subject"], row["cause"]),
+        last=failure_from(last, row["subject"], row["cause"]),
         last_run_id=last["run_id"],
-    )
-
-
-def _failure(row: dict[str, Any], subject: str, cause: str) -> Failure:
-    code = FailureCode(row["code"])
-    severity = Severity(row["severity"])
-    return Failure(
-        code,
-        row["evidence"],
-        row["field"],
-        call_id=row["call_id"] or "",
-        message_index=row["message_index"],
-        tool_call_id=row["tool_call_id"],
-        subject=subject,
-        cause=cause,
-        times=row["times"],
-        is_recovered=bool(row["is_recovered"]),
-        raised=None if severity is SEVERITY[code] else severity,
     )
 
 

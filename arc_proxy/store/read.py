@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, tuple_
 
 from arc_proxy.call import Call, Kind
-from arc_proxy.journal.fact import FactType
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json, some_word
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.failures import failures_of_run
 from arc_proxy.store.filters import (
     CallFilter,
     Condition,
@@ -23,6 +23,7 @@ from arc_proxy.store.filters import (
     run_conditions,
     series_of_model,
 )
+from arc_proxy.store.launches import exited_ns
 from arc_proxy.store.load import (
     FACTS,
     LINES,
@@ -48,7 +49,6 @@ from arc_proxy.store.views import (
 
 PAGE = 500  # rows that an export reads at a time
 RUN_CALLS_MAX = 10_000
-LAUNCHES_MAX = 200  # after a run's last call, looked through for the one that it belongs to
 RARE_CALLS_MAX = 10_000  # so many are sorted faster than millions are gone through
 
 ANY_CALL = CallFilter()
@@ -172,8 +172,9 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             ),
             parts=trees_of(connection, (run_row(found[0]),))[0].parts,
             is_final=_is_final(connection, key),
-            exited_ns=_exited_ns(connection, found[0]),
+            exited_ns=exited_ns(connection, found[0]),
             last_step=_last_step(connection, key),
+            failures=failures_of_run(connection, key),
         )
 
 
@@ -191,18 +192,6 @@ def _is_final(connection: Connection, run_key: int) -> bool:
     steps = select(answers).where(call.run_key == run_key, call.kind == Kind.GENERATION)
     last = steps.order_by(call.started_ns.desc(), call.id.desc()).limit(1)
     return bool(connection.execute(last).scalar())
-
-
-def _exited_ns(connection: Connection, run: Mapping[str, Any]) -> int | None:
-    """When the launch ended in whose time the run began, if it is known: launches are facts of no run."""
-    fact = tables.fact.c
-    ended = FACTS.where(fact.run_key.is_(None), fact.type == FactType.LAUNCH, fact.at_ns >= run["ended_ns"])
-    for launch in fact_rows(connection, ended.order_by(fact.at_ns).limit(LAUNCHES_MAX)):
-        lasted_ms = launch.body.get("duration_ms")
-        if launch.body.get("agent") == run["agent"] and isinstance(lasted_ms, int | float):
-            began_ns = launch.at_ns - int(lasted_ms) * 1_000_000
-            return launch.at_ns if began_ns <= run["started_ns"] else None
-    return None
 
 
 def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:

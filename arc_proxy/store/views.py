@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.failure import Failure
 from arc_proxy.call import Call, CallError, Captured, Kind, ToolCall
 from arc_proxy.journal.record import Ended
 from pricing.cost import CostGrade
@@ -164,6 +165,19 @@ class RunTree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRow:
+    """One failure of a run, with the issue that it belongs to."""
+
+    key: int
+    issue_key: int
+    fingerprint: str
+    run_id: str
+    agent: str | None
+    at_ns: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail:
     run: RunRow
     calls: tuple[CallLine, ...]  # in order; the first `calls_max` of them
@@ -172,6 +186,7 @@ class RunDetail:
     is_final: bool = False  # its last step answered, and asked for no tool
     exited_ns: int | None = None  # when the program was over that `arc-proxy run` had launched for it
     last_step: Call | None = None  # it quotes what was said before it
+    failures: tuple[FailureRow, ...] = ()  # as far as it was looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

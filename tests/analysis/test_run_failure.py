@@ -225,11 +225,11 @@ def test_a_history_that_is_compacted_loses_no_failure_and_tells_none_twice() -> 
 
 
 def test_exceptions_come_last() -> None:
-    raised = [Raised(type="KeyError", message="'x'", frame="agent.py:7 in main")]
+    raised = [Raised(type="KeyError", message="'x'", frame="main (agent.py)")]
     failures = run_failures(run_of(*looked(BROKEN, "seven")), is_over=True, exceptions=raised)
     assert [(failure.code, failure.subject) for failure in failures] == [
         ("tool.error", "look_up"),
-        ("agent.exception", "agent.py:7 in main"),
+        ("agent.exception", "main (agent.py)"),
     ]
     assert worst(failures) is Severity.FATAL
     assert worst(failures[:1]) is None

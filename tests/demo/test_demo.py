@@ -61,7 +61,7 @@ def test_a_demo_prints_the_card_and_leaves_only_its_folder(data_dir):
     done = arc_proxy("demo", "--data-dir", str(data_dir), **HOSTILE)
 
     assert done.returncode == 0, done.stderr
-    for agent, tasks in (("finance", 12), ("support", 8), ("research", 4)):
+    for agent, tasks in (("finance", 29), ("support", 8), ("research", 4)):
         assert f"━━━ {agent} ━" in done.stdout
         assert f"{agent}: {tasks} tasks" in done.stderr
     assert "Cost/run" in done.stdout
@@ -80,7 +80,7 @@ def test_a_demo_prints_the_card_and_leaves_only_its_folder(data_dir):
     exported = arc_proxy("export", "calls", ARC_DATA_DIR=str(data_dir))
     calls = [json.loads(line) for line in exported.stdout.splitlines()]
     assert {call["grouping_rule"] for call in calls} == {"header"}
-    assert len({(call["agent"], call["run_id"]) for call in calls}) == 12 + 8 + 4
+    assert len({(call["agent"], call["run_id"]) for call in calls}) == 29 + 8 + 4
     assert {call["cost_grade"] for call in calls if call["model"] == "acme-local-7b"} == {"unknown"}
 
 

@@ -175,7 +175,7 @@ def test_an_exception_is_a_failure_of_its_run(either: Store) -> None:
     [failure] = rows(either, tables.failure)
     assert (failure["code"], failure["evidence"]) == ("agent.exception", "KeyError: 'x' (agent.py:7)")
     [issue] = rows(either, tables.issue)
-    assert (issue["subject"], issue["cause"]) == ("agent.py in main", "KeyError")
+    assert (issue["subject"], issue["cause"]) == ("main (agent.py)", "KeyError")
 
 
 def test_other_rules_look_at_every_run_again(either: Store, monkeypatch: pytest.MonkeyPatch) -> None:

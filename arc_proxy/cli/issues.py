@@ -1,0 +1,81 @@
+"""`arc-proxy issues`: what goes wrong in agents, the worst first."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arc_proxy.cli.folder import Folder, find_folder
+from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.options import Agent, AsJson, DataDir, Since, Until
+from arc_proxy.cli.terminal import out, out_json_lines, say, width
+from arc_proxy.cli.when import parse_period
+
+if TYPE_CHECKING:
+    from arc_proxy.store.issues import Issue
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=HelpCommand)
+def issues(
+    since: Since = "30d",
+    until: Until = None,
+    agent: Agent = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="At most so many.")
+    ] = 50,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    List what goes wrong in agents, the worst first: failures of one agent with one cause are one issue.
+
+    Each has a number, how often it came, and the latest run that has it (`arc-proxy show RUN`). What an agent
+    does not show on the wire is not in it: report outcomes to count that, too.
+    """
+    now_ns = time.time_ns()
+    period = parse_period(since, until, now_ns)
+    found, runs = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
+    if as_json:
+        from arc_proxy.report.jsonable import issue_json
+
+        out_json_lines(map(issue_json, found))
+        return
+    from arc_proxy.report.issues_table import issues_table
+    from arc_proxy.report.layout import period_words
+    from arc_proxy.report.table import draw
+
+    if not found:
+        words = period_words(f"{since} to {until}" if until else since)
+        whose = f" of {agent}" if agent else ""
+        say(f"Nothing went wrong{whose} that shows on the wire ({words}).")
+        return
+    has_names = len({issue.agent for issue in found}) > 1
+    for line in draw(issues_table(found, runs, now_ns, has_names=has_names), width()):
+        out(line)
+
+
+def _read(
+    folder: Folder, period: tuple[int | None, int | None], agent: str | None, limit: int, now_ns: int
+) -> tuple[tuple[Issue, ...], dict[str | None, int]]:
+    """The issues, and by agent how many runs there were."""
+    from arc_proxy.cli.rows import NothingYet, open_rows
+    from arc_proxy.report.health import midnight_ns
+    from arc_proxy.store.issues import read_issues
+    from arc_proxy.store.report import read_run_totals
+    from arc_proxy.store.totals import Period
+
+    since_ns, until_ns = period
+    asked = Period(since_ns=since_ns or 0, until_ns=now_ns if until_ns is None else min(until_ns, now_ns))
+    try:
+        with open_rows(folder, os.environ) as store:
+            found = read_issues(store, asked, recent_ns=midnight_ns(now_ns), agent=agent, limit=limit)
+            totals = read_run_totals(store, asked, agent=agent)
+            return found, {name: now.runs for name, (now, _) in totals.items()}
+    except NothingYet as error:
+        say(f"{error} Try: arc-proxy run -- python my_agent.py")
+        return (), {}

@@ -1,0 +1,131 @@
+"""What goes wrong, as commands show it: lists, a run's failures, rows for other programs."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from arc_proxy.export.rows import fields_of, load_schema
+from tests.report.traffic import NOW_NS, call, write_har
+
+
+@pytest.fixture(autouse=True)
+def a_fixed_clock(monkeypatch):
+    """What is "today" must not hang on when the tests run."""
+    monkeypatch.setattr("time.time_ns", lambda: NOW_NS)
+
+
+def using_a_tool(agent, run, days_ago, result, tool="calculation"):
+    """A call that carries the result of a tool."""
+    entry = call(agent, run, days_ago=days_ago)
+    asked = {"id": f"c-{run}", "type": "function", "function": {"name": tool, "arguments": "{}"}}
+    body = json.loads(entry["request"]["postData"]["text"])
+    body["messages"] += [
+        {"role": "assistant", "content": None, "tool_calls": [asked]},
+        {"role": "tool", "tool_call_id": f"c-{run}", "content": result},
+    ]
+    entry["request"]["postData"]["text"] = json.dumps(body)
+    return entry
+
+
+def cut_short(agent, run, days_ago):
+    """An answer that stops at its limit."""
+    entry = call(agent, run, days_ago=days_ago)
+    body = json.loads(entry["request"]["postData"]["text"])
+    entry["request"]["postData"]["text"] = json.dumps(body | {"max_tokens": 256})
+    reply = json.loads(entry["response"]["content"]["text"])
+    reply["choices"][0]["finish_reason"] = "length"
+    entry["response"]["content"]["text"] = json.dumps(reply)
+    return entry
+
+
+@pytest.fixture
+def troubled(arc, tmp_path):
+    """Sixty runs: three with an empty frame moments ago, seven of last week that were cut."""
+    entries = [
+        *(using_a_tool("finance", f"e{n}", 0.0001, "Empty DataFrame\nColumns: [a]") for n in range(3)),
+        *(cut_short("finance", f"t{n}", 5) for n in range(7)),
+        *(call("finance", f"r{n}", days_ago=6) for n in range(50)),
+        call("support", "s1", days_ago=3, status=429),
+    ]
+    assert arc("import", write_har(tmp_path / "troubled.har", entries)).code == 0
+    return arc
+
+
+def test_the_report_counts_what_is_wrong_in_words(troubled):
+    text = troubled("report").out
+    assert "│ Issues       2 problems found" in text
+    lines = [" ".join(line.split()) for line in text[text.index("Issues · ") :].splitlines()]
+    [frame] = [line for line in lines if "Empty DataFrame in calculation" in line]
+    [cut] = [line for line in lines if "answer cut at max_tokens=256" in line]
+    assert "3 times today" in frame
+    assert "7 of 60 runs" in cut
+    # A limit that cuts a tenth of all answers is worse than a result of nothing.
+    assert lines.index(cut) < lines.index(frame)
+
+
+def test_issues_are_listed_and_told_to_programs(troubled):
+    shown = troubled("issues").out
+    assert "openai limits the rate" in shown
+    assert "support" in shown
+    assert "support" not in troubled("issues", "--agent", "finance").out
+    [first] = map(json.loads, troubled("issues", "--json", "-n", "1").out.splitlines())
+    assert (first["title"], first["runs"], first["failures_today"]) == ("answer cut at max_tokens=256", 7, 0)
+    assert first["last"]["evidence"] == "finish reason length at max_tokens=256"
+
+
+def test_a_run_shows_what_went_wrong_in_it(troubled):
+    shown = troubled("show", "e1").out
+    line = " ".join(next(line for line in shown.splitlines() if "tool.empty_result" in line).split())
+    assert line.startswith("tool.empty_result info")
+    assert "Empty DataFrame" in line
+    [failure] = json.loads(troubled("show", "e1", "--json").out)["failures_list"]
+    assert (failure["message_index"], failure["tool_call_id"]) == (2, "c-e1")
+    assert "what failed" not in troubled("show", "r1").out
+
+
+def test_failures_are_exported_as_promised(troubled):
+    rows = [json.loads(line) for line in troubled("export", "failures").out.splitlines()]
+    # Each of the seven and three; of the refused run the error, and that the run broke off by it.
+    assert len(rows) == 12
+    assert rows == sorted(rows, key=lambda row: (row["at"], row["failure_id"]))
+    validator = jsonschema.Draft202012Validator(load_schema("failure"))
+    for row in rows:
+        validator.validate(row)
+        assert tuple(row) == fields_of("failure")
+    assert len({row["issue_id"] for row in rows}) == 3
+    header, *lines = troubled("export", "failures", "--format", "csv", "--agent", "support").out.splitlines()
+    assert header == ",".join(fields_of("failure"))
+    assert len(lines) == 2
+    assert len(troubled("export", "failures", "--run", "e1").out.splitlines()) == 1
+    assert troubled("export", "failures", "--format", "har").code == 2
+
+
+def test_nothing_wrong_is_said_so(arc, tmp_path):
+    assert arc("issues").err.startswith("no call has been seen yet")
+    arc("import", write_har(tmp_path / "fine.har", [call("finance", "r", days_ago=1)]))
+    done = arc("issues", "--agent", "finance")
+    assert (done.out, done.err) == (
+        "",
+        "Nothing went wrong of finance that shows on the wire (last 30 days).\n",
+    )
+    assert arc("issues", "--json").out == ""
+    assert "Issues" not in arc("report").out
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_lines_fit_the_terminal(troubled, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert max(map(len, troubled("issues").out.splitlines())) <= int(columns)
+
+
+def test_words_of_traffic_are_no_commands_for_a_terminal(arc, tmp_path):
+    evil = "Error: \x1b[31mred\x07 [bold]x[/]"
+    arc(
+        "import", write_har(tmp_path / "evil.har", [using_a_tool("finance", "x", 0.1, evil, tool="a\x1b[2J")])
+    )
+    for shown in (arc("issues").out, arc("show", "x").out, arc("report").out, arc("issues", "--json").out):
+        assert "\x1b" not in shown
+        assert "\x07" not in shown
