@@ -222,6 +222,11 @@ def is_bad(result: RunResult) -> bool:
     return kept_apart(result) is None and run_loss(result) >= BAD_LOSS
 
 
+def lowest_score(letter: Letter) -> float:
+    """0..1: what has the letter, or a better one, has at least this score; 0 of the worst."""
+    return max(0.0, dict(_LETTERS)[letter])
+
+
 def letter_of(score: float, previous: Letter | None = None) -> Letter:
     """Of a score, 0..1. The previous letter stays while the score is within a point of its bounds."""
     if previous is not None:

@@ -52,11 +52,14 @@ def report(
     form: Annotated[
         Format, typer.Option("--format", help="html is a page that needs nothing beside it.")
     ] = Format.TEXT,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="The runs and weights behind each reliability.")
+    ] = False,
     fail_on: Annotated[
         list[str] | None,
         given(
             "--fail-on",
-            "Exit with 3 if an agent passes this: errors>5%, cost-per-run>0.05, latency-p95>20s ... "
+            "Exit with 3 if an agent passes this: reliability<B, errors>5%, cost-per-run>0.05 ... "
             "May be given again.",
             metavar="CONDITION",
         ),
@@ -78,7 +81,7 @@ def report(
     form = Format.JSON if as_json else form
     words = f"{since} to {until}" if until else since
     found = _read(find_folder(data_dir, os.environ), period, agent, words, days=By.DAY in chosen)
-    _print(found, form, words, agent, tuple(map(str, chosen)))
+    _print(found, form, words, agent, tuple(map(str, chosen)), explain=explain)
     _judge(found, thresholds)
 
 
@@ -119,7 +122,9 @@ def report_of(
     )
 
 
-def _print(found: Report, form: Format, words: str, agent: str | None, by: tuple[str, ...]) -> None:
+def _print(
+    found: Report, form: Format, words: str, agent: str | None, by: tuple[str, ...], *, explain: bool
+) -> None:
     if form is Format.JSON:
         from arc_proxy.report.jsonable import report_json
 
@@ -128,7 +133,7 @@ def _print(found: Report, form: Format, words: str, agent: str | None, by: tuple
     from arc_proxy.report.document import as_markdown, as_text
     from arc_proxy.report.layout import document_of
 
-    document: Document = document_of(found, words, agent=agent, by=by)
+    document: Document = document_of(found, words, agent=agent, by=by, explain=explain)
     if form is Format.HTML:
         from arc_proxy.dashboard.page import make_page, render_page
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from arc_proxy.format import clean, count, duration, moment, money, plural, spend, spend_causes, tokens
 from arc_proxy.report.document import Document, Empty, Titled
+from arc_proxy.report.explain import explanations
 from arc_proxy.report.issues_table import issues_table
 from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import AgentReport, Figures, Report
@@ -45,6 +46,7 @@ def document_of(
     *,
     agent: str | None = None,
     by: Sequence[str] = ("agent", "model"),
+    explain: bool = False,
     warnings: Iterable[str] = (),
 ) -> Document:
     """`period` and `agent` are what was asked for: `30d`, or words for it."""
@@ -69,6 +71,7 @@ def document_of(
         ),
         tables=(
             *_issues(report),
+            *(explanations(report) if explain else ()),
             *(makers[each](report) for each in by),
             *(savings_table(report) if "agent" in by else ()),
         ),

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from analysis.reliability import Letter, lowest_score
 from arc_proxy.errors import UsageError
 from arc_proxy.format import NANOUSD_PER_USD, clean, duration, money, share
 from arc_proxy.report.model import AgentReport, Report
-from arc_proxy.report.summary import agent_name, cost_per_run
+from arc_proxy.report.summary import agent_name, cost_per_run, share_of
 
-_FORM = re.compile(r"\s*([a-z0-9-]+)\s*(>=|<=|>|<)\s*\$?([0-9]*\.?[0-9]+)\s*(%|ms|s)?\s*", re.ASCII)
+_FORM = re.compile(r"\s*([a-z0-9_-]+)\s*(>=|<=|>|<)\s*\$?([0-9]*\.?[0-9]+)\s*(%|ms|s)?\s*", re.ASCII)
+_GRADE = re.compile(r"\s*reliability\s*(>=|<)\s*([A-F]\+?)\s*", re.ASCII)
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
@@ -48,7 +50,15 @@ _SHARE = {"%": 0.01, "": 1.0}
 _MS = {"ms": 1.0, "s": 1000.0, "": 1.0}
 _NUMBER = {"": 1.0}
 
+
+def _reliability(agent: AgentReport) -> float | None:
+    """Of an agent with too few runs for a grade, nothing is known."""
+    found = agent.health and agent.health.reliability
+    return found.score if found and found.letter else None
+
+
 METRICS = {
+    "reliability": _Metric(_reliability, _SHARE, share_of),
     "errors": _Metric(_errors, _SHARE, share),
     "cost-per-run": _Metric(cost_per_run, _USD, money),
     "cost": _Metric(_cost, _USD, money),
@@ -60,26 +70,34 @@ METRICS = {
 }
 
 
+# What is not known of these may be anything, so it is no pass.
+_NEVER_UNKNOWN = ("cost", "reliability")
+
+
 def parse_threshold(text: str) -> Threshold:
     """Raises UsageError."""
+    grade = _GRADE.fullmatch(text)
+    if grade is not None and grade[2] in set(Letter):
+        return Threshold("reliability", grade[1], lowest_score(Letter(grade[2])), text.strip())
     found = _FORM.fullmatch(text)
-    metric = METRICS.get(found[1]) if found else None
+    name = found[1].replace("_", "-") if found else ""
+    metric = METRICS.get(name)
     if found is None or metric is None or (found[4] or "") not in metric.units:
         raise UsageError(
-            f"--fail-on {text!r}: expected a metric, a sign and a number, as in errors>5% or "
-            f"cost-per-run>0.05. Metrics: {', '.join(METRICS)}."
+            f"--fail-on {text!r}: expected a metric, a sign and a number, as in errors>5%, "
+            f"cost-per-run>0.05 or reliability<B. Metrics: {', '.join(METRICS)}."
         )
-    return Threshold(found[1], found[2], float(found[3]) * metric.units[found[4] or ""], text.strip())
+    return Threshold(name, found[2], float(found[3]) * metric.units[found[4] or ""], text.strip())
 
 
 def breaches(report: Report, thresholds: tuple[Threshold, ...]) -> Iterator[str]:
-    """One sentence per agent and threshold that is passed, or that an unknown cost lets nobody judge."""
+    """One sentence per agent and threshold that is passed, or that nobody can judge."""
     for threshold in thresholds:
         metric = METRICS[threshold.metric]
         for agent in report.agents:
             value = metric.read(agent)
             name = clean(agent_name(agent.agent), 60)
-            if value is None and threshold.metric.startswith("cost"):
+            if value is None and threshold.metric.startswith(_NEVER_UNKNOWN):
                 yield f"{name}: {threshold.metric} is unknown, so {threshold.text} cannot be ruled out"
             elif value is not None and _COMPARE[threshold.sign](value, threshold.value):
                 yield f"{name}: {threshold.metric} is {metric.show(value)}, {threshold.text}"

@@ -222,6 +222,11 @@ THRESHOLDS = {
     "unpriced>0": ["other: unpriced is 1, unpriced>0"],
     "runs<2": ["other: runs is 1, runs<2"],
     "calls<1": [],
+    "cost_per_run>1": ["other: cost-per-run is unknown, so cost_per_run>1 cannot be ruled out"],
+    "reliability<B": [
+        "finance: reliability is unknown, so reliability<B cannot be ruled out",
+        "other: reliability is unknown",
+    ],
 }
 
 
@@ -357,10 +362,39 @@ def test_a_card_grades_an_agent_from_twenty_runs_on(report_of):
     )
 
 
-def test_a_card_shows_the_score_its_bar_and_its_letter(report_of):
+@pytest.fixture
+def graded(report_of) -> Report:
+    """64 runs, of which four were reported to have failed."""
     entries = [call("finance", f"r{n}", days_ago=1) for n in range(60)]
     entries += [call("finance", f"b{n}", days_ago=1) for n in range(4)]
     facts = [{"run_id": f"b{n}", "agent": "finance", "outcome": "failure"} for n in range(4)]
-    value, note = card_of(report_of(entries, facts=facts))["Reliability"]
+    return report_of(entries, facts=facts)
+
+
+def test_a_card_shows_the_score_its_bar_and_its_letter(graded):
+    value, note = card_of(graded)["Reliability"]
     assert value == "88% ████████▊ B+"
     assert note == "(94% seen, 64 runs)"
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    {
+        "reliability<B+": False,
+        "reliability<A": True,
+        "reliability >= B+": True,
+        "reliability<90%": True,
+        "reliability<0.8": False,
+    }.items(),
+)
+def test_a_grade_is_a_threshold(graded, text, fails):
+    assert bool(list(breaches(graded, (parse_threshold(text),)))) is fails
+
+
+def test_what_is_behind_a_score_can_be_read(graded):
+    shown = "\n".join(as_text(document_of(graded, "30d", explain=True), 120))
+    table = shown[shown.index("Reliability of finance, 64 runs") :]
+    rows = [" ".join(line.split()) for line in table.splitlines()[4:9]]
+    assert sum(" 1.00 1.00 2% reported as failed" in row for row in rows) == 4
+    assert rows[4] == "60 runs 0 0% nothing went wrong on the wire"
+    assert "Reliability of" not in "\n".join(as_text(document_of(graded, "30d"), 120))
