@@ -103,7 +103,7 @@ APART = {
         run(0, failure(Code.QUOTA_EXHAUSTED), ended_by=Code.QUOTA_EXHAUSTED),
         None,
     ),
-} | {f"ended by {code}": (run(0, failure(code), ended_by=code), Apart.OUTAGE) for code in OUTAGES}
+} | {f"ended by {code}": (run(0, failure(code), ended_by=code), Apart.OUTAGE) for code in sorted(OUTAGES)}
 
 
 @pytest.mark.parametrize(("result", "reason"), APART.values(), ids=APART)
