@@ -13,7 +13,7 @@ import base64
 import gzip
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ import anthropic
 import openai
 import pytest
 
-from arc_proxy.demo.dialects import Chat, Messages, Responses, Turn
-from tests.fake_provider import BODY, HANG_UP, LAST_CHUNK, LEFT, RESET, Pause, Step, chunk, reply, stream_head
+from arc_proxy.demo.dialects import Chat, Messages, Responses
+from tests.fake_provider import BODY, HANG_UP, LEFT, RESET, Pause, Step, reply
+from tests.sdk.script import IDS, fails, frames, says, streams, turn
 
 Script = list[tuple[Step, ...]]
 
@@ -33,48 +34,7 @@ SCHEMA = {"type": "object", "properties": {"query": {"type": "string"}}}
 CHAT_TOOLS: Any = [{"type": "function", "function": {"name": "look", "parameters": SCHEMA}}]
 CLAUDE_TOOLS: Any = [{"name": "look", "input_schema": SCHEMA}]
 
-IDS = (("x-request-id", "req_7"), ("request-id", "req_7"), ("openai-processing-ms", "12"), ("CF-RAY", "9a"))
-STREAM_PIECE_S = 0.001
 IMPATIENT = (("timeout", 0.4), ("max_retries", 1))
-
-
-def turn(*, tool: str | None = None) -> Turn:
-    text = "" if tool else "It left on Monday. Ünïcode: 日本 🚀. " * 5
-    return Turn(
-        model="gpt-5",
-        text=text,
-        tool=tool,
-        arguments={"query": "order 1041"},
-        is_cut=False,
-        input_tokens=120,
-        cached_tokens=64,
-        output_tokens=30,
-        seed="5f" * 32,
-    )
-
-
-def says(body: Any, *fields: tuple[str, str], status: str = "200 OK") -> tuple[Step, ...]:
-    return BODY, reply(json.dumps(body, ensure_ascii=False).encode(), *IDS, *fields, status=status)
-
-
-def fails(status: str, *fields: tuple[str, str], kind: str = "some_error") -> tuple[Step, ...]:
-    error = {"message": f"It failed with {status}", "type": kind, "param": None, "code": "c1"}
-    return says({"type": "error", "error": error}, *fields, status=status)
-
-
-def frames(events: Iterable[tuple[str | None, Any]]) -> list[bytes]:
-    made = []
-    for name, data in events:
-        text = data if isinstance(data, str) else json.dumps(data)
-        made.append((f"event: {name}\n" if name else "").encode() + f"data: {text}\n\n".encode())
-    return made
-
-
-def streams(pieces: list[bytes], *ending: Step) -> tuple[Step, ...]:
-    steps: list[Step] = [BODY, stream_head(*IDS)]
-    for piece in pieces:
-        steps += [chunk(piece), Pause(STREAM_PIECE_S)]
-    return (*steps, *(ending or (LAST_CHUNK,)))
 
 
 CHAT = frames(Chat().events(turn(), {"stream_options": {"include_usage": True}}))
