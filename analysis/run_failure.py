@@ -73,10 +73,12 @@ def run_failures(
     generations = [call for call in calls if call.kind is Kind.GENERATION]
     talks = conversations(generations)
     uses = uses_of(talks)
+    of_calls = list(_of_calls(calls))
+    told = {failure.call_id for failure in of_calls}  # an answer that was cut is not empty besides
     found = [
-        *_of_calls(calls),
+        *of_calls,
         *(each for call in generations for each in argument_failures(call)),
-        *(each for call in generations for each in output_failures(call)),
+        *(each for call in generations if call.call_id not in told for each in output_failures(call)),
         *tool_failures(uses),
         *loop_failures(talks, uses),
     ]

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,7 +60,9 @@ class Seen:
 class Scene:
     """One provider, reached directly or through the gateway."""
 
-    def __init__(self, loop: Loop, provider: FakeProvider, gateway_url: str) -> None:
+    def __init__(self, loop: Loop, provider: FakeProvider, gateway_url: str, folder: Path) -> None:
+        self.gateway_url = gateway_url
+        self.folder = folder  # of the journal
         self._loop = loop
         self._provider = provider
         self.urls = {
@@ -72,12 +74,16 @@ class Scene:
 
     def play(self, script: list[tuple[Step, ...]]) -> None:
         """What the next requests get, one each; the last one also answers all that follow."""
+        rest = iter(script)
+        self.answer(lambda _: next(rest, script[-1]))
+
+    def answer(self, answer: Callable[[Received], tuple[Step, ...]]) -> None:
+        """What requests get from now on, by what they ask."""
 
         async def set_up() -> None:
             self._provider.requests.clear()
             self._provider.connections.clear()
-            rest = iter(script)
-            self._provider.answer = lambda request: next(rest, script[-1])
+            self._provider.answer = answer
 
         self._loop.run(set_up())
 
@@ -109,8 +115,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     provider = FakeProvider()
     loop.run(provider.start())
     stop = asyncio.Event()
-    serving, url = loop.run(start_gateway(provider.url, tmp_path_factory.mktemp("sdk"), stop))
-    yield Scene(loop, provider, url)
+    folder = tmp_path_factory.mktemp("sdk")
+    serving, url = loop.run(start_gateway(provider.url, folder, stop))
+    yield Scene(loop, provider, url, folder)
     loop.loop.call_soon_threadsafe(stop.set)
     loop.run(finished(serving))
     loop.run(provider.stop())
