@@ -14,7 +14,7 @@ from analysis.failure import FailureCode
 from analysis.fixes.fix import Remedy, Snippet, watched_runs
 from analysis.fixes.guard import CAP_RESULT, EXPLAIN_ERRORS, guard
 from analysis.fixes.history import trim
-from analysis.fixes.idiom import Idiom, idiom_of, language_of
+from analysis.fixes.idiom import Idiom, idiom_of, language_of, vendor_of
 from analysis.fixes.loop import refuse_repeats
 from analysis.fixes.observed import Observed
 from analysis.fixes.quote import identifier, name
@@ -43,9 +43,8 @@ def no_final_answer(observed: Observed) -> Remedy:
         why=f"{f'Either {tool} raised and took the run with it, ' if tool else 'Either a tool raised, '}or "
         "a cap on steps or time ended the loop, or the process went away. The user sees nothing, and what "
         "the run found is lost.",
-        advice="Catch what tools raise, and at the cap ask once more without tools for an answer.",
+        advice="Catch what tools raise, and at the cap ask once more for an answer, with tools forbidden.",
         guard=_answer_at_cap(observed),
-        patch=_answer_at_cap(observed),
         check=f"each of the next {watched_runs(observed)} runs ends with a text",
     )
 
@@ -54,16 +53,20 @@ def _answer_at_cap(observed: Observed) -> Snippet:
     """The framework's way to end with an answer instead of an exception."""
     text = {
         Idiom.LANGCHAIN: """\
+from itertools import takewhile
+
 from langchain.agents.middleware import wrap_model_call
 
 STEPS_MAX = 20
+NO_TOOL = "none"
 
 
 @wrap_model_call
 def answer_at_cap(request, handler):
-    asked = sum(each.type == "ai" for each in request.messages)
+    turn = takewhile(lambda each: each.type != "human", reversed(request.messages))
+    asked = sum(each.type == "ai" for each in turn)
     if asked >= STEPS_MAX:
-        request = request.override(tools=[])  # no tool left to call, so it answers
+        request = request.override(tool_choice=NO_TOOL)  # so it answers
     return handler(request)
 
 
@@ -84,9 +87,9 @@ with capture_run_messages() as messages:
     try:
         answer = agent.run_sync(prompt, usage_limits=UsageLimits(request_limit=20)).output
     except UsageLimitExceeded:
-        # `summary_agent` has no tools, so it answers from what was found.
-        told = "Answer from what you have."
-        answer = summary_agent.run_sync(told, message_history=messages[:-1]).output""",
+        # No tool may be called now, so it answers from what was found.
+        told, settings = "Answer from what you have.", {"tool_choice": "none"}
+        answer = agent.run_sync(told, message_history=messages, model_settings=settings).output""",
         Idiom.VERCEL: """\
 const STEPS_MAX = 20;
 const result = await generateText({
@@ -97,6 +100,8 @@ const result = await generateText({
 });""".replace("{}", "undefined"),
     }.get(idiom_of(observed))
     if text is not None:
+        if vendor_of(observed) == "anthropic":
+            text = text.replace('NO_TOOL = "none"', 'NO_TOOL = {"type": "none"}')
         return Snippet(text, language_of(idiom_of(observed)))
     if idiom_of(observed) in (Idiom.CREWAI, Idiom.LLAMA_INDEX):
         return steps_line(observed, _STEPS_DEFAULT)
@@ -110,8 +115,8 @@ def _answer_in_loop(observed: Observed) -> Snippet:
             """\
 const STEPS_MAX = 20;
 for (let step = 1; step <= STEPS_MAX; step++) {
-  const isLast = step === STEPS_MAX;
-  const reply = await ask(messages, isLast ? [] : tools); // in the last step it has to answer
+  const toolChoice = step === STEPS_MAX ? "none" : "auto"; // in the last step it has to answer
+  const reply = await ask(messages, tools, toolChoice);
   messages.push(reply.message);
   if (!reply.calls.length) break;
   for (const call of reply.calls) {
@@ -125,8 +130,8 @@ for (let step = 1; step <= STEPS_MAX; step++) {
 STEPS_MAX = 20
 
 for step in range(1, STEPS_MAX + 1):
-    offered = tools if step < STEPS_MAX else []  # in the last step it has to answer
-    reply = ask(messages, offered)
+    tool_choice = "auto" if step < STEPS_MAX else "none"  # in the last step it has to answer
+    reply = ask(messages, tools, tool_choice)  # Anthropic's form: {{"type": "none"}}
     messages.append(reply.message)
     if not reply.calls:
         break

@@ -11,9 +11,11 @@ from analysis.fixes.fix import Remedy, Snippet, watched_runs
 from analysis.fixes.guard import REFUSE_REPEATS, guard
 from analysis.fixes.idiom import Idiom, idiom_of, language_of
 from analysis.fixes.observed import Observed
-from analysis.fixes.quote import plain
+from analysis.fixes.quote import literal, plain
+from analysis.fixes.settings import steps_line
 
 _TEXTS_MAX = 2
+_STEPS_MAX = 15
 _SHOWN_CHARACTERS_MAX = 120
 
 
@@ -48,10 +50,15 @@ def refuse_repeats(observed: Observed) -> Snippet:
 from langchain.agents.middleware import wrap_tool_call
 from langchain_core.messages import AIMessage, ToolMessage
 
+# Tools whose answer no other call changes, and that wait for nothing.
+ONCE = {$tool}
+
 
 @wrap_tool_call
 def refuse_repeats(request, handler):
     call, messages = request.tool_call, request.state["messages"]
+    if call["name"] not in ONCE:
+        return handler(request)
     results = {each.tool_call_id: each.content for each in messages if isinstance(each, ToolMessage)}
     for message in messages:
         for earlier in message.tool_calls if isinstance(message, AIMessage) else []:
@@ -62,8 +69,9 @@ def refuse_repeats(request, handler):
     return handler(request)
 
 
-# Tools that wait for something (status, poll) are let through by their name before the loop.
-agent = create_agent(..., middleware=[refuse_repeats])"""
+agent = create_agent(..., middleware=[refuse_repeats])""".replace(
+                    "$tool", literal(observed.subject or "your_tool")
+                )
             )
         case Idiom.VERCEL:
             return Snippet(
@@ -96,6 +104,44 @@ def repeated_text(observed: Observed) -> Remedy:
         guard=_stop_repeating(observed),
         check=f"no text comes twice in the next {watched_runs(observed)} runs",
     )
+
+
+_TELLING = {
+    Idiom.PYDANTIC_AI: """\
+from pydantic_ai import Agent
+from pydantic_ai.capabilities import ProcessHistory
+from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart
+
+TOLD = "You said this before. Say what is missing, or give your answer."
+
+
+def tell_when_repeating(messages):
+    parts = [part for each in messages if isinstance(each, ModelResponse) for part in each.parts]
+    texts = [part.content.strip() for part in parts if isinstance(part, TextPart)]
+    if len(set(texts)) < len(texts) and TOLD not in str(messages):
+        return [*messages, ModelRequest.user_text_prompt(TOLD)]
+    return messages
+
+
+agent = Agent(..., capabilities=[ProcessHistory(tell_when_repeating)])""",
+    Idiom.OPENAI_AGENTS: """\
+from agents import RunConfig, Runner
+from agents.run import ModelInputData
+
+TOLD = "You said this before. Say what is missing, or give your answer."
+
+
+def tell_when_repeating(data):
+    items = data.model_data.input
+    texts = [str(each["content"]) for each in items if each.get("role") == "assistant"]
+    if len(set(texts)) < len(texts):
+        items = [*items, {"role": "user", "content": TOLD}]
+    return ModelInputData(input=items, instructions=data.model_data.instructions)
+
+
+config = RunConfig(call_model_input_filter=tell_when_repeating)
+result = Runner.run_sync(agent, input, run_config=config)""",
+}
 
 
 def _stop_repeating(observed: Observed) -> Snippet:
@@ -147,6 +193,10 @@ def stop_repeating(state, runtime):
 
 agent = create_agent(..., middleware=[stop_repeating])"""
         )
+    if idiom in (Idiom.CREWAI, Idiom.LLAMA_INDEX):
+        return steps_line(observed, _STEPS_MAX)  # they let nobody into the loop
+    if idiom in _TELLING:
+        return Snippet(_TELLING[idiom])
     return Snippet(
         f"""\
 def says_the_same(messages, times={_TEXTS_MAX}):

@@ -16,7 +16,7 @@ from analysis.fixes.fix import Remedy, Snippet, watched_runs
 from analysis.fixes.idiom import Idiom, idiom_of, language_of, vendor_of
 from analysis.fixes.observed import Observed
 from analysis.fixes.quote import name, shell_word
-from analysis.fixes.settings import fallback, output_limit_line
+from analysis.fixes.settings import output_limit_line
 from analysis.fixes.structured import structured, unfenced
 
 _ROOM = 1.4  # over the 99th percentile of whole answers: those that were cut would have been longer
@@ -133,14 +133,10 @@ agent = create_agent(..., middleware=[ask_until_said])"""
     if idiom_of(observed) is Idiom.PYDANTIC_AI:
         return Snippet(
             """\
-from pydantic_ai import ModelRetry
+from pydantic_ai import Agent
 
-
-@agent.output_validator
-def say_something(output: str) -> str:
-    if not output.strip():
-        raise ModelRetry("Please continue.")
-    return output"""
+# Pydantic AI asks again on an empty answer, once unless told otherwise.
+agent = Agent(..., retries=3)"""
         )
     return Snippet(
         """\
@@ -192,7 +188,6 @@ def refusal(observed: Observed) -> Remedy:
         "quoted document or a tool result, not the question, set it off.",
         advice="Handle a refusal as an answer of its own; where it is wrong, rephrase or ask a second model.",
         guard=_handle_refusal(observed),
-        patch=_handle_refusal(observed),
         check=f"the share of refusals in the next {watched_runs(observed)} runs is lower, and none is read "
         "as an answer",
     )
@@ -239,6 +234,25 @@ from langchain.agents.middleware import ModelFallbackMiddleware, ModelRefusalMid
 # A refusal counts as an error, upon which the second model is asked.
 middleware = [ModelFallbackMiddleware("provider:second-model"), ModelRefusalMiddleware()]
 agent = create_agent(..., middleware=middleware)""",
+    Idiom.OPENAI_AGENTS: """\
+from agents import RunErrorHandlerResult, Runner
+
+
+def tell_user(data):
+    return RunErrorHandlerResult(final_output=f"This was refused: {data.error}")
+
+
+result = Runner.run_sync(agent, input, error_handlers={"model_refusal": tell_user})""",
+    Idiom.PYDANTIC_AI: """\
+from pydantic_ai import Agent
+from pydantic_ai.capabilities import RaiseContentFilterError
+from pydantic_ai.exceptions import ContentFilterError
+
+agent = Agent(..., capabilities=[RaiseContentFilterError()])
+try:
+    answer = agent.run_sync(prompt).output
+except ContentFilterError as error:
+    answer = f"This was refused: {error}"  # or ask a second model""",
     Idiom.VERCEL: """\
 if (result.finishReason === "content-filter") return { refused: true }; // no answer to be parsed""",
 }
@@ -248,9 +262,7 @@ def _handle_refusal(observed: Observed) -> Snippet:
     idiom = idiom_of(observed)
     if idiom in _REFUSAL_CHECKS:
         return Snippet(_REFUSAL_CHECKS[idiom], language_of(idiom))
-    if idiom is Idiom.PLAIN or idiom in (Idiom.OPENAI_NODE, Idiom.ANTHROPIC_NODE):
-        return _refused_reply(language_of(idiom))
-    return fallback(observed, 2)
+    return _refused_reply(language_of(idiom))
 
 
 def _refused_reply(language: str) -> Snippet:

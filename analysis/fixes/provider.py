@@ -134,10 +134,9 @@ def rate_limited(observed: Observed) -> Remedy:
     return Remedy(
         title=f"{who} limits the rate of {_model(observed)}{own}: wait as told, and send fewer at once",
         what=f"{who} answered 429, {observed.times}{_saying(observed)}.{asked}{together}",
-        why=f"The calls come faster than the limit{own} of the account allows. SDKs retry twice and then "
-        f"give up, which is too short for a limit per minute.{page}",
-        advice=f"Raise the SDK's retries to 6, which waits about a minute in all, and open at most {lanes} "
-        "calls.",
+        why=f"The calls come faster than the limit{own} of the account allows. Most SDKs retry twice "
+        f"and give up, which is too short for a limit per minute.{page}",
+        advice=f"Retry up to 6 times, after what retry-after says, and have at most {lanes} calls open.",
         guard=retries_line(observed, 6),
         patch=_lanes(observed, lanes),
         check=f"in the next {watched_runs(observed)} runs every 429 is followed by an attempt that succeeds",
@@ -172,7 +171,7 @@ async function inTurn<T>(call: () => Promise<T>): Promise<T> {{
             return Snippet(f"{imports}\n\n{line}")
         case Idiom.CREWAI:
             rpm = "agent = Agent(..., max_rpm=30)  # requests a minute, below your limit"
-            return Snippet(f"from crewai import Agent\n{retries.text}\n{rpm}")
+            return Snippet(f"{retries.text.replace('import LLM', 'import LLM, Agent')}\n{rpm}")
         case Idiom.LANGCHAIN:
             batch = f'results = agent.batch(inputs, config={{"max_concurrency": {lanes}}})'
             return Snippet(f"{retries.text}\n{batch}")
@@ -326,11 +325,6 @@ with client.messages.stream(...) as stream:
 stream = client.models.generate_content_stream(model=model, contents=contents, config=config)
 text = "".join(chunk.text or "" for chunk in stream)""",
         Idiom.LANGCHAIN: 'for chunk in agent.stream(inputs, stream_mode="messages"):\n    ...',
-        Idiom.OPENAI_AGENTS: """\
-result = Runner.run_streamed(agent, input)
-async def wait():
-    async for _ in result.stream_events():
-        pass""",
         Idiom.VERCEL: "const { textStream } = streamText(options); // sends from the first token on",
         Idiom.ANTHROPIC_NODE: "const message = await client.messages.stream(request).finalMessage();",
         Idiom.OPENAI_NODE: "const stream = await client.chat.completions.create({ ...r, stream: true });",

@@ -124,11 +124,7 @@ _TIMEOUT: Templates = {
     Idiom.GOOGLE: "client = genai.Client(http_options=types.HttpOptions(timeout=$ms))  # milliseconds",
     Idiom.LANGCHAIN: "llm = $client(model=$model, timeout=$n)  # seconds",
     Idiom.PYDANTIC_AI: "agent = Agent(..., model_settings=ModelSettings(timeout=$n))  # seconds",
-    Idiom.OPENAI_AGENTS: """\
-from agents import set_default_openai_client
-from openai import AsyncOpenAI
-
-set_default_openai_client(AsyncOpenAI(timeout=$n))  # seconds""",
+    Idiom.OPENAI_AGENTS: "agent = Agent(..., model_settings=ModelSettings(timeout=$n))  # seconds an attempt",
     Idiom.CREWAI: "llm = LLM(model=$model, timeout=$n)  # seconds",
     Idiom.LLAMA_INDEX: "llm = $client(model=$model, timeout=$n)  # seconds; 60 unless set",
     Idiom.VERCEL: "const result = await generateText({ ...options, timeout: { stepMs: $ms } });",
@@ -139,8 +135,8 @@ set_default_openai_client(AsyncOpenAI(timeout=$n))  # seconds""",
 
 _STEPS: Templates = {
     Idiom.LANGCHAIN: """\
-# A step is a node: a model call and its tools are two.
-result = agent.invoke(inputs, config={"recursion_limit": $double})""",
+# It counts nodes: a model call and its tools are two, and a hook of a middleware is one more.
+result = agent.invoke(inputs, config={"recursion_limit": $triple})""",
     Idiom.PYDANTIC_AI: """\
 from pydantic_ai import UsageLimits
 
@@ -167,7 +163,7 @@ config = types.GenerateContentConfig(..., automatic_function_calling=calling)"""
     Idiom.PLAIN: "STEPS_MAX = $n",
 }
 
-_FALLBACK: Templates = {
+_FALLBACK: dict[Idiom, str] = {
     Idiom.LANGCHAIN: """\
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
@@ -239,6 +235,38 @@ def generate(**request):
         return client.models.generate_content(**request)
     except errors.ServerError:
         return client.models.generate_content(**request | {"model": "second-model"})""",
+    Idiom.OPENAI_AGENTS: """\
+from agents import Runner
+from openai import APIConnectionError, InternalServerError, RateLimitError
+
+
+async def run(agent, question):
+    try:
+        return await Runner.run(agent, question)
+    except (APIConnectionError, InternalServerError, RateLimitError):  # after the SDK's retries
+        return await Runner.run(agent.clone(model="second-model"), question)""",
+    Idiom.OPENAI_NODE: """\
+const client = new $client({ maxRetries: $n });
+
+async function complete(request) {
+  try {
+    return await client.chat.completions.create(request);
+  } catch (error) {
+    if (error.status && error.status < 429) throw error; // the request itself is wrong
+    return await client.chat.completions.create({ ...request, model: "second-model" });
+  }
+}""",
+    Idiom.ANTHROPIC_NODE: """\
+const client = new Anthropic({ maxRetries: $n });
+
+async function complete(request) {
+  try {
+    return await client.messages.create(request);
+  } catch (error) {
+    if (error.status && error.status < 429) throw error; // the request itself is wrong
+    return await client.messages.create({ ...request, model: "second-model" });
+  }
+}""",
     Idiom.LLAMA_INDEX: """\
 from $module import $client
 
@@ -267,6 +295,16 @@ def kickoff(make_crew, inputs):
         return make_crew(second).kickoff(inputs=inputs)""",
 }
 
+_FALLBACK[Idiom.PLAIN] = f"""\
+{_RETRIES[Idiom.PLAIN]}
+
+
+def send_or_ask_second(send, request):
+    response = send_with_retries(lambda: send(request))
+    if response.status_code in RETRIED:
+        response = send({{**request, "model": "second-model"}})
+    return response"""
+
 # Others retry where one SDK's client does.
 _SAME_CLIENT = {Idiom.OPENAI_RESPONSES: Idiom.OPENAI_CHAT}
 
@@ -289,10 +327,8 @@ def steps_line(observed: Observed, steps: int) -> Snippet:
 
 
 def fallback(observed: Observed, retries: int = 4) -> Snippet:
-    """Retries and then a second model; retries alone where a framework has no place for another."""
-    if idiom_of(observed) in _FALLBACK:
-        return _filled(_FALLBACK, observed, retries)
-    return retries_line(observed, retries)
+    """Retries, and then a second model."""
+    return _filled(_FALLBACK, observed, retries)
 
 
 def output_limit_name(observed: Observed) -> str:
@@ -314,7 +350,7 @@ def _filled(templates: Templates, observed: Observed, number: int, parameter: st
     text = Template(templates[known]).substitute(
         n=number,
         ms=number * 1000,
-        double=number * 2,
+        triple=number * 3,
         model=model_literal(observed),
         parameter=identifier(parameter, output_limit_name(observed)),
         field=literal(parameter or output_limit_name(observed)),

@@ -302,6 +302,8 @@ result = Runner.run_sync(agent, input, run_config=config)"""
             )
             return Snippet(
                 f"""\
+import {{ generateText, NoSuchToolError }} from "ai";
+
 const result = await generateText({{
   ...options,
   experimental_repairToolCall: async ({{ toolCall, tools, error }}) =>
