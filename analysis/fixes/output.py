@@ -251,8 +251,8 @@ from pydantic_ai.exceptions import ContentFilterError
 agent = Agent(..., capabilities=[RaiseContentFilterError()])
 try:
     answer = agent.run_sync(prompt).output
-except ContentFilterError as error:
-    answer = f"This was refused: {error}"  # or ask a second model""",
+except ContentFilterError:
+    answer = "This was refused."  # or ask a second model""",
     Idiom.VERCEL: """\
 if (result.finishReason === "content-filter") return { refused: true }; // no answer to be parsed""",
 }
