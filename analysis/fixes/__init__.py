@@ -1,0 +1,68 @@
+"""
+What to change about an issue: `fix_for(observed)`. No I/O, and nothing but the standard library.
+
+    observed, quote        what was seen; hostile text as data
+    fix                    the noun Fix, and how much of a change the evidence allows
+    idiom                  in whose words: the framework or SDK
+    settings, history,     what a change is made of: lines, trimming, schemas, wrappers of tools
+    structured, guard
+    causes, arguments,     what messages mean, how arguments differ, where a provider's pages are
+    vendor
+    provider ... exception one module for each family of codes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from analysis.failure import FailureCode
+from analysis.fixes import ending, exception, loop, output, provider, request, stream, tool
+from analysis.fixes.fix import Fix, Level, Remedy, fix_of
+from analysis.fixes.observed import Observed
+
+__all__ = ["Fix", "Level", "Observed", "fix_for"]
+
+_REMEDIES: Mapping[FailureCode, Callable[[Observed], Remedy]] = {
+    FailureCode.AUTH: provider.auth,
+    FailureCode.BAD_REQUEST: request.bad_request,
+    FailureCode.CONNECTION: provider.connection,
+    FailureCode.CONTEXT_OVERFLOW: provider.context_overflow,
+    FailureCode.OVERLOADED: provider.overloaded,
+    FailureCode.QUOTA_EXHAUSTED: provider.quota_exhausted,
+    FailureCode.RATE_LIMITED: provider.rate_limited,
+    FailureCode.SERVER_ERROR: provider.server_error,
+    FailureCode.TIMEOUT: provider.timeout,
+    FailureCode.TOOL_PARSER_FAILED: request.tool_parser_failed,
+    FailureCode.TOOL_SCHEMA_REJECTED: request.tool_schema_rejected,
+    FailureCode.OUTPUT_EMPTY: output.empty,
+    FailureCode.OUTPUT_INVALID_JSON: output.invalid_json,
+    FailureCode.OUTPUT_REFUSAL: output.refusal,
+    FailureCode.OUTPUT_TRUNCATED: output.truncated,
+    FailureCode.TOOL_CALL_AS_TEXT: output.tool_call_as_text,
+    FailureCode.STREAM_ABORTED: stream.aborted,
+    FailureCode.CLIENT_CLOSED: stream.client_closed,
+    FailureCode.PROXY_REFUSED: stream.proxy_refused,
+    FailureCode.TOOL_ERROR: tool.error,
+    FailureCode.TOOL_EMPTY_RESULT: tool.empty_result,
+    FailureCode.TOOL_ERROR_REPEATED: tool.error,
+    FailureCode.TOOL_ERROR_CONSECUTIVE: tool.error,
+    FailureCode.TOOL_ERROR_UNRECOVERED: tool.error,
+    FailureCode.TOOL_UNKNOWN_NAME: tool.unknown_name,
+    FailureCode.TOOL_ARGS_INVALID_JSON: tool.arguments_invalid_json,
+    FailureCode.TOOL_ARGS_MISSING: tool.arguments_missing,
+    FailureCode.TOOL_ARGS_SCHEMA_INVALID: tool.arguments_schema_invalid,
+    FailureCode.TOOL_ARGS_UNGROUNDED: tool.arguments_ungrounded,
+    FailureCode.REPEATED_CALL: loop.repeated_call,
+    FailureCode.REPEATED_TEXT: loop.repeated_text,
+    FailureCode.NO_FINAL_ANSWER: ending.no_final_answer,
+    FailureCode.INFRA_ABORT: ending.infra_abort,
+    FailureCode.STEP_CAP: ending.step_cap,
+    FailureCode.TOKEN_GROWTH: ending.token_growth,
+    FailureCode.FINAL_GIVEUP: ending.final_giveup,
+    FailureCode.EXCEPTION: exception.raised,
+}
+
+
+def fix_for(observed: Observed) -> Fix:
+    """In the words of the framework that made the calls, by as much as was seen."""
+    return fix_of(_REMEDIES[observed.code](observed), observed)
