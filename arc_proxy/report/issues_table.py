@@ -24,7 +24,7 @@ def issues_table(
         Column("severity", is_number=False, rank=4),
         Column("how often", is_number=False),
         Column("last", rank=3),
-        Column("latest run", is_number=False, flex=True, rank=2),
+        Column("how to fix it", is_number=False, rank=2),
     )
     rows = tuple(
         (
@@ -34,7 +34,7 @@ def issues_table(
             str(each.severity),
             how_often(each, runs.get(each.agent)),
             ago(each.last_ns, now_ns),
-            clean(each.last_run_id),
+            f"arc-proxy fix {each.key}",
         )
         for each in issues
     )

@@ -15,16 +15,19 @@ from sqlalchemy import Connection, func, select
 from analysis.failure import SEVERITY, Failure, FailureCode, Severity
 from analysis.issue import impact
 from analysis.reliability import RunResult
+from arc_proxy.call import Call
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.failures import failure_from
+from arc_proxy.store.load import LINES, whole_calls
 from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
 
 ISSUES_MAX = 50
 # With more runs than these the score moves by less than half a point.
 RESULTS_MAX = 1_000
+RUN_CALLS_MAX = 500  # of a run, the latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class Issue:
     first_ns: int
     last_ns: int
     last: Failure
+    last_failure_key: int
     last_run_id: str
 
 
@@ -98,6 +102,15 @@ def read_issue(store: Store, key: int, *, recent_ns: int) -> Issue | None:
         if not rows or not failures:
             return None
         return _issue(connection, rows[0] | {"failures": failures, "runs": runs}, recent_ns)
+
+
+def read_run_of(store: Store, failure_key: int) -> list[Call]:
+    """The calls of the run that a failure is of, in order. Raises StoreError."""
+    failure, call = tables.failure.c, tables.call.c
+    run_key = select(failure.run_key).where(failure.id == failure_key).scalar_subquery()
+    lines = LINES.where(call.run_key == run_key).order_by(call.started_ns.desc(), call.id.desc())
+    with reading(store) as connection:
+        return whole_calls(connection, dicts(connection, lines.limit(RUN_CALLS_MAX))[::-1])
 
 
 def read_results(
@@ -152,6 +165,7 @@ def _issue(connection: Connection, row: dict[str, Any], recent_ns: int) -> Issue
         first_ns=first_ns,
         last_ns=last["at_ns"],
         last=failure_from(last, row["subject"], row["cause"]),
+        last_failure_key=last["id"],
         last_run_id=last["run_id"],
     )
 

@@ -103,6 +103,38 @@ def test_failures_are_exported_as_promised(troubled):
     assert troubled("export", "failures", "--format", "har").code == 2
 
 
+def number_of(arc, words):
+    rows = map(json.loads, arc("issues", "--json").out.splitlines())
+    return next(row["issue_id"] for row in rows if words in row["title"])
+
+
+def test_a_fix_names_what_was_seen_and_how_to_tell_that_it_helped(troubled):
+    shown = troubled("fix", str(number_of(troubled, "answer cut"))).out
+    words = " ".join(shown.split())
+    assert "answer cut at max_tokens=256" in words
+    assert "in 7 of 60 runs" in words
+    assert "Whether it worked: no answer" in words
+    assert "request['max_tokens'] = 390" in shown
+    body = json.loads(troubled("fix", str(number_of(troubled, "answer cut")), "--json").out)
+    assert (body["level"], body["issue"]["code"]) == ("guard", "output.truncated")
+
+
+def test_code_of_a_fix_can_be_copied(troubled):
+    shown = troubled("fix", str(number_of(troubled, "Empty DataFrame"))).out
+    code = "\n".join(line[4:] for line in shown.splitlines() if line.startswith("    ") or not line)
+    compile(code[code.index("import functools") :], "fix", "exec")
+    assert "calculation" in code
+
+
+def test_a_fix_of_what_is_none(troubled):
+    done = troubled("fix", "99")
+    assert (done.code, done.err) == (
+        2,
+        "Error: there is no issue 99; `arc-proxy issues --since all` lists them.\n",
+    )
+    assert troubled("fix", "x").code == 2
+
+
 def test_nothing_wrong_is_said_so(arc, tmp_path):
     assert arc("issues").err.startswith("no call has been seen yet")
     arc("import", write_har(tmp_path / "fine.har", [call("finance", "r", days_ago=1)]))
@@ -126,6 +158,8 @@ def test_words_of_traffic_are_no_commands_for_a_terminal(arc, tmp_path):
     arc(
         "import", write_har(tmp_path / "evil.har", [using_a_tool("finance", "x", 0.1, evil, tool="a\x1b[2J")])
     )
-    for shown in (arc("issues").out, arc("show", "x").out, arc("report").out, arc("issues", "--json").out):
+    fix = arc("fix", str(number_of(arc, ""))).out
+    shown_by = (arc("issues").out, arc("show", "x").out, arc("report").out, arc("issues", "--json").out, fix)
+    for shown in shown_by:
         assert "\x1b" not in shown
         assert "\x07" not in shown

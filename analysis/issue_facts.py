@@ -1,0 +1,86 @@
+"""
+What the calls around a failure say that its fix may need: limits, arguments, results, headers. Pure.
+
+The names are those of `analysis.fixes.observed`. What was not seen is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from analysis.conversation import conversations
+from analysis.failure import Failure
+from analysis.request import offered_tools, output_limit
+from analysis.tool_failure import Used, uses_of
+from analysis.tool_result import Verdict
+from arc_proxy.call import Call
+
+VALUE_CHARACTERS_MAX = 2_000
+_LIMITS = (
+    ("x-ratelimit-limit-requests", "requests a minute"),
+    ("x-ratelimit-limit-tokens", "tokens a minute"),
+    ("anthropic-ratelimit-requests-limit", "requests a minute"),
+    ("anthropic-ratelimit-input-tokens-limit", "input tokens a minute"),
+)
+
+
+def facts_of(
+    failure: Failure,
+    calls: Sequence[Call],
+    *,
+    whole_outputs: Sequence[int] = (),
+    durations_ns: Sequence[int] = (),
+) -> Mapping[str, str]:
+    """
+    `calls`: of the run that shows the failure, in order. `whole_outputs`: tokens of answers of the same kind
+    that came whole, `durations_ns`: how long those calls took.
+    """
+    call = next((each for each in calls if each.call_id == failure.call_id), None)
+    facts = {
+        "p99_output_tokens": _top(whole_outputs),
+        "p99_duration": _top([duration // 10**9 for duration in durations_ns]),
+        "steps": str(len(calls)),
+    }
+    if call is not None:
+        facts |= _of_call(call)
+        facts |= _of_tool(failure, uses_of(conversations(calls)))
+        for made in call.reply.tool_calls:
+            if made.id is not None and made.id == failure.tool_call_id:
+                facts["arguments"] = made.arguments
+    return {name: value[:VALUE_CHARACTERS_MAX] for name, value in facts.items() if value}
+
+
+def _of_call(call: Call) -> dict[str, str]:
+    headers = {name.lower(): value for name, value in call.response_headers}
+    limit = output_limit(call.prompt.parameters)
+    return {
+        "tools": ",".join(offered_tools(call.prompt)),
+        "max_tokens": str(limit[1]) if limit else "",
+        "prompt_tokens": str(call.usage.input_tokens or ""),
+        "host": urlsplit(call.url or "").hostname or "",
+        "status": str(call.status or ""),
+        "retry_after": headers.get("retry-after", ""),
+        "limit": next((f"{headers[name]} {unit}" for name, unit in _LIMITS if name in headers), ""),
+    }
+
+
+def _of_tool(failure: Failure, uses: Iterable[Used]) -> dict[str, str]:
+    """Of the use that failed, and of the last one of the same tool that went well."""
+    same = [used for used in uses if used.use.name == failure.subject]
+    failed = [used for used in same if used.use.call_id and used.use.call_id == failure.tool_call_id]
+    failed = failed or [used for used in same if used.message_index == failure.message_index]
+    worked = [used for used in same if used.read.verdict is Verdict.ANSWER]
+    return {
+        "arguments": failed[0].use.arguments if failed else "",
+        "result": (failed[0].use.result or "") if failed else "",
+        "working_arguments": worked[-1].use.arguments if worked else "",
+    }
+
+
+def _top(numbers: Sequence[int]) -> str:
+    """The 99th percentile; "" without enough to speak of one."""
+    if len(numbers) < 20:
+        return ""
+    ordered = sorted(numbers)
+    return str(ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)])

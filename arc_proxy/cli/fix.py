@@ -1,0 +1,65 @@
+"""`arc-proxy fix ISSUE`: what to change about an issue. It prints, and never edits."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arc_proxy.cli.folder import find_folder
+from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.options import AsJson, DataDir
+from arc_proxy.cli.terminal import out, out_json, width
+from arc_proxy.errors import UsageError
+
+if TYPE_CHECKING:
+    from arc_proxy.store.engine import Store
+    from arc_proxy.store.issues import Issue
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=HelpCommand)
+def fix(
+    which: Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `arc-proxy issues` has it.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Print what to change about an issue: what happened, why, the change, and how to tell whether it helped.
+
+    In the words of the framework that made the calls. From three failures on it is a few lines of code to
+    guard with, from ten on, or where it stops runs, a larger change. Nothing is edited, nothing is sent.
+    """
+    from arc_proxy.cli.rows import open_rows
+    from arc_proxy.report.fix import fix_json, fix_lines, read_fix
+
+    with open_rows(find_folder(data_dir, os.environ), os.environ) as store:
+        issue = _issue(store, which)
+        found = read_fix(store, issue, _runs(store, issue))
+    if as_json:
+        out_json(fix_json(issue, found))
+        return
+    for line in fix_lines(issue, found, width()):
+        out(line)
+
+
+def _issue(store: Store, which: int) -> Issue:
+    from arc_proxy.report.health import midnight_ns
+    from arc_proxy.store.issues import read_issue
+
+    found = read_issue(store, which, recent_ns=midnight_ns(time.time_ns()))
+    if found is None:
+        raise UsageError(f"there is no issue {which}; `arc-proxy issues --since all` lists them.")
+    return found
+
+
+def _runs(store: Store, issue: Issue) -> int:
+    """Of the agent, ever: as the issue's own counts are."""
+    from arc_proxy.store.report import read_run_totals
+    from arc_proxy.store.totals import Period
+
+    totals = read_run_totals(store, Period(since_ns=0, until_ns=time.time_ns()), agent=issue.agent or "")
+    return sum(now.runs for now, _ in totals.values())

@@ -1,0 +1,93 @@
+"""The fix of an issue, from what the store knows of it, and as text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from analysis.fixes import Fix, Observed, fix_for
+from analysis.issue import title
+from analysis.issue_facts import facts_of
+from arc_proxy.call import Call
+from arc_proxy.format import clean
+from arc_proxy.report.jsonable import issue_json
+from arc_proxy.report.summary import agent_name
+from arc_proxy.report.table import wrapped
+from arc_proxy.store.engine import Store
+from arc_proxy.store.issues import Issue, read_run_of
+from arc_proxy.store.peers import read_peers
+
+CODE_INDENT = "    "
+
+
+def read_fix(store: Store, issue: Issue, total_runs: int) -> Fix:
+    """What to change about an issue, by its latest failure and the run around it. Raises StoreError."""
+    calls = read_run_of(store, issue.last_failure_key)
+    shown = next((call for call in calls if call.call_id == issue.last.call_id), None)
+    return fix_for(_observed(store, issue, calls, shown, total_runs))
+
+
+def _observed(store: Store, issue: Issue, calls: list[Call], shown: Call | None, total_runs: int) -> Observed:
+    peers = read_peers(store, shown) if shown is not None else []
+    facts = facts_of(
+        issue.last,
+        calls,
+        whole_outputs=[peer.output_tokens for peer in peers],
+        durations_ns=[peer.duration_ns for peer in peers],
+    )
+    return Observed(
+        code=issue.code,
+        agent=issue.agent or "",
+        framework=next((call.framework for call in reversed(calls) if call.framework), "") or "",
+        provider=shown.provider if shown else "",
+        model=(shown.reply.model or shown.prompt.model or "") if shown else "",
+        dialect=shown.dialect if shown else "",
+        subject=issue.subject,
+        cause=issue.cause,
+        events=issue.failures,
+        runs=issue.runs,
+        total_runs=total_runs,
+        examples=(issue.last,),
+        facts=facts,
+    )
+
+
+def fix_lines(issue: Issue, fix: Fix, width: int) -> Iterator[str]:
+    """Words in lines of at most `width`; code as it is, so that it can be copied."""
+    yield from wrapped(f"#{issue.key} {clean(title(issue.code, issue.subject, issue.cause))}", width)
+    yield from wrapped(
+        f"{issue.code}, {issue.severity}, agent {agent_name(issue.agent)}; latest: arc-proxy show "
+        f"{clean(issue.last_run_id)}",
+        width,
+    )
+    yield ""
+    yield from wrapped(fix.title, width)
+    yield ""
+    for text in (fix.what_happened, fix.why):
+        yield from textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+    yield ""
+    if fix.language == "text":
+        yield from textwrap.wrap(fix.change, width, break_on_hyphens=False, break_long_words=False)
+    else:
+        yield from (f"{CODE_INDENT}{_inert(line)}".rstrip() for line in fix.change.splitlines())
+    yield ""
+    yield from wrapped(f"Whether it worked: {fix.check}.", width)
+
+
+def _inert(line: str) -> str:
+    """Code with its spaces, and nothing in it that a terminal obeys: names in it come from traffic."""
+    return "".join(character if character.isprintable() else " " for character in line)
+
+
+def fix_json(issue: Issue, fix: Fix) -> dict[str, Any]:
+    return {
+        "issue": issue_json(issue),
+        "title": fix.title,
+        "what_happened": fix.what_happened,
+        "why": fix.why,
+        "change": fix.change,
+        "language": fix.language,
+        "check": fix.check,
+        "level": str(fix.level),
+    }

@@ -1,0 +1,48 @@
+"""Calls like another one, of the same agent and model, that went well: what is usual for them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from arc_proxy.call import Call, Kind
+from arc_proxy.store import tables
+from arc_proxy.store.engine import Store, reading
+
+PEERS_MAX = 500
+_CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete")
+
+
+class Peer(NamedTuple):
+    output_tokens: int
+    duration_ns: int
+
+
+def read_peers(store: Store, like: Call) -> list[Peer]:
+    """The latest whole answers. Raises StoreError."""
+    call, series, agent = tables.call.c, tables.series.c, tables.agent.c
+    alike = (
+        select(series.id)
+        .join(tables.agent, agent.id == series.agent_id)
+        .where(
+            agent.name == (like.grouping.agent or ""),
+            series.provider == like.provider,
+            series.model == (like.reply.model or like.prompt.model or ""),
+            series.kind == Kind.GENERATION.value,
+        )
+    )
+    output = call.output_text_tokens + call.output_audio_tokens + call.output_image_tokens
+    latest = (
+        select(output, call.duration_ns)
+        .where(
+            call.series_id.in_(alike),
+            ~call.failed,
+            call.duration_ns.is_not(None),
+            call.finish_reason.not_in(_CUT),
+        )
+        .order_by(call.started_ns.desc())
+        .limit(PEERS_MAX)
+    )
+    with reading(store) as connection:
+        return [Peer(int(tokens), int(duration)) for tokens, duration in connection.execute(latest)]
