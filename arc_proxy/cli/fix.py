@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arc_proxy.cli.folder import find_folder
+from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.options import AsJson, DataDir
-from arc_proxy.cli.terminal import out, out_json, width
+from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.errors import UsageError
+from arc_proxy.journal.fact import FactType
 
 if TYPE_CHECKING:
     from arc_proxy.store.engine import Store
@@ -24,6 +25,13 @@ app = typer.Typer(add_completion=False)
 @app.command(cls=HelpCommand)
 def fix(
     which: Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `arc-proxy issues` has it.")],
+    applied: Annotated[
+        bool, typer.Option("--applied", help="You changed it: from now on the issue says whether it helped.")
+    ] = False,
+    useful: Annotated[
+        bool | None,
+        typer.Option("--useful/--not-useful", show_default=False, help="Whether the fix was of use to you."),
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -34,16 +42,43 @@ def fix(
     guard with, from ten on, or where it stops runs, a larger change. Nothing is edited, nothing is sent.
     """
     from arc_proxy.cli.rows import open_rows
-    from arc_proxy.report.fix import fix_json, fix_lines, read_fix
+    from arc_proxy.report.fix import fix_json, fix_lines, read_fix, tried_lines
+    from arc_proxy.store.tried import read_effect, read_tries
 
-    with open_rows(find_folder(data_dir, os.environ), os.environ) as store:
+    folder = find_folder(data_dir, os.environ)
+    with open_rows(folder, os.environ) as store:
         issue = _issue(store, which)
         found = read_fix(store, issue, _runs(store, issue))
+        tries = read_tries(store)
+        applied_ns = tries.applied_ns.get(issue.fingerprint)
+        became = None if applied_ns is None else read_effect(store, issue, applied_ns)
+    if applied or useful is not None:
+        _note(folder, issue, applied=applied, useful=useful)
+        return
     if as_json:
-        out_json(fix_json(issue, found))
+        out_json(fix_json(issue, found, applied_ns, became))
         return
     for line in fix_lines(issue, found, width()):
         out(line)
+    for line in tried_lines(issue, tries, became, time.time_ns(), width()):
+        out(line)
+
+
+def _note(folder: Folder, issue: Issue, *, applied: bool, useful: bool | None) -> None:
+    from arc_proxy.cli.facts import write_fact
+
+    about = {
+        "fingerprint": issue.fingerprint,
+        "agent": issue.agent,
+        "code": str(issue.code),
+        "issue": issue.key,
+    }
+    if applied:
+        write_fact(folder, FactType.FIX_APPLIED, **about)
+        say(f"Noted. From now on `arc-proxy fix {issue.key}` says whether issue {issue.key} comes again.")
+    if useful is not None:
+        write_fact(folder, FactType.FIX_VOTE, **about, is_useful=useful)
+        say(f"Noted: {'useful' if useful else 'not useful'}.")
 
 
 def _issue(store: Store, which: int) -> Issue:

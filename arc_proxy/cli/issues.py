@@ -15,6 +15,7 @@ from arc_proxy.cli.terminal import out, out_json_lines, say, width
 from arc_proxy.cli.when import parse_period
 
 if TYPE_CHECKING:
+    from analysis.effect import Effect
     from arc_proxy.store.issues import Issue
 
 app = typer.Typer(add_completion=False)
@@ -39,7 +40,7 @@ def issues(
     """
     now_ns = time.time_ns()
     period = parse_period(since, until, now_ns)
-    found, runs = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
+    found, runs, effects = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
     if as_json:
         from arc_proxy.report.jsonable import issue_json
 
@@ -55,19 +56,20 @@ def issues(
         say(f"Nothing went wrong{whose} that shows on the wire ({words}).")
         return
     has_names = len({issue.agent for issue in found}) > 1
-    for line in draw(issues_table(found, runs, now_ns, has_names=has_names), width()):
+    for line in draw(issues_table(found, runs, now_ns, has_names=has_names, effects=effects), width()):
         out(line)
 
 
 def _read(
     folder: Folder, period: tuple[int | None, int | None], agent: str | None, limit: int, now_ns: int
-) -> tuple[tuple[Issue, ...], dict[str | None, int]]:
-    """The issues, and by agent how many runs there were."""
+) -> tuple[tuple[Issue, ...], dict[str | None, int], dict[int, Effect]]:
+    """The issues, by agent how many runs there were, and what became of those whose fix was applied."""
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.report.health import midnight_ns
     from arc_proxy.store.issues import read_issues
     from arc_proxy.store.report import read_run_totals
     from arc_proxy.store.totals import Period
+    from arc_proxy.store.tried import read_effect, read_tries
 
     since_ns, until_ns = period
     asked = Period(since_ns=since_ns or 0, until_ns=now_ns if until_ns is None else min(until_ns, now_ns))
@@ -75,7 +77,13 @@ def _read(
         with open_rows(folder, os.environ) as store:
             found = read_issues(store, asked, recent_ns=midnight_ns(now_ns), agent=agent, limit=limit)
             totals = read_run_totals(store, asked, agent=agent)
-            return found, {name: now.runs for name, (now, _) in totals.items()}
+            applied_ns = read_tries(store).applied_ns
+            effects = {
+                issue.key: read_effect(store, issue, applied_ns[issue.fingerprint])
+                for issue in found
+                if issue.fingerprint in applied_ns
+            }
+            return found, {name: now.runs for name, (now, _) in totals.items()}, effects
     except NothingYet as error:
         say(f"{error} Try: arc-proxy run -- python my_agent.py")
-        return (), {}
+        return (), {}, {}

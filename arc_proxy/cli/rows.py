@@ -75,7 +75,13 @@ def ingest(folder: Folder, store: Store) -> None:
     try:
         with progress_bar("reading the journal") as progress:
             caught = catch_up(
-                folder.path, store, open_book(folder), purpose="report", progress=progress, derive=True
+                folder.path,
+                store,
+                open_book(folder),
+                purpose="report",
+                progress=progress,
+                clock=time.time_ns,
+                derive=True,
             )
     except IngestBusy as error:
         warn(f"{error}; what follows may be a little behind")

@@ -10,6 +10,8 @@ is optional unless said. Unknown fields are kept, unknown types are counted and 
     run_end       run_id (required), duration_ms, output
     exception     run_id (required), type, message, file, line, function    of the user's innermost frame
     outcome       run_id (required), outcome ("success" or "failure"), score 0..1, reason, source
+    fix_applied   fingerprint (required), agent, code, issue       somebody changed what the fix says
+    fix_vote      fingerprint (required), agent, code, issue, is_useful
     launch        launch_id (required), agent, argv0, exit_code, signal, duration_ms    one `arc-proxy run`
 """
 
@@ -29,6 +31,8 @@ class FactType(StrEnum):
     EXCEPTION = "exception"
     OUTCOME = "outcome"
     LAUNCH = "launch"
+    FIX_APPLIED = "fix_applied"
+    FIX_VOTE = "fix_vote"
 
 
 def encode_fact(fact: FactType, wall_ns: int, **fields: Any) -> bytes:

@@ -6,17 +6,20 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from analysis.effect import Effect, Verdict
 from analysis.fixes import Fix, Observed, fix_for
 from analysis.issue import title
 from analysis.issue_facts import facts_of
 from arc_proxy.call import Call
-from arc_proxy.format import clean
+from arc_proxy.format import ago, clean, plural
+from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.jsonable import issue_json
 from arc_proxy.report.summary import agent_name
 from arc_proxy.report.table import wrapped
 from arc_proxy.store.engine import Store
 from arc_proxy.store.issues import Issue, read_run_of
 from arc_proxy.store.peers import read_peers
+from arc_proxy.store.tried import Tries
 
 CODE_INDENT = "    "
 
@@ -80,7 +83,36 @@ def _inert(line: str) -> str:
     return "".join(character if character.isprintable() else " " for character in line)
 
 
-def fix_json(issue: Issue, fix: Fix) -> dict[str, Any]:
+def tried_lines(issue: Issue, tries: Tries, became: Effect | None, now_ns: int, width: int) -> Iterator[str]:
+    """What became of the issue since its fix was applied, and what was said of fixes of its kind."""
+    applied_ns = tries.applied_ns.get(issue.fingerprint)
+    if applied_ns is not None and became is not None:
+        yield from wrapped(f"Applied {ago(applied_ns, now_ns)}: {effect_words(became)}.", width)
+    useful, not_useful = (votes.get(str(issue.code), 0) for votes in (tries.useful, tries.not_useful))
+    if useful + not_useful:
+        yield from wrapped(f"Fixes of {issue.code}: useful {useful} of {useful + not_useful} times.", width)
+    if applied_ns is None:
+        yield from wrapped(f"Changed it? arc-proxy fix {issue.key} --applied", width)
+
+
+def effect_words(became: Effect) -> str:
+    """`0 of 52 runs since, was 7 of 40, p = 0.004`."""
+    before, after = became.before, became.after
+    counts = f"{after.having} of {plural(after.runs, 'run')} since, was {before.having} of {before.runs}"
+    match became.verdict:
+        case Verdict.HELPED:
+            return f"it helped: {counts}, p = {became.probability:.2g}"
+        case Verdict.BACK:
+            return f"it is back: {counts}"
+        case Verdict.NO_CHANGE:
+            return f"it changed nothing that shows: {counts}, p = {became.probability:.2g}"
+        case Verdict.TOO_EARLY:
+            return f"too early to tell: {counts}"
+
+
+def fix_json(
+    issue: Issue, fix: Fix, applied_ns: int | None = None, became: Effect | None = None
+) -> dict[str, Any]:
     return {
         "issue": issue_json(issue),
         "title": fix.title,
@@ -90,4 +122,14 @@ def fix_json(issue: Issue, fix: Fix) -> dict[str, Any]:
         "language": fix.language,
         "check": fix.check,
         "level": str(fix.level),
+        "applied_at": None if applied_ns is None else rfc3339(applied_ns),
+        "effect": became
+        and {
+            "verdict": str(became.verdict),
+            "runs_with_it": became.after.having,
+            "runs": became.after.runs,
+            "runs_with_it_before": became.before.having,
+            "runs_before": became.before.runs,
+            "probability": round(became.probability, 6),
+        },
     }

@@ -135,6 +135,35 @@ def test_a_fix_of_what_is_none(troubled):
     assert troubled("fix", "x").code == 2
 
 
+def later(arc, tmp_path, monkeypatch, entries, hours=24):
+    """More runs, after what has been done so far."""
+    monkeypatch.setattr("time.time_ns", lambda: NOW_NS + hours * 3600 * 10**9)
+    assert arc("import", write_har(tmp_path / f"later-{hours}.har", entries)).code == 0
+
+
+def test_a_fix_that_was_applied_says_whether_it_helped(troubled, tmp_path, monkeypatch):
+    number = str(number_of(troubled, "answer cut"))
+    assert f"Changed it? arc-proxy fix {number} --applied" in troubled("fix", number).out
+    assert troubled("fix", number, "--applied").err.startswith("Noted. ")
+    assert "too early to tell: 0 of 0 runs since, was 7 of 57" in troubled("fix", number).out
+    later(troubled, tmp_path, monkeypatch, [call("finance", f"l{n}", days_ago=-0.5) for n in range(52)])
+    shown = " ".join(troubled("fix", number).out.split())
+    assert "it helped: 0 of 52 runs since, was 7 of 60, p = 0.011" in shown
+    effect = json.loads(troubled("fix", number, "--json").out)["effect"]
+    assert (effect["verdict"], effect["runs"], effect["runs_before"]) == ("helped", 52, 60)
+    [line] = [line for line in troubled("issues").out.splitlines() if "answer cut" in line]
+    assert "helped, 0 of 52 runs" in line
+    later(troubled, tmp_path, monkeypatch, [cut_short("finance", "again", -1)], hours=48)
+    assert "it is back: 1 of 53 runs since, was 7 of 60" in troubled("fix", number).out
+
+
+def test_votes_are_a_fixs_record(troubled):
+    number = str(number_of(troubled, "Empty DataFrame"))
+    assert troubled("fix", number, "--useful").err == "Noted: useful.\n"
+    assert troubled("fix", number, "--not-useful").err == "Noted: not useful.\n"
+    assert "Fixes of tool.empty_result: useful 1 of 2 times." in troubled("fix", number).out
+
+
 def test_nothing_wrong_is_said_so(arc, tmp_path):
     assert arc("issues").err.startswith("no call has been seen yet")
     arc("import", write_har(tmp_path / "fine.har", [call("finance", "r", days_ago=1)]))
