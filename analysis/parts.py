@@ -201,14 +201,15 @@ def _cut_content(content: Any, kind: PartKind) -> Iterator[Part]:
 
 
 def _cut_results(message: Mapping[str, Any]) -> Iterator[Part]:
-    """A message that is a result, or Cohere's of old that holds several."""
+    """A message that is a result, or has some in parts (Gemini's), or in a list (Cohere's of old)."""
     several = message.get("tool_results")
-    if not isinstance(several, list):
+    if isinstance(several, list):
+        for each in map(mapping, several):
+            yield _part(PartKind.TOOL_RESULT, each.get("outputs"), _name(mapping(each.get("call"))))
+    elif isinstance(message.get("parts"), list):
+        yield from _cut_content(message["parts"], PartKind.TOOL_RESULT)
+    else:
         yield _result(message)
-        return
-    for each in several:
-        found = mapping(each)
-        yield _part(PartKind.TOOL_RESULT, found.get("outputs"), _name(mapping(found.get("call"))))
 
 
 def _cut_block(block: Mapping[str, Any], kind: PartKind) -> Iterator[Part]:

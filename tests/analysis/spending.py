@@ -14,7 +14,6 @@ from pricing.cost import Cost, CostGrade
 from pricing.lines import cost_lines, nanousd
 from pricing.rate import Rate
 from pricing.usage import Usage, UsageGrade
-
 from tests.analysis.talk import call, canonical
 
 RATE = Rate(
@@ -57,7 +56,7 @@ class Step:
 
 @dataclass
 class Talk:
-    """What an agent sends, whatever the format. `edit` changes the request with this number, before it goes."""
+    """What an agent sends, whatever the format. `edit` changes the request of a number before it goes."""
 
     system: str
     tools: dict[str, str]  # name: description
@@ -66,7 +65,7 @@ class Talk:
     edit: Callable[[int, list[dict[str, Any]]], None] = field(default=lambda _number, _messages: None)
 
 
-# In each format: the tool list, the messages of a task, of a step, and the system prompt's.
+# In each format: the list of tools, and the two messages of a step.
 def _chat_tools(tools: dict[str, str]) -> list[Any]:
     return [
         {
@@ -75,6 +74,22 @@ def _chat_tools(tools: dict[str, str]) -> list[Any]:
         }
         for name, text in tools.items()
     ]
+
+
+def _responses_tools(tools: dict[str, str]) -> list[Any]:
+    return [{"type": "function", "name": name, "description": text} for name, text in tools.items()]
+
+
+def _anthropic_tools(tools: dict[str, str]) -> list[Any]:
+    return [{"name": name, "description": text, "input_schema": {}} for name, text in tools.items()]
+
+
+def _gemini_tools(tools: dict[str, str]) -> list[Any]:
+    return [{"functionDeclarations": [{"name": name, "description": text} for name, text in tools.items()]}]
+
+
+def _bedrock_tools(tools: dict[str, str]) -> list[Any]:
+    return [{"toolSpec": {"name": name, "description": text}} for name, text in tools.items()]
 
 
 def _chat_step(number: int, step: Step) -> list[dict[str, Any]]:
@@ -95,10 +110,8 @@ def _responses_step(number: int, step: Step) -> list[dict[str, Any]]:
 
 def _anthropic_step(number: int, step: Step) -> list[dict[str, Any]]:
     use = {"type": "tool_use", "id": f"c{number}", "name": step.tool, "input": step.arguments}
-    return [
-        {"role": "assistant", "content": [use]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"c{number}", "content": step.result}]},
-    ]  # fmt: skip
+    answer = {"type": "tool_result", "tool_use_id": f"c{number}", "content": step.result}
+    return [{"role": "assistant", "content": [use]}, {"role": "user", "content": [answer]}]
 
 
 def _gemini_step(number: int, step: Step) -> list[dict[str, Any]]:
@@ -140,26 +153,13 @@ class Format:
 
 FORMATS = {
     "OpenAI's chat": Format("openai", "openai.chat", _chat_step),
-    "OpenAI's responses": Format(
-        "openai", "openai.responses", _responses_step,
-        lambda tools: [{"type": "function", "name": name, "description": text} for name, text in tools.items()],
-    ),
-    "Anthropic's messages": Format(
-        "anthropic", "anthropic.messages", _anthropic_step,
-        lambda tools: [{"name": name, "description": text, "input_schema": {}} for name, text in tools.items()],
-    ),
-    "Gemini": Format(
-        "gemini", "gemini.generate", _gemini_step,
-        lambda tools: [{"functionDeclarations": [{"name": name, "description": text} for name, text in tools.items()]}],
-        "parts",
-    ),
-    "Bedrock's Converse": Format(
-        "bedrock", "bedrock.converse", _bedrock_step,
-        lambda tools: [{"toolSpec": {"name": name, "description": text}} for name, text in tools.items()],
-    ),
+    "OpenAI's responses": Format("openai", "openai.responses", _responses_step, _responses_tools),
+    "Anthropic's messages": Format("anthropic", "anthropic.messages", _anthropic_step, _anthropic_tools),
+    "Gemini": Format("gemini", "gemini.generate", _gemini_step, _gemini_tools, "parts"),
+    "Bedrock's Converse": Format("bedrock", "bedrock.converse", _bedrock_step, _bedrock_tools),
     "Cohere": Format("cohere", "cohere.chat", _chat_step),
     "Ollama": Format("ollama", "ollama.chat", _ollama_step),
-}  # fmt: skip
+}
 
 
 def run_of(talk: Talk, form: Format, *, caches: bool) -> list[Call]:
@@ -224,6 +224,4 @@ def words(chance: random.Random, size: int) -> str:
     return text[:size]
 
 
-_WORDS: Sequence[str] = (
-    "order price item refund total the of and to stock customer 17 2026 error date".split()
-)
+_WORDS: Sequence[str] = ("order", "price", "item", "refund", "total", "the", "of", "customer", "17", "2026")

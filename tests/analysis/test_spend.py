@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import replace
 
 import pytest
 
-from analysis.parts import PartKind
-from analysis.run_share import share_run
-from analysis.spend import NAMES_MAX, OTHER_NAMES, Spend, card_parts, spend_of_run, sum_spend, wasted
-from pricing.cost import Cost, CostGrade
-from pricing.usage import Usage
-
-from tests.analysis.spending import FORMATS, RATE, Step, Talk, paid, plain_talk, priced, run_of, words
+from analysis.spend import card_parts, spend_of_run, wasted
+from tests.analysis.spending import FORMATS, Step, Talk, plain_talk, run_of, words
 
 PLANTED = (
     "a tool never called",
