@@ -161,6 +161,8 @@ def _cut(message: Any, kind: PartKind) -> Iterator[Part]:
         yield _part(kind, message)
     elif "role" not in message and ("tools" in message or "functions" in message):
         yield from _cut_tools(message.get("tools", message.get("functions")))
+    elif "role" not in message and "prompt" in message:  # of completions, before there were messages
+        yield from _cut_content(message["prompt"], PartKind.USER)
     elif (role := _word(message.get("role"))) or _word(message.get("type")) in _KINDS_OF_TYPES:
         said = _KINDS_OF_ROLES.get(role.lower())
         yield from _cut_turn(message, said or _KINDS_OF_TYPES.get(_word(message.get("type")), kind))

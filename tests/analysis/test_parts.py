@@ -70,8 +70,10 @@ FORMATS = {
             {"type": "local_shell_call", "call_id": "s", "action": {"command": ["ls"]}},
             {"type": "local_shell_call_output", "call_id": "s", "output": "files"},
         ],
-        "tool:find server:web_search server:x system user thought text call:find result:find "
-        "call:web_search call:ask result:ask call:local_shell result:local_shell",
+        (
+            "tool:find server:web_search server:x system user thought text call:find result:find "
+            "call:web_search call:ask result:ask call:local_shell result:local_shell"
+        ),
     ),
     "Anthropic's messages": (
         [
@@ -108,8 +110,10 @@ FORMATS = {
                 ],
             },
         ],
-        "tool:find server:web_search system system user thought text "
-        "call:find call:web_search result:web_search result:find user",
+        (
+            "tool:find server:web_search system system user thought text "
+            "call:find call:web_search result:web_search result:find user"
+        ),
     ),
     "Gemini": (
         [
@@ -132,7 +136,10 @@ FORMATS = {
             {"role": "user", "parts": [{"functionResponse": {"name": "book", "response": {"ok": True}}}]},
             {"role": "function", "parts": [{"functionResponse": {"name": "find", "response": {"ok": True}}}]},
         ],
-        "tool:find tool:book server:google_search system user thought call:find call:book result:book result:find",
+        (
+            "tool:find tool:book server:google_search system user thought "
+            "call:find call:book result:book result:find"
+        ),
     ),
     "Gemini's interactions": (
         [
@@ -216,6 +223,7 @@ FORMATS = {
         ],
         "tool:find user user thought call:find call:book result:find result:book",
     ),
+    "completions": ([{"prompt": "Once upon a time"}, {"prompt": ["Say", "hi"]}], "user user user"),
     "what nobody knows": (
         [
             {"blob": [1]},
