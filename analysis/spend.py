@@ -1,5 +1,5 @@
 """
-Where the money of runs went, and which of it was wasted. Pure.
+Where the money of runs went. Pure.
 
 Sums are kept by kind and name, of a bounded number of names: those that come when there is no more room are
 counted together, under the name "other". So the sums stay exact however many runs they are of.
@@ -7,9 +7,9 @@ counted together, under the name "other". So the sums stay exact however many ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from analysis.call_share import Key
 from analysis.parts import PartKind
@@ -18,11 +18,6 @@ from arc_proxy.call import Call
 
 NAMES_MAX = 300
 OTHER_NAMES = "other"
-RESENT_MIN = 2  # a model has to read a result once, and mostly once more
-# Less of the whole is not worth a line of its own; a second waste is one only where it stands out.
-LINE_MIN = 0.01
-SECOND_WASTE_MIN = 0.05
-NANO_PER_USD = 10**9
 
 _Name = TypeVar("_Name")
 
@@ -112,27 +107,6 @@ class Spend:
         return sum(nanousd for key, nanousd in self.parts.items() if key[0] is kind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waste:
-    """
-    What was paid and did little. `nanousd` is of all runs together.
-
-    `kind`: TOOL_SCHEMA for a tool that was offered and never called, TOOL_RESULT for a result that was sent
-    again `times` times, CACHE_BREAK for a prefix that changed `times` times.
-    """
-
-    kind: PartKind
-    name: str
-    nanousd: int
-    times: int
-    text: str  # without the money: "tool mcp__x called 0 times"
-
-
-class CardPart(NamedTuple):
-    usd: float  # a run
-    text: str
-
-
 def spend_of_run(calls: Iterable[Call], rate_of: RateOf | None = None) -> Spend:
     """`calls` of one run in the order in which they began; `rate_of` as in `share_run`."""
     return sum_run(share_run(calls, rate_of))
@@ -164,109 +138,6 @@ def sum_run(calls: Iterable[CallSpend]) -> Spend:
 
 def sum_spend(runs: Iterable[Spend]) -> Spend:
     return sum(runs, Spend())
-
-
-def wasted(spend: Spend) -> list[Waste]:
-    """The costliest first."""
-    found = [*_never_called(spend), *_sent_again(spend), *_broken_caches(spend)]
-    return sorted(found, key=lambda each: (-each.nanousd, each.kind, each.name))
-
-
-def card_parts(spend: Spend, parts_max: int = 3) -> list[CardPart]:
-    """
-    What a run cost in the mean, waste first, each by money: [(0.41, "get_prices result re-sent 11x"),
-    (0.33, "tool schemas")]. No money is in two of them.
-    """
-    if spend.nanousd <= 0 or not spend.runs:
-        return []
-    least = LINE_MIN * spend.nanousd
-    waste = [
-        each
-        for place, each in enumerate(_for_card(wasted(spend)))
-        if each.nanousd >= (SECOND_WASTE_MIN * spend.nanousd if place else least)
-    ]
-    rest = {kind: spend.of_kind(kind) for kind in PartKind}
-    for each in waste:
-        rest[each.kind] -= each.nanousd
-    plain = sorted(((nanousd, _PLAIN[kind]) for kind, nanousd in rest.items()), key=lambda each: -each[0])
-    lines = [(each.nanousd, each.text) for each in waste] + [each for each in plain if each[0] >= least]
-    return [CardPart(nanousd / spend.runs / NANO_PER_USD, text) for nanousd, text in lines[:parts_max]]
-
-
-_PLAIN = {
-    PartKind.TOOL_SCHEMA: "tool schemas",
-    PartKind.SYSTEM: "system prompt",
-    PartKind.USER: "user text",
-    PartKind.TOOL_RESULT: "tool results",
-    PartKind.EARLIER_TEXT: "earlier answers",
-    PartKind.EARLIER_REASONING: "earlier reasoning",
-    PartKind.EARLIER_ARGUMENTS: "earlier tool calls",
-    PartKind.OUTPUT: "output text",
-    PartKind.REASONING: "reasoning",
-    PartKind.ARGUMENTS: "tool-call arguments",
-    PartKind.SERVER_TOOL: "the provider's tools",
-    PartKind.CACHE_BREAK: "broken caches",
-    PartKind.OTHER: "other",
-}
-
-
-def _never_called(spend: Spend) -> Iterator[Waste]:
-    for (kind, name), nanousd in spend.parts.items():
-        is_tool = kind is PartKind.TOOL_SCHEMA and name != OTHER_NAMES
-        if is_tool and nanousd > 0 and name not in spend.called:
-            yield Waste(kind=kind, name=name, nanousd=nanousd, times=0, text=f"tool {name} called 0 times")
-
-
-def _sent_again(spend: Spend) -> Iterator[Waste]:
-    for name, resent in spend.resent.items():
-        if resent.times >= RESENT_MIN and resent.nanousd > 0:
-            yield Waste(
-                kind=PartKind.TOOL_RESULT,
-                name=name,
-                nanousd=resent.nanousd,
-                times=resent.times,
-                text=f"{name or 'tool'} result re-sent {resent.times}x",
-            )
-
-
-def _broken_caches(spend: Spend) -> Iterator[Waste]:
-    for (kind, name), broken in spend.broken.items():
-        if broken.nanousd > 0:
-            place = f" (message {broken.message_index})" if broken.message_index >= 0 else ""
-            yield Waste(
-                kind=PartKind.CACHE_BREAK,
-                name=name,
-                nanousd=broken.nanousd,
-                times=broken.times,
-                text=f"cache broken {broken.times}x by {_changed(kind, name)}{place}",
-            )
-
-
-def _changed(kind: PartKind, name: str) -> str:
-    named = f" {name}" if name else ""
-    match kind:
-        case PartKind.TOOL_SCHEMA | PartKind.SERVER_TOOL:
-            return f"a change of tool{named}"
-        case PartKind.TOOL_RESULT:
-            return f"a change of a{named} result"
-        case _:
-            return f"a change of the {_PLAIN[kind]}"
-
-
-def _for_card(waste: list[Waste]) -> list[Waste]:
-    """Tools that nothing calls are one line: 40 of them would be 40 small ones."""
-    unused = [each for each in waste if each.kind is PartKind.TOOL_SCHEMA]
-    if len(unused) < 2:
-        return waste
-    together = Waste(
-        kind=PartKind.TOOL_SCHEMA,
-        name="",
-        nanousd=sum(each.nanousd for each in unused),
-        times=0,
-        text=f"{len(unused)} tools called 0 times ({unused[0].name} ...)",
-    )
-    rest = [each for each in waste if each.kind is not PartKind.TOOL_SCHEMA]
-    return sorted([together, *rest], key=lambda each: (-each.nanousd, each.kind, each.name))
 
 
 def _add_part(parts: dict[Key, int], key: Key, nanousd: int) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from analysis.parts import PartKind
 from analysis.run_share import share_call, share_run
-from analysis.spend import NAMES_MAX, OTHER_NAMES, Spend, card_parts, spend_of_run, sum_spend, wasted
+from analysis.spend import NAMES_MAX, OTHER_NAMES, Spend, spend_of_run, sum_spend
+from analysis.waste import card_parts, wasted
 from pricing.cost import Cost, CostGrade
 from tests.analysis.spending import FORMATS, Step, Talk, plain_talk, run_of, words
 
