@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -199,10 +200,8 @@ def _calling(step: Step, number: int, message: dict[str, Any]) -> Reply:
 
 def _usage(now: bytes, before: bytes, reply_bytes: int, form: Format, caches: bool) -> Usage:
     tokens, output = len(now) // BYTES_PER_TOKEN, reply_bytes // BYTES_PER_TOKEN
-    shared = next((at for at, (one, two) in enumerate(zip(now, before, strict=False)) if one != two), None)
-    shared = min(len(now), len(before)) if shared is None else shared
-    read = shared // BYTES_PER_TOKEN // 128 * 128 if caches else 0
-    read = read if read >= 1024 else 0
+    same = bisect_left(range(min(len(now), len(before))), True, key=lambda at: now[:at] != before[:at])
+    read = same // BYTES_PER_TOKEN // 128 * 128 if caches and same >= 1024 * BYTES_PER_TOKEN else 0
     if caches and form.provider in ("anthropic", "bedrock"):
         return Usage(cache_read=read, cache_write_5m=tokens - read, output_text=output)
     return Usage(cache_read=read, input_text=tokens - read, output_text=output)
