@@ -23,7 +23,8 @@ THREADS_MAX = 8  # of one model in a run: conversations that a call may go on wi
 # How long a cache lives that nothing reads, at Anthropic; OpenAI's lives at least as long as the first.
 LIFE_NS = 5 * 60 * 10**9
 LIFE_LONG_NS = 60 * 60 * 10**9
-# Who caches only what a request marks: https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+# Who caches only what a request marks:
+# https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
 _MARKED = ("anthropic", "bedrock")
 # Who caches without being asked: https://learn.microsoft.com/azure/ai-services/openai/how-to/prompt-caching,
 # https://api-docs.deepseek.com/guides/kv_cache, https://docs.x.ai/docs/models, and OpenAI.

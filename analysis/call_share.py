@@ -4,7 +4,8 @@ One call's cost, shared among the parts of its request and its reply. Pure.
 The lines of the cost say what each bucket of tokens came to. Cached tokens are the beginning of a request, in
 the order of tools, system prompts and messages; tokens written to the cache come next, those with the longer
 life first, and the rest is fresh:
-https://docs.claude.com/en/build-with-claude/prompt-caching, https://platform.openai.com/docs/guides/prompt-caching.
+https://docs.claude.com/en/build-with-claude/prompt-caching,
+https://platform.openai.com/docs/guides/prompt-caching.
 So each part pays for the tokens at its place. How many are its own is its share of the bytes: a tokenizer is
 too slow for here. What was added beside the lines (a region's uplift, a discount) lies on all parts alike.
 """

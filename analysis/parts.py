@@ -23,7 +23,8 @@ from analysis.request import DECLARATIONS, mapping
 from arc_proxy.call import Reply
 
 # A picture counts by its size in pixels: about a thousand tokens, of about four bytes each.
-# https://platform.openai.com/docs/guides/images-vision and https://docs.claude.com/en/build-with-claude/vision
+# https://platform.openai.com/docs/guides/images-vision,
+# https://docs.claude.com/en/build-with-claude/vision
 MEDIA_BYTES = 4000
 NAME_CHARS_MAX = 200
 
