@@ -16,7 +16,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from analysis.failure import FailureCode
-from analysis.fixes import ending, exception, loop, output, provider, request, stream, tool
+from analysis.fixes import (
+    ending,
+    exception,
+    loop,
+    output,
+    provider,
+    request,
+    stream,
+    tool,
+    tool_arguments,
+    tool_schema,
+)
 from analysis.fixes.fix import Fix, Level, Remedy, fix_of
 from analysis.fixes.observed import Observed
 
@@ -32,8 +43,8 @@ _REMEDIES: Mapping[FailureCode, Callable[[Observed], Remedy]] = {
     FailureCode.RATE_LIMITED: provider.rate_limited,
     FailureCode.SERVER_ERROR: provider.server_error,
     FailureCode.TIMEOUT: provider.timeout,
-    FailureCode.TOOL_PARSER_FAILED: request.tool_parser_failed,
-    FailureCode.TOOL_SCHEMA_REJECTED: request.tool_schema_rejected,
+    FailureCode.TOOL_PARSER_FAILED: tool_schema.unread_call,
+    FailureCode.TOOL_SCHEMA_REJECTED: tool_schema.rejected,
     FailureCode.OUTPUT_EMPTY: output.empty,
     FailureCode.OUTPUT_INVALID_JSON: output.invalid_json,
     FailureCode.OUTPUT_REFUSAL: output.refusal,
@@ -48,10 +59,10 @@ _REMEDIES: Mapping[FailureCode, Callable[[Observed], Remedy]] = {
     FailureCode.TOOL_ERROR_CONSECUTIVE: tool.error,
     FailureCode.TOOL_ERROR_UNRECOVERED: tool.error,
     FailureCode.TOOL_UNKNOWN_NAME: tool.unknown_name,
-    FailureCode.TOOL_ARGS_INVALID_JSON: tool.arguments_invalid_json,
-    FailureCode.TOOL_ARGS_MISSING: tool.arguments_missing,
-    FailureCode.TOOL_ARGS_SCHEMA_INVALID: tool.arguments_schema_invalid,
-    FailureCode.TOOL_ARGS_UNGROUNDED: tool.arguments_ungrounded,
+    FailureCode.TOOL_ARGS_INVALID_JSON: tool_arguments.invalid_json,
+    FailureCode.TOOL_ARGS_MISSING: tool_arguments.missing,
+    FailureCode.TOOL_ARGS_SCHEMA_INVALID: tool_arguments.schema_invalid,
+    FailureCode.TOOL_ARGS_UNGROUNDED: tool_arguments.ungrounded,
     FailureCode.REPEATED_CALL: loop.repeated_call,
     FailureCode.REPEATED_TEXT: loop.repeated_text,
     FailureCode.NO_FINAL_ANSWER: ending.no_final_answer,

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from analysis.fixes.observed import Observed
 from analysis.fixes.quote import name, plain
 
-_SHAPE_CHARACTERS_MAX = 60
 _VALUE_CHARACTERS_MAX = 60
+_NUMBERED = re.compile(r"(?=.*\d)[\w#@:.\-/]{2,60}", re.ASCII)
+_LEAD = re.compile(r"(?P<lead>[^\w\s]*)(?P<prefix>(?:[A-Z]{1,4}|[a-z])(?=[-_]?\d))?", re.ASCII)
+_ID = re.compile(r"(?P<lead>[#@:\-/]?)(?P<prefix>(?:[A-Z]{1,4}|[a-z])?[-_]?)\d{2,20}", re.ASCII)
+_DIGITS = r"\d+"
 
 
 def failing_arguments(observed: Observed) -> Mapping[str, object]:
@@ -30,23 +33,23 @@ def difference(observed: Observed) -> str:
     for key, value in failing.items():
         if key not in working:
             return f"{name(key)} is {_shown(value)}; calls that worked did not have it"
-        if _shape(value) != _shape(working[key]):
+        if _is_other_form(value, working[key]):
             return f"{name(key)} is {_shown(value)}; calls that worked had {_shown(working[key])}"
     return ""
 
 
 def pattern_of(observed: Observed) -> tuple[str, str]:
     """
-    A parameter whose failing values look unlike the working ones, and a regular expression for those that
+    A parameter whose failing value looks unlike the working one, and a regular expression for those that
     work; ("", "") where there is none.
     """
     failing, working = failing_arguments(observed), _read(observed.facts.get("working_arguments", ""))
     for key, value in failing.items():
         good = working.get(key)
-        if isinstance(value, str) and isinstance(good, str) and _shape(value) != _shape(good):
-            pattern = _pattern(good)
-            if pattern and not re.match(pattern, value):
-                return key, pattern
+        if isinstance(value, str) and isinstance(good, str) and _is_other_form(value, good):
+            parts = _ID.fullmatch(good)
+            if parts is not None:
+                return key, f"^{parts['lead']}{parts['prefix']}{_DIGITS}$"
     return "", ""
 
 
@@ -60,24 +63,23 @@ def _read(text: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _shape(value: object) -> str:
-    """A type; of a short text without spaces its kinds of characters too: "#W12" is "#A0"."""
-    if not isinstance(value, str) or len(value) > _SHAPE_CHARACTERS_MAX or " " in value:
-        return type(value).__name__
-    return re.sub(r"[A-Z]+", "A", re.sub(r"[a-z]+", "a", re.sub(r"\d+", "0", value)))
+def _is_other_form(value: object, good: object) -> bool:
+    """
+    Whether a value is of another type than one that worked, or is no id where that one is. Two names, two
+    addresses or two sentences differ in what they say, not in form.
+    """
+    if type(value) is not type(good):
+        return True
+    if not isinstance(value, str) or not isinstance(good, str) or not _NUMBERED.fullmatch(good):
+        return False
+    return _form(value) != _form(good)
 
 
-def _pattern(value: str) -> str:
-    """For ids: punctuation and short prefixes as they are, digits and words by kind; "" for other texts."""
-    if not re.fullmatch(r"[\w#@:.\-/]{1,60}", value, re.ASCII) or not re.search(r"\d", value):
-        return ""
-    return "^" + "".join(map(_kind, re.findall(r"\d+|[A-Za-z]{3,}|.", value))) + "$"
-
-
-def _kind(part: str) -> str:
-    if part.isdigit():
-        return r"\d+"
-    return "[A-Za-z]+" if len(part) > 2 else part.replace(".", r"\.")
+def _form(value: str) -> tuple[str, str, bool, bool]:
+    """What comes before the first digit if that is short, whether there are digits, and spaces."""
+    lead = _LEAD.match(value)
+    lead_mark, prefix = (lead["lead"], lead["prefix"] or "") if lead else ("", "")
+    return lead_mark, prefix, bool(re.search(r"\d", value)), " " in value.strip()
 
 
 def _shown(value: object) -> str:

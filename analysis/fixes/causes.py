@@ -2,9 +2,11 @@
 Why a tool failed, by what it said: a table of kinds of errors, the first that fits. Pure.
 
 A row says what such an error means, what the developer changes, what the model should be told, and whether
-the same call may go well a little later. Sources of the words: https://docs.python.org/3/library/exceptions.html,
+the same call may go well a little later. Sources of the words:
+https://docs.python.org/3/library/exceptions.html,
 https://sqlite.org/rescode.html, https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html,
-https://www.postgresql.org/docs/current/errcodes-appendix.html, https://www.rfc-editor.org/rfc/rfc9110#section-15
+https://www.postgresql.org/docs/current/errcodes-appendix.html,
+https://www.rfc-editor.org/rfc/rfc9110#section-15
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from analysis.fixes.quote import name
 _LOOKUP = re.compile(r"(?:^|[_.\-])(?:describe|schema|list|find|search|look_?up|get|show|read)", re.I)
 # Words that tools have in common, whatever they are about.
 _COMMON = frozenset({"data", "detail", "details", "find", "info", "item", "list", "look", "search", "show"})
+_SEARCH = re.compile(r"(?:^|[_.\-])(?:list|find|search|look_?up|query)", re.I)
 _SCHEMA_TOOL = re.compile(r"schema|describe|tables?|columns?", re.I)
 
 
@@ -32,6 +35,7 @@ class Cause:
     hint: str  # for the model, at the end of the error
     is_passing: bool = False
     needs: str = ""  # "schema" or "lookup": a tool that tells valid values
+    is_about_arguments: bool = False  # others that are given might do
     found: str = ""
 
     def filled(self, text: str) -> str:
@@ -78,7 +82,8 @@ CAUSES = (
             r"sql syntax|syntax error at or near ['\"]?([^'\"\s]+)|near ['\"]([^'\"]+)['\"]: syntax error"
         ),
         otherwise="a part of it",
-        why="the database refused $1 of the query: often another dialect's syntax, or a text that is no SQL",
+        why="the database does not understand the query, $1 in it: often another dialect's syntax, or a text "
+        "that is no SQL",
         advice="Name the dialect and its version in the tool's description, and send back the refused query.",
         hint="Write one statement in this database's dialect, without a code fence and without comments.",
     ),
@@ -101,6 +106,7 @@ CAUSES = (
         "the service that the tool asks answers in another form here",
         advice="Read it with .get(), and answer with the keys that there are.",
         hint="The field $1 is not there. Ask for a record that has it, or go on without.",
+        is_about_arguments=True,
     ),
     Cause(
         words=_words(r"\bIndexError|list index out of range"),
@@ -110,7 +116,7 @@ CAUSES = (
     ),
     Cause(
         words=_words(
-            r"(?:FileNotFoundError|ENOENT|no such file or directory|cannot (?:open|access)).*?['\"]([^'\"]+)"
+            r"(?:FileNotFoundError|ENOENT|no such file or directory|cannot open).{0,100}?['\"]([^'\"]+)"
             r"|FileNotFoundError|ENOENT|no such file or directory"
         ),
         otherwise="it names",
@@ -119,6 +125,7 @@ CAUSES = (
         advice="Resolve paths against one root, and answer with the files that are near.",
         hint="There is no such file. List the directory first, and use a path as it is listed.",
         needs="lookup",
+        is_about_arguments=True,
     ),
     Cause(
         words=_words(r"empty dataframe|no columns to parse|\b0 rows"),
@@ -183,15 +190,17 @@ CAUSES = (
         "page of the service where JSON was expected",
         advice="Declare the argument as an object, not as a string of JSON; check the status before reading.",
         hint="Give the argument as JSON, with double quotes and without a code fence.",
+        is_about_arguments=True,
     ),
     Cause(
         words=_words(
-            r"unexpected keyword argument ['\"]?(\w+)|missing \d+ required .*?argument.*?['\"](\w+)"
+            r"unexpected keyword argument ['\"]?(\w+)|missing \d+ required .{0,40}?argument.{0,20}?['\"](\w+)"
         ),
         otherwise="an argument",
         why="the function behind the tool and the schema that the model was given differ in $1",
         advice="Make the schema from the function's signature, or change the one that is out of date.",
         hint="Use the parameters of the tool's schema, and no others.",
+        is_about_arguments=True,
     ),
     Cause(
         words=_words(
@@ -202,9 +211,10 @@ CAUSES = (
         why="an argument does not have the form that $1 wants, and its schema did not say so",
         advice="Say it in the schema (enum, pattern, format), with an example in the description.",
         hint="Read the parameters' descriptions, and correct the argument that the message names.",
+        is_about_arguments=True,
     ),
     Cause(
-        words=_words(r"(?:ModuleNotFoundError|ImportError|no module named) ?:?.*?['\"]([\w.]+)"),
+        words=_words(r"(?:ModuleNotFoundError|ImportError|no module named) ?:?.{0,40}?['\"]([\w.]+)"),
         otherwise="it names",
         why="the module $1 is not installed where the tool runs",
         advice="Install it there, and name the modules that there are in the tool's description.",
@@ -226,12 +236,14 @@ CAUSES = (
         hint="Take the value from an earlier result or from the user, as it stands there, character by "
         "character.",
         needs="lookup",
+        is_about_arguments=True,
     ),
     Cause(
         words=_words(_status("4(?:00|05|09|1[0-9]|22)") + r"|bad request|unprocessable"),
         why="the service behind the tool refuses the request as it is; the same call will fail again",
         advice="Hand the body of the refusal to the model: it says which field is wrong.",
         hint="Correct the field that the message names before you call again.",
+        is_about_arguments=True,
     ),
     Cause(
         words=_words(r"insufficient|cannot be|can't be|should (?:be|match|not)|must (?:be|match|not)"),
@@ -240,12 +252,13 @@ CAUSES = (
         hint="This is a rule, so the same call fails again. Tell the user, or choose what the rule allows.",
     ),
     Cause(
-        words=_words(r"\b(TypeError|AttributeError|NameError|ValueError|ZeroDivisionError|UnboundLocalError)\b"),
+        words=_words(r"\b(TypeError|AttributeError|NameError|ValueError|ZeroDivisionError|UnboundLocal\w+)\b"),
         otherwise="an exception",
         why="the tool's own code raised $1 for these arguments; the model can only guess what it may do",
         advice="Reproduce it with the arguments of the failing call, and fix the tool or check its "
         "arguments.",
         hint="The tool cannot take these arguments. Change them, or go on without it.",
+        is_about_arguments=True,
     ),
 )  # fmt: skip
 UNKNOWN = Cause(
@@ -253,6 +266,7 @@ UNKNOWN = Cause(
     why="the tool refuses these arguments, and its message does not say what would be accepted",
     advice="Let the message say what was wrong with which argument, and what would be right.",
     hint="Do not repeat the same call. Change the arguments, or go on without this tool.",
+    is_about_arguments=True,
 )
 
 
@@ -267,6 +281,8 @@ def cause_of(observed: Observed) -> Cause:
 
 def lookup_tool(observed: Observed, needs: str) -> str:
     """Of the offered tools one that tells what the failing one wants to know; "" where none looks so."""
+    if needs == "lookup" and _SEARCH.search(observed.subject):
+        return ""  # it is one itself
     pattern = _SCHEMA_TOOL if needs == "schema" else _LOOKUP
     words = {word for word in re.split(r"[_.\-]", observed.subject.lower()) if len(word) > 3} - _COMMON
     offered = [each.strip() for each in observed.fact("tools").split(",")]

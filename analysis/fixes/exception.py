@@ -3,7 +3,8 @@ Fixes of exceptions that came out of an agent, as the tracer saw them. Pure.
 
 Sources: https://docs.python.org/3/library/exceptions.html,
 https://docs.langchain.com/oss/python/langgraph/errors/GRAPH_RECURSION_LIMIT,
-https://openai.github.io/openai-agents-python/running_agents/#exceptions, https://ai.pydantic.dev/api/exceptions/
+https://openai.github.io/openai-agents-python/running_agents/#exceptions,
+https://ai.pydantic.dev/api/exceptions/
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Wrappers for one tool, each a few lines that go under the framework's own decora
 In Python a wrapper keeps the tool's signature, of which frameworks make its schema; in TypeScript it wraps
 `execute`. Where frameworks hang them: https://docs.langchain.com/oss/python/langchain/tools,
 https://ai.pydantic.dev/tools/, https://openai.github.io/openai-agents-python/tools/,
-https://docs.crewai.com/concepts/tools, https://docs.llamaindex.ai/en/stable/module_guides/deploying/agents/tools/,
+https://docs.crewai.com/concepts/tools,
+https://docs.llamaindex.ai/en/stable/module_guides/deploying/agents/tools/,
 https://googleapis.github.io/python-genai/, https://ai-sdk.dev/docs/ai-sdk-core/tools-and-tool-calling
 """
 

@@ -2,8 +2,10 @@
 Code that keeps a conversation within the context window, in each framework's words. Pure.
 
 Sources: https://docs.claude.com/en/docs/build-with-claude/context-editing,
-https://platform.openai.com/docs/guides/compaction, https://docs.langchain.com/oss/python/langchain/middleware/built-in,
-https://ai.pydantic.dev/message-history/, https://docs.llamaindex.ai/en/stable/module_guides/deploying/agents/memory/,
+https://platform.openai.com/docs/guides/compaction,
+https://docs.langchain.com/oss/python/langchain/middleware/built-in,
+https://ai.pydantic.dev/message-history/,
+https://docs.llamaindex.ai/en/stable/module_guides/deploying/agents/memory/,
 https://ai-sdk.dev/docs/reference/ai-sdk-ui/prune-messages, https://docs.crewai.com/concepts/agents
 """
 

@@ -2,7 +2,8 @@
 Fixes of agents that go in circles. Pure.
 
 Sources: https://docs.langchain.com/oss/python/langchain/middleware/custom,
-https://docs.langchain.com/oss/python/langchain/middleware/built-in, https://ai-sdk.dev/docs/agents/loop-control
+https://docs.langchain.com/oss/python/langchain/middleware/built-in,
+https://ai-sdk.dev/docs/agents/loop-control
 """
 
 from __future__ import annotations

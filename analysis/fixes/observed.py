@@ -26,6 +26,8 @@ The noun Observed: what was seen of one issue, as far as it was seen. Pure.
     steps                  25                   calls of the runs that ended there
     p95_good_steps         14                   calls of the runs that went well
     category               violence             of a refusal
+    value                  #W1234567            what was given for the parameter
+    request_id             req_011C             of the provider, for its support
     traceback              File "a.py", ...     innermost frame
 """
 
@@ -40,6 +42,7 @@ from analysis.fixes.quote import name, plain, said
 _NOTHING = frozenset({"", "none", "null", "{}", "[]", "nan", "undefined"})
 _EMPTY_RESULTS = {"[]": "an empty list", "{}": "an empty object", "null": "null", "None": "nothing"}
 _NUMBER_MAX = 10**12
+_SEEN_CHARACTERS_MAX = 2000  # of what is searched for words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ class Observed:
     @property
     def seen(self) -> str:
         """All that was said, for words that tell one cause from another."""
-        return "\n".join([*(each.evidence for each in self.examples[:3]), self.cause])[:4000]
+        return "\n".join([*(each.evidence for each in self.examples[:3]), self.cause])[:_SEEN_CHARACTERS_MAX]
 
     @property
     def quoted(self) -> str:

@@ -3,7 +3,8 @@ Fixes of answers: cut, empty, refused, no JSON, a tool call written as text. Pur
 
 Sources: https://platform.openai.com/docs/guides/structured-outputs#refusals,
 https://docs.claude.com/en/api/handling-stop-reasons, https://ai.google.dev/gemini-api/docs/safety-settings,
-https://docs.vllm.ai/en/latest/features/tool_calling/, https://docs.sglang.ai/advanced_features/tool_parser.html,
+https://docs.vllm.ai/en/latest/features/tool_calling/,
+https://docs.sglang.ai/advanced_features/tool_parser.html,
 https://github.com/ggml-org/llama.cpp/blob/master/docs/function-calling.md
 """
 

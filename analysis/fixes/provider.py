@@ -348,8 +348,7 @@ def context_overflow(observed: Observed) -> Remedy:
     characters = max((window or _WINDOW) // 20, 1000) * 4
     whose = name(capped) or "the tool with the longest results"
     return Remedy(
-        title=f"The prompt{size} is over the window{fits} of {_model(observed)}: make room from "
-        f"{trigger:,} tokens",
+        title=f"The prompt{size} is over {_model(observed)}'s window{fits}: make room from {trigger:,} on",
         what=f"A prompt{size} did not fit into the window{fits}, {observed.times}{_saying(observed)}.{most}",
         why="Every step sends the whole conversation again, and tool results stay in it: without a bound "
         "it grows until it does not fit. A retry sends the same prompt.",

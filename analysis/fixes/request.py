@@ -1,24 +1,22 @@
 """
-Fixes of requests that a provider refuses as they are: messages, parameters, schemas of tools. Pure.
+Fixes of requests that a provider refuses as they are: their messages and parameters. Pure.
 
 Sources: https://platform.openai.com/docs/guides/function-calling,
 https://docs.claude.com/en/docs/agents-and-tools/tool-use/implement-tool-use,
-https://platform.openai.com/docs/guides/reasoning, https://platform.openai.com/docs/guides/structured-outputs,
-https://ai.google.dev/gemini-api/docs/function-calling, https://docs.vllm.ai/en/latest/features/tool_calling/
+https://platform.openai.com/docs/guides/reasoning, https://ai.google.dev/gemini-api/docs/function-calling
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 
-from analysis.fixes.fix import Remedy, Snippet, watched_runs
+from analysis.fixes.fix import Remedy, Snippet
 from analysis.fixes.idiom import Idiom, idiom_of, language_of, vendor_of
 from analysis.fixes.observed import Observed
 from analysis.fixes.quote import json_literal, literal, name, shell_word
-from analysis.fixes.settings import output_limit_line, retries_line
-from analysis.fixes.vendor import vendor, vendor_name
+from analysis.fixes.settings import output_limit_line
+from analysis.fixes.vendor import refused, vendor, vendor_name
 
 _CALL_ID = re.compile(r"\b(?:call|toolu|fc|chatcmpl-tool)_[\w-]{3,60}")
 
@@ -139,13 +137,12 @@ def _open_call(observed: Observed) -> Remedy:
     call = found[0] if found else "a tool call"
     return Remedy(
         title=f"{call} has no result in the messages that follow it",
-        what=_refused(observed),
+        what=refused(observed),
         why="After a message with tool calls the API wants one result for each of them, at once. A tool "
         "that raised, was cancelled or was cut from the history left its call open, and from then on "
         f"every request of this conversation is refused.{_at_message(observed)}",
         advice=f"Append a result for {call}, if only one that says that it was not run.",
         guard=_answer_open_calls(observed),
-        check=_no_refusal(observed),
     )
 
 
@@ -169,12 +166,11 @@ def _answer_open_calls(observed: Observed) -> Snippet:
 def _orphan_result(observed: Observed) -> Remedy:
     return Remedy(
         title="A tool result stands without the call that it answers",
-        what=_refused(observed),
+        what=refused(observed),
         why="The history was cut between a tool call and its result, so that the result came first. Cuts "
         f"are safe only in front of a user's message.{_at_message(observed)}",
         advice="Cut the history in front of a user's message, never between a call and its result.",
         guard=_cut_at_user(observed),
-        check=_no_refusal(observed),
     )
 
 
@@ -221,12 +217,11 @@ def _unknown_model(observed: Observed) -> Remedy:
     listing = f" Ask {known.models} which there are." if known else ""
     return Remedy(
         title=f"{vendor_name(observed)} has no model {model or 'of this name'} for this key",
-        what=_refused(observed),
+        what=refused(observed),
         why="The name is misspelt, the model was retired, or this key's project has no access to it. "
         f"Names differ between providers that serve the same model.{listing}",
         advice=f"Take a name from the provider's list of models instead of {model or 'the present one'}.",
         guard=_model_list(observed),
-        check=_no_refusal(observed),
     )
 
 
@@ -251,12 +246,11 @@ def _parameter(observed: Observed) -> Remedy:
     )
     return Remedy(
         title=f"{model} does not take {parameter}" + (f": send {instead[1]}" if instead else ""),
-        what=_refused(observed),
+        what=refused(observed),
         why="Models of one provider differ in what they take: reasoning models refuse temperature, top_p "
         f"and max_tokens. The request has {parameter} for all of them, and the refusal comes every time.",
         advice=change,
         guard=_parameter_change(observed, parameter, instead[1] if instead else ""),
-        check=_no_refusal(observed),
     )
 
 
@@ -284,23 +278,21 @@ def _limit_too_large(observed: Observed) -> Remedy:
     return Remedy(
         title=f"The limit of the answer is over what {name(observed.model) or 'the model'} can write: "
         f"lower it{to}",
-        what=_refused(observed),
+        what=refused(observed),
         why=f"{asked or 'More tokens'} for one answer is more than the model's own "
         f"maximum{f' of {most}' if most else ''}.",
         advice=f"Lower the limit{to}.",
         guard=output_limit_line(observed, most or 4096, f"{asked} is refused" if asked else ""),
-        check=_no_refusal(observed),
     )
 
 
 def _roles(observed: Observed) -> Remedy:
     return Remedy(
         title="The messages do not alternate as the API wants",
-        what=_refused(observed),
+        what=refused(observed),
         why=f"Two messages of one role follow each other, or the first is no user's.{_at_message(observed)}",
         advice="Join neighbouring messages of one role before each call.",
         guard=_join_roles(observed),
-        check=_no_refusal(observed),
     )
 
 
@@ -346,12 +338,11 @@ request["messages"] = joined(request["messages"])  # before each call"""
 def _empty_text(observed: Observed) -> Remedy:
     return Remedy(
         title="A message without text is sent",
-        what=_refused(observed),
+        what=refused(observed),
         why="An answer or a tool result was empty, and was put into the history as it was, so that every "
         f"later request of the conversation is refused.{_at_message(observed)}",
         advice="Leave empty messages out, and give an empty tool result a text such as “(no output)”.",
         guard=_fill_empty(observed),
-        check=_no_refusal(observed),
     )
 
 
@@ -377,13 +368,12 @@ request["messages"] = [
 def _thinking(observed: Observed) -> Remedy:
     return Remedy(
         title="The model's own reasoning is missing from the history that is sent back",
-        what=_refused(observed),
+        what=refused(observed),
         why="While tools are in use, the API wants the reasoning of the last answer back, unchanged, in "
         "front of its tool calls. A history that keeps only text and calls has lost "
         f"it.{_at_message(observed)}",
         advice="Append the whole content of an answer to the history, not its text alone.",
         guard=_whole_content(observed),
-        check=_no_refusal(observed),
     )
 
 
@@ -407,13 +397,12 @@ def _some_field(observed: Observed) -> Remedy:
     status = observed.fact("status")
     return Remedy(
         title=f"{vendor_name(observed)} refuses the request{about}{f' (HTTP {status})' if status else ''}",
-        what=_refused(observed),
+        what=refused(observed),
         why="The request is wrong in itself, so that a retry fails in the same "
         f"way.{_at_message(observed)} The message names what is wrong; compare the body with one of a call "
         "that went well.",
         advice="Correct what the message names, and stop retrying on status 400.",
         guard=_show_request(observed),
-        check=_no_refusal(observed),
     )
 
 
@@ -459,156 +448,6 @@ _BAD_REQUESTS: tuple[tuple[re.Pattern[str], Callable[[Observed], Remedy]], ...] 
 )  # fmt: skip
 
 
-def tool_schema_rejected(observed: Observed) -> Remedy:
-    tool, path = _tool_of_schema(observed), observed.fact("schema_path") or _path(observed.message)
-    where = f" at {path}" if path else ""
-    rule, example = _schema_rule(observed)
-    about = f"The schema of {tool}" if tool else "A tool's schema"
-    return Remedy(
-        title=f"{about} is refused{where}",
-        what=_refused(observed),
-        why=f"{rule} The whole request is refused, so no run gets as far as its first answer.",
-        advice=f"Correct the schema{f' of {tool}' if tool else ''}{where}.",
-        guard=Snippet(json.dumps({path.rsplit(".", 1)[-1]: example} if path else example, indent=2), "json"),
-        check=_no_refusal(observed),
-    )
-
-
-def _tool_of_schema(observed: Observed) -> str:
-    quoted = re.search(r"function ['\"`]([\w.\-]{1,64})['\"`]", observed.message)
-    own = observed.subject if observed.subject != observed.provider else ""
-    return name(own) or (quoted[1] if quoted else "")
-
-
-def _path(message: str) -> str:
-    context = re.search(r"In context=\(([^)]{0,100})\)", message)
-    if context:
-        return ".".join(re.findall(r"['\"]([^'\"]+)['\"]", context[1]))
-    found = re.search(
-        r"\b(?:tools\.\d+\.[\w.]{1,80}|tools\[\d+\][\w.\[\]]{0,80}|\w*function_declarations\[[\w.\[\]]{1,80})",
-        message,
-    )
-    return found[0] if found else ""
-
-
-def _schema_rule(observed: Observed) -> tuple[str, dict[str, object]]:
-    """What the provider wants, and a schema that has it."""
-    said = observed.seen.lower()
-    text = {"type": "string", "description": "what it is, with an example"}
-    if "items" in said:
-        return (
-            "An array must say what is in it.",
-            {"type": "array", "items": {"type": "string"}, "description": "one id each"},
-        )
-    if "additionalproperties" in said or "strict" in said or "'required' is required" in said:
-        return (
-            (
-                "With strict, each object forbids other properties and requires all of its own; one that may "
-                "be left out has null among its types."
-            ),
-            {
-                "type": "object",
-                "properties": {"id": text, "note": {"type": ["string", "null"]}},
-                "required": ["id", "note"],
-                "additionalProperties": False,
-            },
-        )
-    if re.search(r"oneof|allof|anyof|\$ref|not permitted|too complex|unsupported", said):
-        return (
-            "The provider takes a part of JSON Schema only: at the top no oneOf, anyOf or allOf.",
-            {
-                "type": "object",
-                "properties": {"kind": {"type": "string", "enum": ["a", "b"]}, "id": text},
-                "required": ["kind", "id"],
-            },
-        )
-    if re.search(r"pattern|\^\[a-z|invalid.{0,20}name|name.{0,30}match", said):
-        return (
-            "A tool's name has letters, digits, _ and - only, 64 at most.",
-            {
-                "name": "look_up_order",
-                "description": "Finds an order by its id",
-                "parameters": {"type": "object", "properties": {"id": text}, "required": ["id"]},
-            },
-        )
-    return (
-        "A tool's parameters are an object with properties, each of which has a type.",
-        {"type": "object", "properties": {"id": text}, "required": ["id"]},
-    )  # fmt: skip
-
-
-def tool_parser_failed(observed: Observed) -> Remedy:
-    who = vendor_name(observed)
-    is_local = re.search(
-        r"vllm|sglang|ollama|localhost|127\.0\.0\.1", f"{observed.provider} {observed.fact('host')}"
-    )
-    at_home = (
-        " On a server of your own, look whether --tool-call-parser is the one for this model."
-        if is_local
-        else ""
-    )
-    return Remedy(
-        title=f"{name(observed.model) or 'The model'} writes tool calls that {who} cannot read",
-        what=f"The model's call could not be read {observed.times}: {observed.quoted or 'no message'}.",
-        why="The model wrote a call with broken JSON, or in another form than the server reads: likelier "
-        f"with long arguments, many tools and a high temperature. Another try mostly goes well.{at_home}",
-        advice="Try the same request once more, with temperature 0; shorten arguments, and offer fewer "
-        "tools.",
-        guard=_once_more(observed),
-        check=f"no provider.tool_parser_failed in the next {watched_runs(observed)} runs that is not made "
-        "good",
-    )
-
-
-def _once_more(observed: Observed) -> Snippet:
-    if language_of(idiom_of(observed)) == "typescript":
-        return Snippet(
-            """\
-async function askAgain(ask, request) {
-  try {
-    return await ask(request);
-  } catch (error) {
-    if (!/tool|function/i.test(String(error))) throw error;
-    return await ask({ ...request, temperature: 0 }); // one more try, and no other
-  }
-}""",
-            "typescript",
-        )
-    if vendor_of(observed) == "google" and idiom_of(observed) in (Idiom.GOOGLE, Idiom.PLAIN):
-        return Snippet(
-            """\
-UNREAD = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL")
-
-
-def generate(client, **request):
-    response = client.models.generate_content(**request)
-    if response.candidates and response.candidates[0].finish_reason.name in UNREAD:
-        response = client.models.generate_content(**request)  # one more try, and no other
-    return response"""
-        )
-    if idiom_of(observed) in (Idiom.PLAIN, Idiom.OPENAI_CHAT, Idiom.OPENAI_RESPONSES, Idiom.ANTHROPIC):
-        return Snippet(
-            """\
-def ask_again(ask, **request):
-    try:
-        return ask(**request)
-    except Exception as error:
-        if "tool" not in str(error) and "function" not in str(error):
-            raise
-        return ask(**request | {"temperature": 0})  # one more try, and no other"""
-        )
-    return retries_line(observed, 3)
-
-
-def _refused(observed: Observed) -> str:
-    said = f": {observed.quoted}" if observed.quoted else ""
-    return f"{vendor_name(observed)} refused the request {observed.times}{said}."
-
-
 def _at_message(observed: Observed) -> str:
     place = observed.examples[0].message_index if observed.examples else -1
     return f" It is about message {place} of the request." if place is not None and place >= 0 else ""
-
-
-def _no_refusal(observed: Observed) -> str:
-    return f"no {observed.code} with this message in the next {watched_runs(observed)} runs"

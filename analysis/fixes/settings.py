@@ -4,7 +4,8 @@ The line that sets a limit, retries, a deadline or a cap, in each framework's wo
 Checked against openai 3.57, anthropic 2.14, google-genai 3.6, langchain 1.5, pydantic-ai 2.68, openai-agents
 0.24, crewai 1.15, llama-index 0.14 and AI SDK 6. Sources:
 https://github.com/openai/openai-python, https://github.com/anthropics/anthropic-sdk-python,
-https://googleapis.github.io/python-genai/, https://reference.langchain.com/python/integrations/langchain_openai,
+https://googleapis.github.io/python-genai/,
+https://reference.langchain.com/python/integrations/langchain_openai,
 https://ai.pydantic.dev/api/settings/, https://openai.github.io/openai-agents-python/ref/model_settings/,
 https://docs.crewai.com/concepts/llms, https://docs.llamaindex.ai/en/stable/api_reference/llms/openai/,
 https://ai-sdk.dev/docs/reference/ai-sdk-core/generate-text

@@ -1,7 +1,8 @@
 """
 What a developer needs to know of a provider: its key's variable and header, where to look. Pure.
 
-Sources: https://platform.openai.com/docs/api-reference/authentication, https://docs.claude.com/en/api/overview,
+Sources: https://platform.openai.com/docs/api-reference/authentication,
+https://docs.claude.com/en/api/overview,
 https://ai.google.dev/gemini-api/docs/api-key, https://docs.mistral.ai/api/, https://console.groq.com/docs,
 https://api-docs.deepseek.com/, https://openrouter.ai/docs/api-reference/authentication,
 https://docs.x.ai/docs/api-reference, https://docs.aws.amazon.com/bedrock/latest/userguide/
@@ -112,3 +113,9 @@ def vendor_name(observed: Observed) -> str:
     """As it stands in a sentence."""
     known = vendor(observed)
     return known.name if known else name(observed.provider) or "the provider"
+
+
+def refused(observed: Observed) -> str:
+    """What happened to a request that its provider did not take."""
+    said = f": {observed.quoted}" if observed.quoted else ""
+    return f"{vendor_name(observed)} refused the request {observed.times}{said}."

@@ -31,6 +31,8 @@ class By(StrEnum):
     AGENT = "agent"
     MODEL = "model"
     DAY = "day"
+    TOOL = "tool"
+    PROMPT = "prompt"
 
 
 class Format(StrEnum):
@@ -47,7 +49,11 @@ def report(
     agent: Agent = None,
     by: Annotated[
         list[By] | None,
-        given("--by", "Which tables; else agent and model. May be given again.", metavar="agent|model|day"),
+        given(
+            "--by",
+            "Which tables; else agent and model. May be given again.",
+            metavar="agent|model|day|tool|prompt",
+        ),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="html is a page that needs nothing beside it.")

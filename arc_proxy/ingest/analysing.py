@@ -18,6 +18,8 @@ from analysis.failure import Failure, FailureCode
 from analysis.fingerprint import family, fingerprint, normalised
 from analysis.reliability import failure_loss
 from analysis.run_failure import Raised, run_failures
+from analysis.run_share import RateOf
+from analysis.spend import spend_of_run
 from arc_proxy.call import Call, Kind
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.mistake import describe_bug
@@ -25,6 +27,8 @@ from arc_proxy.runs.ending import SILENCE_NS, TIMEOUT_NS
 from arc_proxy.store.due import DueRun, due_runs, mark_all_due
 from arc_proxy.store.engine import Store
 from arc_proxy.store.findings import Findings, Found, save_findings
+from pricing.book import PriceBook
+from pricing.rate import Rate
 
 # Of the rules that find failures: a later one has every run looked at again.
 ANALYSIS_VERSION = 1
@@ -40,6 +44,7 @@ class Analyst:
     """Looks at what is due, in steps."""
 
     store: Store
+    book: PriceBook
     clock: Callable[[], float] = time.monotonic
     _is_prepared: bool = False
 
@@ -52,31 +57,35 @@ class Analyst:
         until = self.clock() + STEP_S
         done: list[Findings] = []
         for run in waiting:
-            done.append(_findings_or_none(run, now_ns))
+            done.append(_findings_or_none(run, now_ns, self._rate_of))
             if self.clock() > until:
                 break
         save_findings(self.store, done)
         return len(done) < len(waiting) or len(waiting) == BATCH
 
+    def _rate_of(self, call: Call) -> Rate | None:
+        """The price row that the call was priced by."""
+        return self.book.row(call.cost.rate_id) if call.cost.rate_id else None
 
-def analyse_due(store: Store, now_ns: int) -> None:
+
+def analyse_due(store: Store, book: PriceBook, now_ns: int) -> None:
     """Look at all that is due, under the ingest lock. Raises StoreError."""
-    analyst = Analyst(store)
+    analyst = Analyst(store, book)
     while analyst.step(now_ns):
         pass
 
 
-def _findings_or_none(run: DueRun, now_ns: int) -> Findings:
+def _findings_or_none(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:
     try:
-        return findings_of(run, now_ns)
+        return findings_of(run, now_ns, rate_of)
     except ArcError:
         raise
     except Exception as error:  # noqa: BLE001  a bug in analysis costs one run's findings, not all that follow
         _log.error("run.unanalysed", run_key=run.key, **describe_bug(error))
-        return Findings(run=run, is_over=True, found=(), worst=None, ended_by=None, again_ns=None)
+        return Findings(run=run, is_over=True, found=(), worst=None, ended_by=None, spend=None, again_ns=None)
 
 
-def findings_of(run: DueRun, now_ns: int) -> Findings:
+def findings_of(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:
     """What went wrong in a run, as far as it has come."""
     over_ns = _over_ns(run)
     is_over = over_ns <= now_ns
@@ -89,6 +98,7 @@ def findings_of(run: DueRun, now_ns: int) -> Findings:
         found=found,
         worst=max(failures, key=failure_loss, default=None),
         ended_by=_ended_by(run.calls, failures),
+        spend=spend_of_run(run.calls, rate_of),
         again_ns=None if is_over else over_ns,
     )
 

@@ -197,7 +197,8 @@ class Follower:
 
     def _analyse(self, store: Store) -> bool:
         """Look at some runs that have changed. What it says is as of `_count_tokens`."""
-        self._analyst = self._analyst or Analyst(store)
+        self._analyst = self._analyst or Analyst(store, self._book())
+        self._analyst.book = self._book()
         if not self._analyst.step(self._clock()):
             self._analysing_since = None
             return False

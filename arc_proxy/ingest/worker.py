@@ -140,7 +140,7 @@ def _derive(store: Store, book: PriceBook, clock: Clock) -> None:
         estimate_waiting(store, book)
     except CannotCount as error:
         _log.warning("estimate.failed", error=str(error))
-    analyse_due(store, clock())
+    analyse_due(store, book, clock())
 
 
 def _ingest_once(

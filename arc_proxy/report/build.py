@@ -35,6 +35,7 @@ from arc_proxy.store.report import (
     read_run_totals,
     read_use,
 )
+from arc_proxy.store.spending import Spent, read_spend
 from arc_proxy.store.totals import (
     AgentUse,
     CallTotals,
@@ -101,6 +102,7 @@ def build_report(
             ),
             unasked=unasked.get(use.agent),
             health=health.get(use.agent),
+            spent=read_spend(store, use.agent, period) if place < HEALTHS_MAX else None,
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -135,19 +137,21 @@ def _agent_report(
     savings: AgentSavings,
     unasked: Unasked | None,
     health: Health | None,
+    spent: Spent | None,
 ) -> AgentReport:
-    spent = spent_by_model(use.series)
+    by_model = spent_by_model(use.series)
     return AgentReport(
         agent=use.agent,
         framework=framework,
         runs=_sum_runs([use.runs]),
         figures=_figures(use.series),
-        models=tuple(dict.fromkeys(each.model for each in spent)),
+        models=tuple(dict.fromkeys(each.model for each in by_model)),
         weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
-        swap=prices.swap(spent),
+        swap=prices.swap(by_model),
         savings=savings,
         unasked=unasked,
         health=health,
+        spent=spent,
     )
 
 

@@ -14,6 +14,7 @@ import orjson
 from analysis.failure import Failure
 from analysis.issue import title
 from analysis.trend import Trend
+from analysis.waste import wasted
 from arc_proxy.export.rows import export_call, export_failure, export_run, milliseconds, usd
 from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
@@ -178,6 +179,7 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
                 "errors": _trend_json(agent.weeks.errors),
             },
             "reliability": _health_json(agent.health),
+            "money_went": _money_json(agent),
             "savings": agent.savings and agent_savings_json(agent.savings),
             "same_tokens": swap
             and {
@@ -213,6 +215,28 @@ def _health_json(health: Health | None) -> dict[str, Any] | None:
             "probability": round(week.probability, 6),
             "arrow": health.arrow and str(health.arrow),
         },
+    }
+
+
+def _money_json(agent: AgentReport) -> dict[str, Any] | None:
+    """Of the latest runs: every part, and what of it was wasted."""
+    if agent.spent is None or not agent.spent.spend.nanousd:
+        return None
+    spend = agent.spent.spend
+    return {
+        "runs": spend.runs,
+        "cost_usd": usd(spend.nanousd),
+        "unpriced_calls": spend.unknown_calls,
+        "parts": [
+            {"kind": str(kind), "name": name or None, "cost_usd": usd(nanousd)}
+            for (kind, name), nanousd in sorted(spend.parts.items(), key=lambda each: (-each[1], each[0]))
+            if nanousd
+        ],
+        "called": dict(spend.called),
+        "waste": [
+            {"kind": str(each.kind), "name": each.name, "cost_usd": usd(each.nanousd), "text": each.text}
+            for each in wasted(spend)
+        ],
     }
 
 

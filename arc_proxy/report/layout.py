@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from arc_proxy.format import clean, count, duration, moment, money, plural, spend, spend_causes, tokens
@@ -12,6 +12,7 @@ from arc_proxy.report.explain import explanations
 from arc_proxy.report.issues_table import issues_table
 from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import AgentReport, Figures, Report
+from arc_proxy.report.money import prompt_tables, tool_tables
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run
 from arc_proxy.report.table import NAME_CELLS, Column, Table
@@ -59,7 +60,13 @@ def document_of(
             warnings=tuple(warnings),
             empty=_empty(report, said, agent),
         )
-    makers = {"agent": agents_table, "model": models_table, "day": days_table}
+    makers: dict[str, Callable[[Report], Iterable[Titled]]] = {
+        "agent": lambda report: (agents_table(report),),
+        "model": lambda report: (models_table(report),),
+        "day": lambda report: (days_table(report),),
+        "tool": tool_tables,
+        "prompt": prompt_tables,
+    }
     return Document(
         title="arc-proxy",
         period=said,
@@ -72,7 +79,7 @@ def document_of(
         tables=(
             *_issues(report),
             *(explanations(report) if explain else ()),
-            *(makers[each](report) for each in by),
+            *(table for each in by for table in makers[each](report)),
             *(savings_table(report) if "agent" in by else ()),
         ),
         notes=tuple(_notes(report)),

@@ -11,6 +11,7 @@ from analysis.trend import Trend
 from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.store.issues import Issue
+from arc_proxy.store.spending import Spent
 from arc_proxy.store.uncounted import Unasked
 from pricing.usage import Usage
 
@@ -72,6 +73,7 @@ class AgentReport:
     savings: AgentSavings | None = None
     unasked: Unasked | None = None  # streams that state no usage
     health: Health | None = None  # None: its runs were not looked at
+    spent: Spent | None = None  # where the money of its latest runs went
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

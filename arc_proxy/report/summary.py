@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from analysis.reliability import LETTER_RUNS_MIN
 from analysis.trend import Trend
-from arc_proxy.format import UNKNOWN, Spend, change, count, money, plural, share
+from analysis.waste import card_parts
+from arc_proxy.format import NANOUSD_PER_USD, UNKNOWN, Spend, change, count, money, plural, share
 from arc_proxy.report.card import Card, Line
 from arc_proxy.report.model import AgentReport, Health, Weeks
 
 NO_NAME = "(no agent named)"
+MONEY_PARTS = 2
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -23,6 +25,7 @@ def make_card(report: AgentReport, issues: int = 0) -> Card:
         _runs(report),
         _cost_per_run(report),
         _usage(report),
+        _money_went(report),
         _same_tokens(report),
         _errors(report),
         Line("Issues", f"{plural(issues, 'problem')} found") if issues else None,
@@ -117,6 +120,18 @@ def _cost_per_run(report: AgentReport) -> Line:
             f"{money(spend.api_equivalent_nanousd / report.runs.runs)} at list price by subscription"
         )
     return Line("Cost/run", per_run(cost_per_run(report), spend), ", ".join(notes))
+
+
+def _money_went(report: AgentReport) -> Line | None:
+    """`41% get_prices result re-sent 11x · 33% tool schemas`."""
+    if report.spent is None or report.spent.spend.nanousd <= 0:
+        return None
+    spend = report.spent.spend
+    whole_usd = spend.nanousd / spend.runs / NANOUSD_PER_USD
+    parts = card_parts(spend, MONEY_PARTS)
+    if not parts:
+        return None
+    return Line("Money went", " · ".join(f"{share_of(part.usd / whole_usd)} {part.text}" for part in parts))
 
 
 def _usage(report: AgentReport) -> Line | None:

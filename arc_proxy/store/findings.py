@@ -16,12 +16,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, text
 
 from analysis.failure import Failure, FailureCode
+from analysis.spend import Spend
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word, word
 from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices
 from arc_proxy.store.due import DueRun, mark_due
 from arc_proxy.store.engine import Store, writing
 from arc_proxy.store.names import next_id
+from arc_proxy.store.spending import spend_text
 from arc_proxy.store.sums import DAY_NS
 
 IssueName = tuple[int, str]  # agent's key, fingerprint
@@ -48,8 +50,8 @@ class Found:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """
-    What became of one run. `worst` is what it loses most by, `ended_by` what its last call failed of;
-    `again_ns`: when to look at it again, None: not before it changes.
+    What became of one run. `worst` is what it loses most by, `ended_by` what its last call failed of, `spend`
+    where its money went; `again_ns`: when to look at it again, None: not before it changes.
     """
 
     run: DueRun
@@ -57,6 +59,7 @@ class Findings:
     found: Sequence[Found]
     worst: Failure | None
     ended_by: FailureCode | None
+    spend: Spend | None
     again_ns: int | None
 
 
@@ -205,4 +208,5 @@ def _health_row(findings: Findings) -> dict[str, Any]:
         "is_recovered": worst.is_recovered if worst else False,
         "evidence": some_word(worst.evidence) if worst else None,
         "ended_by": findings.ended_by.value if findings.ended_by else None,
+        "spend": spend_text(findings.spend) if findings.spend and findings.spend.nanousd else None,
     }

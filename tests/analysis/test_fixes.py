@@ -232,7 +232,7 @@ REASONS = {
     "Error executing query: no such column: total": "guessed the column total",
     "Error executing query: Unknown column 'o.nam' in 'field list'": "guessed the column o.nam",
     "Error executing query: Table 'db.order' doesn't exist": "guessed the table db.order",
-    'syntax error at or near "FORM"': "FORM of the query",
+    'syntax error at or near "FORM"': "the query, FORM in it",
     "Empty DataFrame": "frame is empty",
     "ConnectionRefusedError: [Errno 111] Connection refused": "Nothing answers",
     "PermissionError: [Errno 13] Permission denied: '/x'": "rights",
@@ -254,6 +254,18 @@ def test_a_tools_error_is_explained_by_its_kind(message, reason):
     assert reason in fix_for(issue(C.TOOL_ERROR, message, subject="tool")).why
 
 
+def test_a_rule_of_the_business_is_not_explained_by_the_arguments():
+    facts = {"arguments": '{"id": "W1"}', "working_arguments": '{"id": "#W1"}'}
+    fix = fix_for(issue(C.TOOL_ERROR, "Error: delivered order cannot be cancelled", facts=facts))
+    assert "calls that worked" not in fix.title + fix.what_happened
+
+
+def test_a_search_does_not_come_before_another_search():
+    facts = {"tools": "find_user_by_zip,find_user_by_email"}
+    fix = fix_for(issue(C.TOOL_ERROR, "Error: user not found", subject="find_user_by_zip", facts=facts))
+    assert "find_user_by_email" not in fix.why + fix.change
+
+
 def test_a_cause_that_none_knows_has_words_of_its_own():
     assert cause_of(issue(C.TOOL_ERROR, "gnarf")) is UNKNOWN
     assert all(cause.advice and cause.hint and "$" not in cause.filled(cause.why) for cause in CAUSES)
@@ -264,7 +276,17 @@ DIFFERENCES = {
     "missing": ('{"a":1}', '{"a":2,"b":"x"}', 'b is missing; calls that worked had "x"'),
     "too many": ('{"a":1,"b":2}', '{"a":2}', "b is 2; calls that worked did not have it"),
     "another type": ('{"a":"1"}', '{"a":1}', 'a is "1"; calls that worked had 1'),
+    "no id": ('{"id":"[email]"}', '{"id":"a1@b.test"}', 'id is "[email]"; calls that worked had "a1@b.test"'),
+    "a name where an id should be": (
+        '{"id":"Mia Li"}',
+        '{"id":"mia_li_36"}',
+        'id is "Mia Li"; calls that worked had "mia_li_36"',
+    ),
     "the same form": ('{"id":"W1"}', '{"id":"W22"}', ""),
+    "two names": ('{"name":"Mary Ann"}', '{"name":"Noah"}', ""),
+    "two addresses": ('{"to":"ann1@x.test"}', '{"to":"bo.li22@x.test"}', ""),
+    "two ways to pay": ('{"by":"paypal_302"}', '{"by":"credit_card_951"}', ""),
+    "nothing where nothing has to be": ('{"line2":"Suite 8"}', '{"line2":""}', ""),
     "no JSON": ("{", '{"id":"W22"}', ""),
     "no object": ("[1]", "[2]", ""),
     "nested too deeply": ("[" * 9_000, '{"a":1}', ""),
@@ -278,8 +300,12 @@ def test_compares_calls_that_failed_with_those_that_did_not(failing, working, te
 
 
 PATTERNS = {
-    "a prefix": ("W1", "#W2378156", r"^#W\d+$"),
-    "a name with a number": ("Mia Li", "mia_li_3668", r"^[A-Za-z]+_li_\d+$"),
+    "a mark and a letter": ("W1", "#W2378156", r"^#W\d+$"),
+    "a letter": ("#12345", "#W2378156", r"^#W\d+$"),
+    "a dash": ("17", "CN-204", r"^CN-\d+$"),
+    "a name with a number": ("Mia Li", "mia_li_3668", ""),
+    "an address": ("[email]", "mia22@x.test", ""),
+    "the same form": ("#W1", "#W2378156", ""),
     "a sentence": ("x1", "the 2nd of May", ""),
     "no number": ("a-b", "ab", ""),
 }

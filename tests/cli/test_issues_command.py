@@ -164,6 +164,50 @@ def test_votes_are_a_fixs_record(troubled):
     assert "Fixes of tool.empty_result: useful 1 of 2 times." in troubled("fix", number).out
 
 
+def a_run_of(run, results, *, tools=("calculation", "never_used")):
+    """The calls of one run: a tool asked once for each result, and an answer."""
+    said = [{"role": "system", "content": "You work with tables. " * 20}, {"role": "user", "content": run}]
+    offered = [
+        {"type": "function", "function": {"name": name, "description": name * 40, "parameters": {}}}
+        for name in tools
+    ]
+    for number, result in enumerate([*results, None]):
+        entry = call("analyst", run, days_ago=1 - number / 10_000, tokens=(2000 + 4000 * number, 50))
+        body = json.loads(entry["request"]["postData"]["text"])
+        entry["request"]["postData"]["text"] = json.dumps(body | {"messages": said, "tools": offered})
+        reply = json.loads(entry["response"]["content"]["text"])
+        if result is not None:
+            function = {"name": "calculation", "arguments": "{}"}
+            asked = [{"id": f"{run}-{number}", "type": "function", "function": function}]
+            message = {"role": "assistant", "content": None, "tool_calls": asked}
+            reply["choices"][0] |= {"message": message, "finish_reason": "tool_calls"}
+            answer = {"role": "tool", "tool_call_id": f"{run}-{number}", "content": result}
+            said = [*said, message, answer]
+        entry["response"]["content"]["text"] = json.dumps(reply)
+        yield entry
+
+
+def test_where_the_money_went_is_on_the_card_and_by_tool(arc, tmp_path):
+    entries = [
+        entry
+        for number in range(4)
+        for entry in a_run_of(f"m{number}", ["a large table " * 800, *("small" for _ in range(6))])
+    ]
+    arc("import", write_har(tmp_path / "money.har", entries))
+    text = arc("report", "--by", "tool", "--by", "prompt").out
+    [line] = [line for line in text.splitlines() if "Money went" in line]
+    assert "calculation result re-sent 6x" in line
+    rows = {line.split()[0]: " ".join(line.split()) for line in text.splitlines() if line}
+    assert "re-sent 6x" in rows["calculation"]
+    assert rows["never_used"].endswith("tool never_used called 0 times")
+    [agent] = json.loads(arc("report", "--json").out)["agents"]
+    went = agent["money_went"]
+    # Shares sum to the cost to the nanodollar.
+    parts = sum(round(float(part["cost_usd"]) * 1e9) for part in went["parts"])
+    assert parts == round(float(agent["cost_usd"]) * 1e9) == round(float(went["cost_usd"]) * 1e9)
+    assert went["called"] == {"calculation": 28}
+
+
 def test_nothing_wrong_is_said_so(arc, tmp_path):
     assert arc("issues").err.startswith("no call has been seen yet")
     arc("import", write_har(tmp_path / "fine.har", [call("finance", "r", days_ago=1)]))

@@ -20,10 +20,12 @@ from arc_proxy.store.fact_table import Fact
 from arc_proxy.store.prune import first_month_kept, prune
 from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.write import apply_moves, save
+from pricing.book import load_book
 from tests.analysis.talk import BASE_NS, result, run_of, says, user
 
 HOUR_NS = 3600 * 10**9
 LATER_NS = BASE_NS + HOUR_NS
+BOOK = load_book()
 BROKEN = "Error: no such record 7"
 
 
@@ -74,7 +76,7 @@ def sums(store: Store) -> dict[str, tuple[int, int]]:
 
 def test_what_is_found_is_stored_with_its_evidence(either: Store) -> None:
     save(either, talk(BROKEN, "seven"))
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     [failure] = rows(either, tables.failure)
     assert (failure["code"], failure["severity"], failure["is_recovered"]) == ("tool.error", "warning", True)
     assert (failure["evidence"], failure["message_index"], failure["tool_call_id"]) == (BROKEN, 2, "run-1-c0")
@@ -89,18 +91,18 @@ def test_what_is_found_is_stored_with_its_evidence(either: Store) -> None:
 def test_a_run_is_looked_at_again_when_it_is_over(either: Store) -> None:
     save(either, talk("seven")[:1])  # it has asked for the tool, and goes on
     ended_ns = BASE_NS + 10**9 + 2
-    analyse_due(either, ended_ns + 1)
+    analyse_due(either, BOOK, ended_ns + 1)
     assert rows(either, tables.failure) == []
     [waiting] = rows(either, tables.due)
     assert waiting["due_ns"] == ended_ns + TIMEOUT_NS
-    analyse_due(either, ended_ns + TIMEOUT_NS)
+    analyse_due(either, BOOK, ended_ns + TIMEOUT_NS)
     assert [row["code"] for row in rows(either, tables.failure)] == ["run.no_final_answer"]
     assert rows(either, tables.due) == []
 
 
 def test_an_answer_ends_a_run_sooner(either: Store) -> None:
     save(either, talk())
-    analyse_due(either, BASE_NS + 2 * 10**9)
+    analyse_due(either, BOOK, BASE_NS + 2 * 10**9)
     [waiting] = rows(either, tables.due)
     assert waiting["due_ns"] == BASE_NS + 10**9 + 2 + SILENCE_NS
 
@@ -108,14 +110,14 @@ def test_an_answer_ends_a_run_sooner(either: Store) -> None:
 def test_more_calls_replace_what_was_found(either: Store) -> None:
     calls = talk(BROKEN, "seven")
     save(either, calls[:2])
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     assert [row["code"] for row in rows(either, tables.failure)] == [
         "tool.error",
         "tool.error_unrecovered",
         "run.no_final_answer",
     ]
     save(either, calls)
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     assert [row["code"] for row in rows(either, tables.failure)] == ["tool.error"]
     assert sums(either) == {BROKEN.replace("7", "<n>"): (1, 1)}
 
@@ -125,7 +127,7 @@ def test_sums_count_runs_once_and_failures_each(either: Store) -> None:
     save(either, talk(BROKEN, "seven", run="run-2"))
     save(either, talk(BROKEN, "seven", run="run-3", days=1))
     save(either, talk("six", run="run-4"))
-    analyse_due(either, LATER_NS + DAY_NS)
+    analyse_due(either, BOOK, LATER_NS + DAY_NS)
     # In the first run twice, repeated and in a row: one issue all the same, and two failures.
     assert sums(either) == {BROKEN.replace("7", "<n>"): (4, 3)}
     by_day = [(row["failures"], row["runs"]) for row in rows(either, tables.issue_day)]
@@ -135,17 +137,17 @@ def test_sums_count_runs_once_and_failures_each(either: Store) -> None:
 def test_agents_have_issues_of_their_own(either: Store) -> None:
     save(either, talk(BROKEN, "seven"))
     save(either, talk(BROKEN, "seven", run="run-2", agent="support"))
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     assert len(rows(either, tables.issue)) == 2
 
 
 def test_runs_that_become_one_are_one_in_the_sums(either: Store) -> None:
     save(either, talk(BROKEN, "seven"))
     save(either, talk(BROKEN, "seven", run="run-2"))
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     move = Move(old_run_id="run-2", old_agent="finance", run_id="run-1", agent="finance")
     apply_moves(either, [move])
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     assert sums(either) == {BROKEN.replace("7", "<n>"): (2, 1)}
     assert len(rows(either, tables.health)) == 1
 
@@ -153,9 +155,9 @@ def test_runs_that_become_one_are_one_in_the_sums(either: Store) -> None:
 def test_runs_that_are_pruned_leave_the_sums(either: Store) -> None:
     save(either, talk(BROKEN, "seven"))
     save(either, talk(BROKEN, "seven", run="run-2", days=40))
-    analyse_due(either, LATER_NS + 41 * DAY_NS)
+    analyse_due(either, BOOK, LATER_NS + 41 * DAY_NS)
     prune(either, first_month_kept(LATER_NS + 40 * DAY_NS, 1))
-    analyse_due(either, LATER_NS + 41 * DAY_NS)
+    analyse_due(either, BOOK, LATER_NS + 41 * DAY_NS)
     assert sums(either) == {BROKEN.replace("7", "<n>"): (1, 1)}
 
 
@@ -171,7 +173,7 @@ def test_an_exception_is_a_failure_of_its_run(either: Store) -> None:
     }
     fact = Fact(fact_id="f-1", writer="w", at_ns=BASE_NS, body=body | {"agent": "finance"})
     save(either, talk("seven"), [fact])
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     [failure] = rows(either, tables.failure)
     assert (failure["code"], failure["evidence"]) == ("agent.exception", "KeyError: 'x' (agent.py:7)")
     [issue] = rows(either, tables.issue)
@@ -180,13 +182,13 @@ def test_an_exception_is_a_failure_of_its_run(either: Store) -> None:
 
 def test_other_rules_look_at_every_run_again(either: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     save(either, talk(BROKEN, "seven"))
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     before = rows(either, tables.failure)
     monkeypatch.setattr(analysing, "run_failures", lambda *_, **__: ())
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     assert rows(either, tables.failure) == before
     monkeypatch.setattr(analysing, "ANALYSIS_VERSION", analysing.ANALYSIS_VERSION + 1)
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     assert rows(either, tables.failure) == []
     assert sums(either) == {}
 
@@ -202,7 +204,7 @@ def test_a_bug_costs_one_run(either: Store, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(analysing, "run_failures", broken)
     save(either, talk(BROKEN, "seven"))
     save(either, talk(BROKEN, "seven", run="run-2"))
-    analyse_due(either, LATER_NS)
+    analyse_due(either, BOOK, LATER_NS)
     assert sums(either) == {BROKEN.replace("7", "<n>"): (1, 1)}
     assert count_due(either, LATER_NS) == (0, None)
 
@@ -217,6 +219,6 @@ def test_a_run_that_changed_meanwhile_stays_due(either: Store, monkeypatch: pyte
         return whole(*given, **more)
 
     monkeypatch.setattr(analysing, "run_failures", slowly)
-    Analyst(either).step(LATER_NS)
+    Analyst(either, BOOK).step(LATER_NS)
     assert count_due(either, LATER_NS)[0] == 1
     assert rows(either, tables.health) == []

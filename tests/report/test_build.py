@@ -52,7 +52,7 @@ def make_report(
             writer.append([Record(RecordKind.FACT, writer.make_id(), 0, content)])
     with opened(folder) as store:
         catch_up(folder, store, BOOK)
-        analyse_due(store, NOW_NS)
+        analyse_due(store, BOOK, NOW_NS)
         since_ns = None if since_days is None else NOW_NS - int(since_days * DAY_NS)
         return build_report(
             store, BOOK, since_ns=since_ns, until_ns=until_ns, now_ns=NOW_NS, agent=agent, days=days
@@ -302,7 +302,7 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd",
         "priced_calls", "unpriced_calls",
         "estimated_calls", "partial_calls", "api_equivalent_usd", "disputed_calls", "cost_usd_low",
-            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "savings",
+            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "money_went", "savings",
             "same_tokens",
     ]  # fmt: skip
     assert body["agents"][0]["cost_usd"] == "0.002250000"

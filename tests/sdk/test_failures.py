@@ -328,8 +328,9 @@ def _has_raised(scene: Any, voice: Voice, run_id: str, stream: bool, more: Mappi
 def found(scene: Any, played: list[Played], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     store = open_store(tmp_path_factory.mktemp("matrix") / "arc.db")
     folder: Path = scene.folder
-    catch_up(folder, store, load_book())
-    analyse_due(store, time.time_ns())
+    book = load_book()
+    catch_up(folder, store, book)
+    analyse_due(store, book, time.time_ns())
     codes: dict[str, list[Code]] = defaultdict(list)
     for row in iter_failures(store, RunFilter()):
         codes[row.run_id].append(row.failure.code)

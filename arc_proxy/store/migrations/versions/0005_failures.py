@@ -93,7 +93,7 @@ def _of_runs() -> None:
         _int("failures"),
         *(_text(name, nullable=True) for name in ["code", "severity"]),
         sa.Column("is_recovered", sa.Boolean, nullable=False),
-        *(_text(name, nullable=True) for name in ["evidence", "ended_by"]),
+        *(_text(name, nullable=True) for name in ["evidence", "ended_by", "spend"]),
         sa.ForeignKeyConstraint(["run_key"], ["run.id"], name="fk_health_run_key"),
         sa.ForeignKeyConstraint(["agent_id"], ["agent.id"], name="fk_health_agent_id"),
         sa.PrimaryKeyConstraint("run_key", name="pk_health"),

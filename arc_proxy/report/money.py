@@ -1,0 +1,89 @@
+"""Where the money of an agent's runs went, as tables: by tool, and by part of the prompt. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analysis.parts import PartKind
+from analysis.waste import wasted
+from arc_proxy.format import clean, count, money
+from arc_proxy.report.document import Titled
+from arc_proxy.report.model import AgentReport, Report
+from arc_proxy.report.summary import agent_name, share_of
+from arc_proxy.report.table import NAME_CELLS, Column, Table
+from arc_proxy.store.spending import RUNS_MAX
+
+_KINDS = {
+    PartKind.SYSTEM: "system prompt",
+    PartKind.TOOL_SCHEMA: "tool schemas",
+    PartKind.USER: "user text",
+    PartKind.TOOL_RESULT: "tool results",
+    PartKind.EARLIER_TEXT: "earlier answers, sent again",
+    PartKind.EARLIER_REASONING: "earlier reasoning, sent again",
+    PartKind.EARLIER_ARGUMENTS: "earlier tool calls, sent again",
+    PartKind.OUTPUT: "answers",
+    PartKind.REASONING: "reasoning",
+    PartKind.ARGUMENTS: "tool calls",
+    PartKind.SERVER_TOOL: "the provider's own tools",
+    PartKind.CACHE_BREAK: "broken caches",
+    PartKind.OTHER: "other",
+}
+
+
+def tool_tables(report: Report) -> Iterator[Titled]:
+    """For each agent, what each tool cost: its schema, its results, and what of that was wasted."""
+    columns = (
+        Column("tool", is_number=False, flex=True, keep=NAME_CELLS),
+        Column("called"),
+        Column("share"),
+        Column("a run"),
+        Column("schema", rank=1),
+        Column("results", rank=1),
+        Column("waste", is_number=False, flex=True, rank=2),
+    )
+    for agent in _spenders(report):
+        spend = agent.spent.spend if agent.spent else None
+        assert spend is not None
+        notes = {each.name: each.text for each in reversed(wasted(spend)) if each.kind in _OF_TOOLS}
+        names = {name for kind, name in spend.parts if kind in _OF_TOOLS}
+        costs = {name: tuple(spend.parts.get((kind, name), 0) for kind in _OF_TOOLS) for name in names}
+        rows = tuple(
+            (
+                clean(name) or "-",
+                count(spend.called.get(name, 0)),
+                share_of(sum(costs[name]) / spend.nanousd),
+                money(sum(costs[name]) / spend.runs),
+                *(money(each / spend.runs) for each in costs[name]),
+                clean(notes.get(name, "")) or "-",
+            )
+            for name in sorted(names, key=lambda name: (-sum(costs[name]), name))
+        )
+        if rows:
+            yield Titled(_title("Tools", agent), Table(columns, rows))
+
+
+def prompt_tables(report: Report) -> Iterator[Titled]:
+    """For each agent, what each part of its requests and answers cost."""
+    columns = (Column("paid for", is_number=False), Column("share"), Column("a run"))
+    for agent in _spenders(report):
+        spend = agent.spent.spend if agent.spent else None
+        assert spend is not None
+        costs = {kind: spend.of_kind(kind) for kind in PartKind}
+        rows = tuple(
+            (_KINDS[kind], share_of(costs[kind] / spend.nanousd), money(costs[kind] / spend.runs))
+            for kind in sorted(costs, key=lambda kind: -costs[kind])
+            if costs[kind]
+        )
+        yield Titled(_title("Money", agent), Table(columns, rows))
+
+
+_OF_TOOLS = (PartKind.TOOL_SCHEMA, PartKind.TOOL_RESULT)
+
+
+def _spenders(report: Report) -> Iterator[AgentReport]:
+    return (agent for agent in report.agents if agent.spent and agent.spent.spend.nanousd > 0)
+
+
+def _title(what: str, agent: AgentReport) -> str:
+    some = "" if agent.spent is None or agent.spent.is_all else f", latest {RUNS_MAX} runs"
+    return f"{what} of {agent_name(agent.agent)}{some}"

@@ -1,0 +1,84 @@
+"""
+Where the money of runs went: kept with each run, summed when it is asked for.
+
+    {"n": nanodollars, "calls", "unknown", "plan", "parts": [[kind, name, nanodollars]],
+     "called": {tool: times}, "resent": {tool: [...]}, "broken": [[kind, name, ...]]}
+
+What a result cost most in one run cannot be taken out of a sum again, so there are no sums by day; a report
+adds the latest runs of an agent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from analysis.parts import PartKind
+from analysis.spend import Broken, Resent, Spend
+from arc_proxy.store import tables
+from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.totals import Period
+
+RUNS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Of the latest runs of an agent in a period: `is_all`: there were no more with a known cost."""
+
+    spend: Spend
+    is_all: bool
+
+
+def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = RUNS_MAX) -> Spent:
+    """Raises StoreError."""
+    health = tables.health.c
+    agent_id = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
+    statement = (
+        select(health.spend)
+        .where(
+            health.agent_id == agent_id,
+            health.started_ns >= period.since_ns,
+            health.started_ns < period.until_ns,
+            health.spend.is_not(None),
+        )
+        .order_by(health.started_ns.desc())
+        .limit(limit + 1)
+    )
+    with reading(store) as connection:
+        texts = list(connection.execute(statement).scalars())
+    return Spent(reduce(add, map(_spend, texts[:limit]), Spend()), is_all=len(texts) <= limit)
+
+
+def spend_text(spend: Spend) -> str:
+    document = {
+        "n": spend.nanousd,
+        "calls": spend.calls,
+        "unknown": spend.unknown_calls,
+        "plan": spend.plan_calls,
+        "parts": [[kind, name, nanousd] for (kind, name), nanousd in spend.parts.items() if nanousd],
+        "called": dict(spend.called),
+        "resent": {tool: astuple(each) for tool, each in spend.resent.items()},
+        "broken": [[kind, name, *astuple(each)] for (kind, name), each in spend.broken.items()],
+    }
+    return orjson.dumps({name: value for name, value in document.items() if value}).decode()
+
+
+def _spend(text: str) -> Spend:
+    said: dict[str, Any] = orjson.loads(text)
+    return Spend(
+        runs=1,
+        calls=said.get("calls", 0),
+        nanousd=said.get("n", 0),
+        unknown_calls=said.get("unknown", 0),
+        plan_calls=said.get("plan", 0),
+        parts={(PartKind(kind), name): nanousd for kind, name, nanousd in said.get("parts", ())},
+        called=said.get("called", {}),
+        resent={tool: Resent(*each) for tool, each in said.get("resent", {}).items()},
+        broken={(PartKind(kind), name): Broken(*each) for kind, name, *each in said.get("broken", ())},
+    )
