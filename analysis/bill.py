@@ -6,6 +6,7 @@ A row is about one UTC day and one model, in as much detail as the export has; w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,6 +16,9 @@ NANO_PER_USD = 10**9
 # Larger than any bill, and small enough that a sum of many fits into a database's integer.
 USD_MAX = Decimal(10**8)
 COUNT_MAX = 10**15
+
+
+_GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
 class BillError(ValueError):
@@ -55,7 +59,10 @@ def parse_day(value: object, where: str) -> date:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BillError(f"{where}: {value!r:.40} is no day") from None
-    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
+    try:
+        return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
+    except OverflowError:
+        raise BillError(f"{where}: {value!r:.40} is no day") from None
 
 
 def _of_seconds(seconds: float, where: str) -> date:
@@ -86,7 +93,10 @@ def parse_money(value: object, where: str, name: str, *, per_usd: int = 1) -> in
 
 
 def _number(value: object, where: str, name: str) -> Decimal:
-    text = str(value).strip().removeprefix("$").replace(",", "") if not isinstance(value, bool) else ""
+    text = str(value).strip().removeprefix("$") if not isinstance(value, bool) else ""
+    if "," in text:
+        # Only where they stand between thousands: elsewhere "1,50" is one and a half.
+        text = text.replace(",", "") if _GROUPED.fullmatch(text) else ""
     try:
         number = Decimal(text) if len(text) <= 100 else Decimal("nan")
     except InvalidOperation:

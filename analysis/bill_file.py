@@ -16,7 +16,6 @@ from analysis.bill import BilledRow, BillError
 from analysis.bill_columns import Columns
 
 JSON_BYTES_MAX = 64 * 1024 * 1024
-FIELD_CHARACTERS_MAX = 10_000
 
 ReadRow = Callable[[Mapping[str, str], str], BilledRow | None]
 

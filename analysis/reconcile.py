@@ -165,7 +165,8 @@ def _added(one: OurRow, other: OurRow) -> OurRow:
 def _line(key: Key, side: _Billed | None, ours: OurRow | None, *, has_money: bool) -> Line:
     billed = side or _Billed()
     day, provider, model = key
-    is_known = billed.nanousd is not None or (side is None and has_money and not (ours and ours.is_unknown))
+    # A bill with amounts that has none for a model has not billed it.
+    is_known = billed.nanousd is not None or (has_money and not (ours and ours.is_unknown))
     line = Line(
         day=day,
         provider=provider,

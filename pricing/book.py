@@ -113,6 +113,22 @@ class PriceBook:
                 rows += [*model.rates, *model.rivals]
         return next((rate for rate in rows if rate.id == rate_id), None)
 
+    @property
+    def own_providers(self) -> tuple[str, ...]:
+        """Of whom the user's file prices a model by a name of its own."""
+        return tuple(
+            dict.fromkeys(provider for provider, name in self._overrides.models if name != ANY_MODEL)
+        )
+
+    def models(self, provider: str) -> tuple[Model, ...]:
+        """All that are known of a provider, with the user's own prices where there are any."""
+        found: dict[str, Model] = {}
+        for name in shelf_names(provider):
+            for model in self._shelf(name).models if name in self.providers else ():
+                found.setdefault(model.id, model)
+        own = self._overrides.models.items()
+        return tuple((found | {name: model for (seller, name), model in own if seller == provider}).values())
+
     def candidates(self, provider: str, dialect: str, at: datetime) -> tuple[Model, ...]:
         """
         Models that speak a dialect under a provider and have a standard price for text at a moment.

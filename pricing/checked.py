@@ -20,6 +20,7 @@ TOKEN_PICOUSD_MAX = 10**11
 USE_PICOUSD_MAX = 10**13
 
 NAME_CHARACTERS_MAX = 200
+URL_CHARACTERS_MAX = 2000
 CLAUSES_MAX = 2000  # of one model, all together
 TOKENS_MAX = 10**9
 STEPS_MAX = 20
@@ -83,6 +84,13 @@ def text(value: object, where: str, *, most: int = NAME_CHARACTERS_MAX) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > most or not value.isprintable():
         raise SourceError(f"{where}: expected 1 to {most} printable characters")
     return value
+
+
+def link(value: object) -> str:
+    """Where a price is published; "" for what is no short URL: a page is worth less than the prices on it."""
+    return (
+        value if isinstance(value, str) and len(value) <= URL_CHARACTERS_MAX and value.isprintable() else ""
+    )
 
 
 def provider_id(value: object, where: str) -> str:

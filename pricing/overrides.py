@@ -128,8 +128,8 @@ def read_overrides(path: Path) -> Overrides:
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise PricesFileError(path, "is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise PricesFileError(path, str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise PricesFileError(path, f"is no TOML: {str(error)[:200]}") from error
     reader = _Reader(path, text, document, recorded=date.min)
     return Overrides(
         version=sha256(content).hexdigest()[:8],
@@ -174,10 +174,21 @@ class _Entry:
                 raise InvalidOperation
             amount = Decimal(repr(value) if isinstance(value, float) else value)
         except InvalidOperation:
-            raise self.wrong(name, f"must be {unit}, not {value!r}") from None
+            raise self.wrong(name, f"must be {unit}, not {value!r:.60}") from None
         if not amount.is_finite() or not 0 <= amount <= maximum:
-            raise self.wrong(name, f"must be {unit} between 0 and {maximum}, not {value!r}")
+            # A whole number of thousands of digits has no text.
+            said = f"{amount:.6g}" if isinstance(value, int) else f"{value!r:.60}"
+            raise self.wrong(name, f"must be {unit} between 0 and {maximum}, not {said}")
         return amount
+
+    def whole(self, name: str, unit: str, maximum: int, per: int) -> int:
+        """An amount in units of which one makes `per`; what is finer than one is refused, not cut."""
+        amount = self.amount(name, unit, maximum) * per
+        if amount != amount.to_integral_value():
+            raise self.wrong(
+                name, f"is finer than {Decimal(1) / per:f} {unit}, which is the least that counts"
+            )
+        return int(amount)
 
 
 class _Reader:
@@ -210,7 +221,10 @@ class _Reader:
         rates: dict[tuple[str, str], list[Rate]] = {}
         for entry in self.entries("rate"):
             rate = self._rate(entry)
-            rates.setdefault((rate.provider, rate.model), []).append(rate)
+            rows = rates.setdefault((rate.provider, rate.model), [])
+            if any((row.tier, row.since) == (rate.tier, rate.since) for row in rows):
+                raise entry.wrong("since", "is that of another [[rate]] of the same model and tier")
+            rows.append(rate)
         return {
             (provider, name): Model(provider=provider, id=name, clauses=(["=", name],), rates=tuple(rows))
             for (provider, name), rows in rates.items()
@@ -218,11 +232,11 @@ class _Reader:
 
     def _rate(self, entry: _Entry) -> Rate:
         picousd = {
-            bucket: int(entry.amount(name, "US dollars per million tokens", USD_MAX) * 10**6)
+            bucket: entry.whole(name, "US dollars per million tokens", USD_MAX, 10**6)
             for name, bucket in PER_MILLION.items()
             if name in entry.values
         } | {
-            bucket: int(entry.amount(name, "US dollars per thousand uses", USD_MAX) * 10**9)
+            bucket: entry.whole(name, "US dollars per thousand uses", USD_MAX, 10**9)
             for name, bucket in PER_THOUSAND.items()
             if name in entry.values
         }
@@ -241,11 +255,13 @@ class _Reader:
 
     def discounts(self) -> Iterator[Discount]:
         for entry in self.entries("discount"):
-            percent = entry.amount("percent", "a percentage", 100)
+            since, until = entry.day("since"), entry.day("until")
+            if since is not None and until is not None and since >= until:
+                raise entry.wrong("until", "is not after `since`, so the discount never holds")
             yield Discount(
                 provider=entry.text("provider"),
                 model=entry.text("model").lower() if "model" in entry.values else None,
-                permille=int(percent * PERMILLE_OF_PERCENT),
-                since=entry.day("since"),
-                until=entry.day("until"),
+                permille=entry.whole("percent", "percent", 100, PERMILLE_OF_PERCENT),
+                since=since,
+                until=until,
             )

@@ -118,7 +118,12 @@ def utc(at: datetime) -> datetime:
     """A moment in UTC; a naive time is taken for one."""
     if at.tzinfo is UTC:
         return at
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    if at.tzinfo is None:
+        return at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:  # of the first day or the last one there is
+        return at.replace(tzinfo=UTC)
 
 
 def rate_from_json(row: Mapping[str, Any], *, provider: str, model: str, url: str) -> Rate:

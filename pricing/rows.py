@@ -124,4 +124,4 @@ def _check_hours(hours: Mapping[str, Any], where: str) -> None:
 
 
 def _url(value: object, where: str) -> str:
-    return checked.text(value, where, most=2000) if value != "" else ""
+    return checked.text(value, where, most=checked.URL_CHARACTERS_MAX) if value != "" else ""

@@ -183,9 +183,14 @@ def _say_what_changes(found: Recosted) -> None:
     out()
 
 
-def _recost_json(found: Recosted, *, stored: bool) -> dict[str, Any]:
+def _known(nanousd: int, unknown: int, calls: int) -> str | None:
+    """Null where nothing of it is known, which is not the same as none."""
     from arc_proxy.export.rows import usd
 
+    return None if unknown == calls else usd(nanousd)
+
+
+def _recost_json(found: Recosted, *, stored: bool) -> dict[str, Any]:
     return {
         "calls": found.calls,
         "changed": found.changed,
@@ -195,9 +200,9 @@ def _recost_json(found: Recosted, *, stored: bool) -> dict[str, Any]:
                 "provider": provider,
                 "model": model,
                 "calls": change.calls,
-                "cost_usd_before": usd(change.nanousd_before),
+                "cost_usd_before": _known(change.nanousd_before, change.unknown_before, change.calls),
                 "unpriced_before": change.unknown_before,
-                "cost_usd_after": usd(change.nanousd_after),
+                "cost_usd_after": _known(change.nanousd_after, change.unknown_after, change.calls),
                 "unpriced_after": change.unknown_after,
             }
             for (provider, model), change in sorted(found.models.items())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import http.client
 import json
 import time
@@ -33,7 +32,10 @@ def is_url(source: str) -> bool:
 
 def shown_url(url: str) -> str:
     """The URL without what could be a key."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the URL"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -54,15 +56,24 @@ def fetch(url: str, *, bytes_max: int) -> bytes:
             missing = response.length
     except urllib.error.HTTPError as error:
         error.close()
-        raise ArcError(f"{shown} answered {error.code}.") from None
-    except (OSError, http.client.HTTPException) as error:
-        # The words of these may quote the URL.
-        why = getattr(error, "reason", error)
-        said = getattr(why, "strerror", None) or type(why).__name__
-        raise ArcError(f"{shown} could not be fetched: {said}.") from None
+        is_redirect = 300 <= error.code < 400
+        where = ", to where nothing is fetched from" if is_redirect else ""
+        raise ArcError(f"{shown} answered {error.code}{where}.") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise ArcError(f"{shown} could not be fetched: {_why(error)}.") from None
     if missing:
         raise ArcError(f"{shown} broke off {missing:,} bytes before its end.")
     return bytes(content)
+
+
+def _why(error: Exception) -> str:
+    """In words that do not quote the URL."""
+    if isinstance(error, ValueError):
+        return "it leads to what is no URL"
+    why = getattr(error, "reason", error)
+    if isinstance(why, str):
+        return "it leads to where nothing is fetched from"
+    return getattr(why, "strerror", None) or type(why).__name__
 
 
 def fetch_newest_wheel(index_url: str, *, bytes_max: int) -> bytes:
@@ -81,7 +92,7 @@ def fetch_newest_wheel(index_url: str, *, bytes_max: int) -> bytes:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, StopIteration):
         raise ArcError(f"{shown} names no wheel of a newest release, as a package index does.") from None
     content = fetch(url, bytes_max=bytes_max)
-    if not hmac.compare_digest(hashlib.sha256(content).hexdigest().encode(), checksum.encode()):
+    if hashlib.sha256(content).hexdigest() != checksum:
         raise ArcError(f"{shown_url(url)} is not the file that {shown} promises: its sha256 differs.")
     return content
 

@@ -96,7 +96,7 @@ def read_secret(folder: Folder) -> bytes:
     except ValueError as error:
         raise ConfigError(f"{error}. Remove it, and a new one is made.") from error
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"{path} cannot be read or made: {error.strerror}.") from error
 
 
 def runtime_dir(folder: Folder, environ: Mapping[str, str]) -> Path:

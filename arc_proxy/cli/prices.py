@@ -96,7 +96,7 @@ def show(
 ) -> None:
     """Show a model's price rows: buckets, tiers, steps, dates and where each was read."""
     book = open_book(find_folder(data_dir, os.environ))
-    order = (provider,) if provider else (*_MAKERS, *(name for name in book.providers if name not in _MAKERS))
+    order = (provider,) if provider else dict.fromkeys((*_MAKERS, *book.providers, *book.own_providers))
     found = {name: known for name in order if (known := book.find(name, model)) is not None and known.models}
     exact = {name: known for name, known in found.items() if not known.remark} or found
     if not exact:
@@ -210,27 +210,22 @@ def _questions(stream: Iterable[str]) -> Iterator[tuple[int, Any]]:
 def _load(text: str, what: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{what} is no JSON: {error}.") from None
 
 
 def _list_providers(book: PriceBook, as_json: bool) -> None:
     if as_json:
-        out_json({"version": book.version, "providers": list(book.providers)})
+        names = sorted({*book.providers, *book.own_providers})
+        out_json({"version": book.version, "providers": names})
         return
-    for name in book.providers:
+    for name in sorted({*book.providers, *book.own_providers}):
         out(name)
     say(f"Price book {book.version}. `arc-proxy prices list PROVIDER` has the models.")
 
 
 def _models(book: PriceBook, provider: str) -> list[Model]:
-    now = datetime.now(UTC)
-    found = {
-        model.id: model
-        for dialect in ("openai.responses", "openai.embeddings")
-        for model in book.candidates(provider, dialect, now)
-    }
-    return sorted(found.values(), key=lambda model: model.id)
+    return sorted(book.models(provider), key=lambda model: model.id)
 
 
 _HEADINGS = ("input", "cache read", "cache write", "write 1h", "output")

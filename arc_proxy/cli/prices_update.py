@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pricing.update import Addition
 
 UPDATES_OF_A_DAY_MAX = 99
+ROWS_SHOWN_MAX = 1_000
 
 _SOURCE = (
     "A wheel of genai-prices or arc-proxy, genai-prices' data.json, LiteLLM's table, or a price book's rows: "
@@ -156,6 +158,7 @@ def _write(folder: Folder, book: PriceBook, source: Source, taken: Iterable[Addi
     from pricing.update import layer
 
     content = layer(book, source, taken, recorded=today)
+    _read_back(content, source)
     prepare(folder)
     updates = folder.path / UPDATES
     draft = updates / f".{os.getpid()}"
@@ -170,7 +173,22 @@ def _write(folder: Folder, book: PriceBook, source: Source, taken: Iterable[Addi
     except OSError as error:
         raise ArcError(f"cannot write to {updates}: {error.strerror}.") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _read_back(content: bytes, source: Source) -> None:
+    """A file that could not be read again would leave no price book at all. Raises UsageError."""
+    from pricing.checked import SourceError
+    from pricing.layers import LAYER_BYTES_MAX
+    from pricing.rows import read_rows
+
+    try:
+        read_rows(content)
+    except SourceError as error:
+        raise UsageError(f"{source.title} cannot be kept: {clean(str(error), 300)}.") from None
+    if len(content) > LAYER_BYTES_MAX:
+        raise UsageError(f"{source.title} has more than {LAYER_BYTES_MAX // 1024**2} MiB of rows.")
 
 
 def _link(draft: Path, updates: Path, today: date) -> Path:
@@ -186,7 +204,8 @@ def _link(draft: Path, updates: Path, today: date) -> Path:
 
 
 def _print(book: PriceBook, source: Source, found: Iterable[Addition]) -> None:
-    rows = [row for each in found for row in _rows(each)]
+    every = [row for each in found for row in _rows(each)]
+    rows = every[:ROWS_SHOWN_MAX]
     if rows:
         columns = (
             Column("", is_number=False),
@@ -200,6 +219,8 @@ def _print(book: PriceBook, source: Source, found: Iterable[Addition]) -> None:
         for line in draw(Table(columns, tuple(rows)), width()):
             out(line)
         say("USD per million tokens; per thousand uses of tools, per request.")
+    if len(every) > len(rows):
+        say(f"{len(every) - len(rows):,} more lines; --json has all.")
     kinds = [str(each.kind) for each in found]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     out(f"{source.title} against {book.version}: {counts or 'no row differs'}.")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _DAY_NS = 86_400 * 10**9
+LINE_CHARACTERS_MAX = 64 * 1024 * 1024  # a page of an API is one line of JSON
 _EPOCH = date(1970, 1, 1)
 
 
@@ -120,11 +121,21 @@ def _rows(
 
     since_ns, until_ns = period
     with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in read_bill(file, columns=columns, provider=provider or ""):
+        for row in read_bill(_lines(file), columns=columns, provider=provider or ""):
             begun_ns = (row.day - _EPOCH).days * _DAY_NS
             is_asked = provider is None or row.provider == provider
             if is_asked and (since_ns or 0) <= begun_ns and (until_ns is None or begun_ns < until_ns):
                 yield row
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """The lines of a file. BillError for one that is longer than any bill's: it may never end."""
+    from analysis.bill import BillError
+
+    while line := file.readline(LINE_CHARACTERS_MAX + 1):
+        if len(line) > LINE_CHARACTERS_MAX:
+            raise BillError(f"a line is longer than {LINE_CHARACTERS_MAX // 1024**2} Mi characters")
+        yield line
 
 
 def _compare(

@@ -22,7 +22,7 @@ WIDTH_PIPED = 100
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE, as shells report it
 
 # The controls of two bytes in UTF-8, and the marks that reorder a line. JSON has them inside of texts only.
-_ACTING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ACTING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 

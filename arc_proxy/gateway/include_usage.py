@@ -66,6 +66,10 @@ def ask_usage(body: bytes) -> bytes | None:
     return b"%b%b%b%b" % (body[:at], _ASK, b"," if options else b"", body[at:])
 
 
+# Of an event that was cut: no choice, and the first word of what was used.
+_USAGE_BEGUN = re.compile(rb'"choices"\s*:\s*\[\s*\].*"usage"\s*:\s*\{', re.DOTALL)
+
+
 class UsageFilter:
     """
     Takes the events that carry nothing but usage out of a stream of events.
@@ -103,9 +107,12 @@ class UsageFilter:
         return b"".join(kept)
 
     def finish(self) -> bytes:
-        """What is held when the stream has ended, in the middle of an event or not."""
+        """
+        What is held when the stream has ended, in the middle of an event or not. The beginning of an event
+        that nobody but us has asked for stays here.
+        """
         rest, self._held = self._held, b""
-        return rest
+        return b"" if _USAGE_BEGUN.search(rest) else rest
 
 
 def is_usage_alone(event: bytes) -> bool:

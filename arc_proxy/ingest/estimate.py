@@ -144,7 +144,7 @@ def _why_not(call: Call, prompt: Parts) -> str:
     if call.reply.finish_reason in _UNDER_WAY:
         return "its answer was not fetched yet"
     if not call.prompt.messages:
-        return "its messages were not kept"
+        return "it has no messages that were kept"
     return ", ".join(sorted(prompt.uncounted)[:_SHOWN_UNCOUNTED])
 
 

@@ -24,7 +24,7 @@ _WORDS = {
 
 def reconcile_lines(found: Reconciliation, width: int) -> Iterator[str]:
     if not found.lines:
-        yield "Neither the bill nor the log has anything in this period."
+        yield "The bill has nothing in this period, so there is nothing to compare."
         return
     has_requests = found.total.billed_requests is not None
     columns = (

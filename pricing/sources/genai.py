@@ -97,12 +97,12 @@ def shelves(providers: object, *, source: str, recorded: date) -> Iterator[Shelf
     for entry in checked.listed(providers, "providers"):
         provider = checked.table(entry, "providers")
         name = checked.provider_id(provider.get("id"), "providers")
-        url = next(iter(checked.listed(provider.get("pricing_urls") or (), name)), "")
+        url = checked.link(next(iter(checked.listed(provider.get("pricing_urls") or (), name)), ""))
         models = [
-            _model(info, provider=name, source=source, url=str(url), recorded=recorded)
+            _model(info, provider=name, source=source, url=url, recorded=recorded)
             for info in checked.listed(provider.get("models"), name)
         ]
-        yield Shelf(provider=name, url=str(url), models=tuple(model for model in models if model.rates))
+        yield Shelf(provider=name, url=url, models=tuple(model for model in models if model.rates))
 
 
 def _model(entry: object, *, provider: str, source: str, url: str, recorded: date) -> Model:

@@ -153,7 +153,7 @@ def _model(key: str, entry: Mapping[str, Any], *, source: str, recorded: date) -
         provider=checked.provider_id(shelf, key),
         id=checked.text(name, key),
         clauses=(["=", name], *((["^", f"{name}:"],) if name.startswith("ft:") else ())),
-        mode=str(entry.get("mode", "")),
+        mode=_mode(entry.get("mode")),
         input_tokens_max=_whole_number(entry.get("max_input_tokens")),
         output_tokens_max=_whole_number(entry.get("max_output_tokens")),
         cache_tokens_min=_whole_number(entry.get("prompt_cache_min_tokens")),
@@ -162,6 +162,10 @@ def _model(key: str, entry: Mapping[str, Any], *, source: str, recorded: date) -
         lacks=_supported(entry, False),
         rates=rates,
     )
+
+
+def _mode(value: object) -> str:
+    return value if isinstance(value, str) and re.fullmatch(r"[a-z_]{1,40}", value) else ""
 
 
 def _rates(
@@ -191,7 +195,7 @@ def _rates(
             tier=tier,
             recorded=recorded,
             source=source,
-            url=str(entry.get("source") or URL),
+            url=checked.link(entry.get("source")) or URL,
             picousd=steps.get(0, {}) | (tools | _off_peak(entry, hours) if tier == STANDARD else {}),
             over=tuple(sorted((over, rates) for over, rates in steps.items() if over)),
             uplift_permille=_uplift(entry),
@@ -202,7 +206,7 @@ def _rates(
             model=model,
             recorded=recorded,
             source=source,
-            url=str(entry.get("source") or URL),
+            url=checked.link(entry.get("source")) or URL,
             picousd=standard[0] | tools,
             hours=hours,
         )

@@ -16,6 +16,9 @@ from typing import Any
 
 from pricing.checked import SourceError
 
+# Twice what genai-prices has: parsed, a list of nothing but numbers takes 500 times its length in memory.
+SOURCE_CHARACTERS_MAX = 3_500_000
+
 
 def read_assigned(source: str, name: str, *, classes: frozenset[str]) -> Any:
     """
@@ -23,6 +26,8 @@ def read_assigned(source: str, name: str, *, classes: frozenset[str]) -> Any:
 
     `classes`: the constructors that stand for objects.
     """
+    if len(source) > SOURCE_CHARACTERS_MAX:
+        raise SourceError(f"its Python is longer than {SOURCE_CHARACTERS_MAX:,} characters")
     try:
         module = ast.parse(source)
         for statement in module.body:

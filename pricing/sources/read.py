@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -82,6 +84,13 @@ def _book(title: str, content: bytes) -> Source:
     return Source(title=title, is_book=True, shelves=read_rows(content))
 
 
+# What zipfile and its decompressors raise for a file that is none.
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError),
+    *(UnicodeError, struct.error),
+)
+
+
 def _from_wheel(content: bytes, recorded: date) -> Source:
     """Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/"""
     try:
@@ -96,7 +105,7 @@ def _from_wheel(content: bytes, recorded: date) -> Source:
             if of_ours:
                 return _book(f"arc-proxy {version}", _joined(wheel, of_ours))
             module = _text(_member(wheel, genai.MODULE))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except _BROKEN as error:
         raise SourceError(f"it is no whole wheel ({type(error).__name__})") from None
     return _genai(genai.read_module(module), f"genai-prices {version}", recorded)
 

@@ -234,6 +234,16 @@ BROKEN: dict[str, tuple[str, dict[str, Any], str]] = {
         {},
         "line 3: amount_value is 'much'",
     ),
+    "an amount with a comma for its point": (
+        OPENAI_COST_HEAD + ROW.replace(",1,usd", ',"1,50",usd'),
+        {},
+        "line 2: amount_value is '1,50'",
+    ),
+    "a day before all days": (
+        "day,c\n0001-01-01T00:00:00+23:59,1\n",
+        {"columns": parse_columns("day=day,cost=c"), "provider": "x"},
+        "is no day",
+    ),
     "an amount that is no number": (
         OPENAI_COST_HEAD + ROW.replace(",1,usd", ",NaN,usd"),
         {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -223,6 +224,19 @@ BAD: dict[str, tuple[Callable[[Index], None], tuple[str, ...], int, str]] = {
         1,
         "is larger than 16 MiB",
     ),
+    "a way round to what is no URL": (
+        lambda index: index.answers.update({"/x": lambda handler: _redirect(handler, "http://[::1/x")}),
+        ("diff", "{url}/x"),
+        1,
+        "leads to what is no URL",
+    ),
+    "what is no URL": (lambda _: None, ("diff", "http://[::1"), 2, "http:// or https:// URL"),
+    "a checksum that is no text": (
+        lambda index: index.release["digests"].update(sha256="\ud800"),
+        ("update",),
+        1,
+        "its sha256 differs",
+    ),
     "a way round to a file": (
         lambda index: index.answers.update({"/x": lambda handler: _redirect(handler, "file:///etc/passwd")}),
         ("diff", "{url}/x"),
@@ -281,3 +295,54 @@ def test_a_book_in_use_follows_its_files(arc, index, tmp_path):
     for path in updates(tmp_path):
         path.unlink()
     assert book().version == first.version
+
+
+PLAIN = {
+    "id": "openai",
+    "models": [{"id": "gpt-zz", "match": {"equals": "gpt-zz"}, "prices": {"input_mtok": 1}}],
+}
+
+
+@pytest.mark.parametrize("url", ["https://x/" + "a" * 3000, "a\n\x1b", "\ud800", 7])
+def test_an_address_that_is_none_leaves_a_book_that_can_be_read(arc, tmp_path, url):
+    source = tmp_path / "odd.json"
+    source.write_text(json.dumps([PLAIN | {"pricing_urls": [url]}]))
+    assert "1 row added" in arc("prices", "update", source).out
+    assert "gpt-zz" in arc("prices", "list", "openai", "--match", "gpt-zz").out
+
+
+def test_a_file_where_the_folder_should_be_is_said(arc, tmp_path):
+    source = tmp_path / "plain.json"
+    source.write_text(json.dumps([PLAIN]))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "prices").touch()
+    done = arc("prices", "update", source)
+    assert done.code == 1
+    assert "cannot write to" in done.err
+
+
+def test_the_users_own_prices_are_listed_and_shown(arc, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "prices.toml").write_text(
+        '[[rate]]\nprovider = "acme"\nmodel = "own"\ninput = 1\n'
+        '[[rate]]\nprovider = "openai"\nmodel = "gpt-5"\ninput = 3\noutput = 4\n'
+    )
+    assert "own" in arc("prices", "list", "acme").out
+    assert "acme" in arc("prices", "list").out.splitlines()
+    [line] = [
+        line
+        for line in arc("prices", "list", "openai", "--match", "gpt-5").out.splitlines()
+        if line.split()[0] == "gpt-5"
+    ]
+    assert line.split()[1] == "3.00"
+    assert arc("prices", "show", "own").out.startswith("acme own")
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("[" * 100_000, "is no JSON"), ('{"provider": "openai", "at": "0001-01-01T00:00:00+23:00"}', "unknown")],
+)
+def test_odd_questions_are_answered_or_refused(arc, monkeypatch, question, said):
+    monkeypatch.setattr("sys.stdin", io.StringIO(question))
+    done = arc("prices", "cost")
+    assert said in done.out + done.err

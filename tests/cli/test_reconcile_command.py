@@ -147,3 +147,20 @@ def test_lines_fit_the_terminal(log, bill, monkeypatch, columns):
     usage = bill("usage.csv", *usage_rows(("mine", 5, "gpt-5", 5000, 500), ("theirs", 7, "gpt-4o", 70, 7)))
     cost = bill("cost.csv", *cost_rows(("mine", "0.01125", "gpt-5, all")))
     assert max(map(len, log("reconcile", usage, cost).out.splitlines())) <= int(columns)
+
+
+def test_a_line_without_end_is_refused(log, bill, monkeypatch):
+    monkeypatch.setattr("arc_proxy.cli.reconcile.LINE_CHARACTERS_MAX", 1000)
+    done = log("reconcile", bill("long.csv", "a" * 2000))
+    assert (done.code, done.out) == (2, "")
+    assert "a line is longer than" in done.err
+
+
+def test_the_sums_of_all_rows_add_up(log, bill):
+    """Usage of two models, and an amount of one: the other was not billed."""
+    usage = bill("usage.csv", *usage_rows(("p", 2, "gpt-5", 2000, 200), ("p", 1, "gpt-4o", 10, 1)))
+    cost = bill("cost.csv", *cost_rows(("p", "0.0045", "gpt-5, all")))
+    total = json.loads(log("reconcile", usage, cost, "--json").out)["total"]
+    gap = float(total["billed_usd"]) - float(total["ours_usd"])
+    assert float(total["gap_usd"]) == pytest.approx(gap)
+    assert sum(float(part["usd"] or 0) for part in total["parts"]) == pytest.approx(gap)

@@ -136,7 +136,7 @@ def test_any_cut_of_a_stream_gives_the_same_without_usage_alone(blocks, cuts, re
     pieces = [stream[a:b] for a, b in itertools.pairwise(marks)]
     assert filtered(pieces) == expected
     assert filtered([stream[at : at + 77] for at in range(0, len(stream), 77)]) == expected
-    assert filtered([rest, rest]) == rest + rest or USAGE in rest
+    assert filtered([rest, rest]) == rest + rest or b'"usage"' in rest
 
 
 def test_an_event_is_given_out_as_soon_as_it_is_whole():
@@ -151,3 +151,11 @@ def test_what_is_too_long_for_usage_is_not_held():
     long = b"data: " + b"x" * EVENT_BYTES_MAX
     assert usage_filter.feed(long) == long
     assert usage_filter.feed(b"y\r") + usage_filter.feed(b"\n\r\n" + USAGE + b"\n\n") == b"y\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", range(len(USAGE) // 2, len(USAGE)))
+def test_a_stream_that_is_cut_within_usage_gives_none_of_it(cut):
+    held = USAGE[:cut]
+    given_out = filtered([TEXT + b"\n\n", held])
+    has_begun = b'"usage":{' in held.replace(b" ", b"")
+    assert given_out == TEXT + b"\n\n" + (b"" if has_begun else held)

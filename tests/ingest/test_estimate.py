@@ -93,7 +93,7 @@ def test_what_is_not_all_that_is_billed_is_a_lower_bound(
 PICTURE = b'{"content":[{"image_url":{"url":"x"},"type":"image_url"}],"role":"user"}'
 UNCOUNTED = {
     "a picture": ({"prompt_messages": (PICTURE,)}, "not counted: image_url"),
-    "bodies that were not kept": ({"prompt_messages": ()}, "not counted: its messages were not kept"),
+    "bodies that were not kept": ({"prompt_messages": ()}, "not counted: it has no messages that were kept"),
 }
 
 

@@ -190,6 +190,43 @@ WRONG = {
         "must be a day",
     ),
     "an alias without its model": ('[[alias]]\nprovider = "x"\nname = "n"\n', 1, "model", "is missing"),
+    "brackets without end": ("a = " + "[" * 5000, None, None, "is no TOML"),
+    "a number of thousands of digits": (
+        f'[[rate]]\nprovider = "x"\nmodel = "m"\ninput = {"9" * 5000}\n',
+        None,
+        None,
+        "is no TOML",
+    ),
+    "a number that is too long for text": (
+        f'[[rate]]\nprovider = "x"\nmodel = "m"\ninput = {"9" * 4000}\n',
+        1,
+        "input",
+        "between 0",
+    ),
+    "a price that is finer than what counts": (
+        '[[rate]]\nprovider = "x"\nmodel = "m"\ninput = "0.0000001"\n',
+        1,
+        "input",
+        "0.000001 US dollars per million tokens",
+    ),
+    "a discount that is finer than what counts": (
+        '[[discount]]\nprovider = "x"\npercent = 12.55\n',
+        1,
+        "percent",
+        "0.1 percent",
+    ),
+    "a discount that never holds": (
+        '[[discount]]\nprovider = "x"\npercent = 5\nsince = 2026-02-01\nuntil = 2026-01-01\n',
+        1,
+        "until",
+        "is not after `since`",
+    ),
+    "two prices of one day": (
+        '[[rate]]\nprovider = "x"\nmodel = "m"\ninput = 1\n' * 2,
+        5,
+        "since",
+        "another [[rate]] of the same model and tier",
+    ),
     "more than all off": ('[[discount]]\nprovider = "x"\npercent = 120\n', 1, "percent", "between 0 and 100"),
 }
 

@@ -153,6 +153,17 @@ def matched(clause: Any) -> bytes:
     ).encode()
 
 
+def _member_of_kind(kind: int) -> bytes:
+    """A wheel whose module says that it is compressed by another kind than it is."""
+    content = bytearray(wheel())
+    for sign, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        place = content.find(sign)
+        while place >= 0:
+            content[place + at : place + at + 2] = kind.to_bytes(2, "little")
+            place = content.find(sign, place + 4)
+    return bytes(content)
+
+
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "neither a wheel nor JSON"),
     "a picture": (b"\x89PNG\r\n\x1a\n\xff\xff", "UTF-8"),
@@ -168,6 +179,12 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         wheel().replace(zlib.crc32(MODULE.encode()).to_bytes(4, "little"), b"\0\0\0\0"),
         "no whole wheel",
     ),
+    "Python of a list that takes 500 times its length": (
+        wheel("providers = [" + "0," * 2_000_000 + "]"),
+        "longer than 3,500,000 characters",
+    ),
+    "a compression that is broken": (_member_of_kind(zipfile.ZIP_LZMA), "no whole wheel"),
+    "a name that is no text": (wheel().replace(b"genai_prices/data", b"genai_prices/\xff\xfeta"), "wheel"),
     "Python that does something": (wheel(f"providers = __import__('os').system('x')\n{MODULE}"), "no value"),
     "Python that calls what it likes": (wheel(MODULE.replace("Decimal('1')", "eval('1')")), "no value"),
     "Python that computes": (wheel("providers = [1] * 10 ** 9"), "more than data"),
