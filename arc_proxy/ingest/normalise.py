@@ -23,7 +23,7 @@ from arc_proxy.runs.explicit import group_call
 from arc_proxy.wire.exchange import HttpExchange, Reading, read_exchange
 from arc_proxy.wire.unknown import UNKNOWN
 from pricing.book import PriceBook
-from pricing.usage import UsageGrade, normalise_usage
+from pricing.usage import Usage, UsageGrade, normalise_usage
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -73,7 +73,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
     )
     if usage_grade is UsageGrade.REPORTED and _is_cut(exchange, ended, reply):
         usage_grade = UsageGrade.PARTIAL
-    if not usage.input_tokens and not usage.output_tokens and (reply.output_text or reply.tool_calls):
+    if _counts_nothing(usage, reply):
         usage_grade = UsageGrade.NONE  # some servers fill their counts with zeros
     call = Call(
         call_id=call_id,
@@ -109,6 +109,15 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
         auxiliary=clues.auxiliary,
     )
     return Normalised(call, clues, malformed, reading.notes)
+
+
+def _counts_nothing(usage: Usage, reply: Reply) -> bool:
+    """
+    An answer beside counts that are all zero. What a guardrail says instead of the model has no tokens:
+    https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-how.html
+    """
+    is_answer = bool(reply.output_text or reply.tool_calls) and reply.finish_reason != "guardrail_intervened"
+    return is_answer and not usage.input_tokens and not usage.output_tokens
 
 
 def _sent(

@@ -29,7 +29,9 @@ def read_error(document: JsonObject) -> CallError | None:
     if isinstance(error, list) and error:  # Hugging Face's, one text for each field
         error = "; ".join(each if isinstance(each, str) else compact(each) for each in error)
     if isinstance(error, str) and error:
-        return CallError(type=_top_level_type(document), message=error[:MESSAGE_CHARS_MAX])
+        # Beside an error that is a text, xAI's `code` is a word of HTTP's, and no type of it.
+        said = _first_word(document.get("__type"), document.get("type"))
+        return CallError(type=said, message=error[:MESSAGE_CHARS_MAX])
     return None
 
 

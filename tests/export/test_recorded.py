@@ -58,10 +58,6 @@ def _has_two_calls(exchange: Exchange, wrong: Wrong) -> bool:
     return exchange["endpoint"] == "dashscope.generation" and wrong.keys() == {"tool_calls"}
 
 
-def _is_text_error(exchange: Exchange, wrong: Wrong) -> bool:
-    return exchange["provider"] == "xai" and wrong.keys() == {"error_type"}
-
-
 def _is_all_zero(exchange: Exchange, wrong: Wrong) -> bool:
     return set(wrong) == set(TOKENS) and all(pair == (None, 0) for pair in wrong.values())
 
@@ -71,14 +67,11 @@ EXCEPTIONS: dict[str, Callable[[Exchange, Wrong], bool]] = {
     "a reranking counts its tokens in `usage`, which the other program did not read": _is_a_reranking,
     "Cohere counts reasoning, which the other program did not read": _is_reasoning,
     "the other program counts one of two calls of the same tool": _has_two_calls,
-    "the error is a text with its code beside it, and the code is its type": _is_text_error,
     "every count is zero beside an answer: it counts nothing, and is not free": _is_all_zero,
 }
 # Small groups in which one or two exceptions are more than the share that is allowed.
 LOW_GROUPS = {
-    ("bedrock", "converse", False),  # every count is zero
     ("other", "dashscope.generation", False),  # one of two calls of the same tool
-    ("xai", "responses", False),  # the code as the error's type
 }
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 

@@ -28,7 +28,7 @@ REFUSALS = {
     "mistral, key refused": ({"detail": "Invalid API Key"}, None, "Invalid API Key"),
     "fastapi": ({"detail": [{"loc": ["body"]}]}, None, '[{"loc":["body"]}]'),
     "venice, ollama": ({"error": "model not found"}, None, "model not found"),
-    "xai": ({"code": "invalid-argument", "error": "no such key"}, "invalid-argument", "no such key"),
+    "xai": ({"code": "invalid-argument", "error": "no such key"}, None, "no such key"),
     "aws": ({"__type": "ThrottlingException", "message": "slow down"}, "ThrottlingException", "slow down"),
     "cohere": ({"id": "1", "message": "no"}, None, "no"),
     "an error that is empty": ({"error": {}}, None, None),

@@ -40,8 +40,6 @@ RIGHT_SHARE_MIN = 0.995
 
 # Exchanges that we read otherwise than the script, by the beginning of their id.
 EXCEPTIONS = {
-    "ba30ed11": "xAI's error is a string and `code` beside it says what kind: that word is the error's type",
-    "c63bba65": "the same",
     "a11e5d0b": "DashScope's reply has two calls of one tool, the script counts one",
 }
 END_MARKS = (
