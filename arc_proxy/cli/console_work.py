@@ -24,6 +24,7 @@ from arc_proxy.report.document import Document
 from arc_proxy.report.jsonable import report_json
 from arc_proxy.report.layout import document_of
 from arc_proxy.report.model import Report
+from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, is_replaced, open_store
 from arc_proxy.store.prune import first_month_kept, prune
 
@@ -73,10 +74,12 @@ class ConsoleWork:
     def status(self) -> Mapping[str, Any]:
         state = self._follower.state
         since = state.stored_at
+        now_ns = time.time_ns()
         try:
             behind = unread_bytes(self._config.folder.journal, read_resume_points(self._store()))
+            due_runs, due_since_ns = count_due(self._store(), now_ns)
         except ArcError:
-            behind = None
+            behind, due_runs, due_since_ns = None, None, None
         return {
             "version": self._config.version,
             "pid": os.getpid(),
@@ -85,6 +88,8 @@ class ConsoleWork:
             "behind_bytes": behind,
             "behind_s": None if since is None else round(time.monotonic() - since, 3),
             "trouble": state.trouble,
+            "unanalysed_runs": due_runs,
+            "unanalysed_s": None if due_since_ns is None else round((now_ns - due_since_ns) / 1e9, 3),
             "price_book": self._book().version,
             "retention": self._retained,
         }

@@ -18,6 +18,7 @@ from arc_proxy.format import clean, plural, size
 app = typer.Typer(add_completion=False)
 
 FRESH_S = 3.0
+WAITING_RUNS_MAX = 100  # fewer are looked at within a second
 
 
 @app.command(cls=HelpCommand)
@@ -57,4 +58,6 @@ def _console_line(console: object) -> str:
         return style(f"waits: {clean(console['trouble'])}; nothing is lost, the journal keeps it", "yellow")
     if (console.get("behind_s") or 0) > FRESH_S:
         return f"ingesting, {size(console.get('behind_bytes') or 0)} behind the journal"
+    if (console.get("unanalysed_runs") or 0) > WAITING_RUNS_MAX:
+        return f"up to date, {plural(console['unanalysed_runs'], 'run')} still to be looked at for failures"
     return "up to date"

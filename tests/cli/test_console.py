@@ -182,3 +182,19 @@ def test_an_upstream_that_leads_back_is_refused(folder, tmp_path):
     settings = Settings.model_validate({"upstreams": {"openai": "http://localhost:8123/v1"}})
     with pytest.raises(ConfigError, match="for ever"):
         prepare_launch(settings, folder, {"XDG_RUNTIME_DIR": str(tmp_path)}, port=8123)
+
+
+def test_it_says_how_many_runs_wait_to_be_looked_at(config, folder):
+    import_calls(folder, "new.har", call("finance", "new"))
+    store = open_store(folder.path / "arc.db")
+    catch_up(folder.path, store, load_book())
+    work = ConsoleWork(read_config(config))
+    try:
+        status = work.status()
+        assert status["unanalysed_runs"] == 1
+        assert status["unanalysed_s"] > 0
+        catch_up(folder.path, store, load_book(), derive=True)
+        assert (work.status()["unanalysed_runs"], work.status()["unanalysed_s"]) == (0, None)
+    finally:
+        store.close()
+        work.close()
