@@ -61,6 +61,7 @@ def _start(folder: Folder, environ: Mapping[str, str]) -> Instance:
         return _wait_for(process, folder, environ)
     except BaseException:
         process.terminate()  # also on Ctrl-C: nobody else knows of it yet
+        _reap(process.pid)
         raise
 
 
@@ -90,9 +91,16 @@ def _stop_if_last(lock: int, folder: Folder, environ: Mapping[str, str]) -> None
     with contextlib.suppress(ProcessLookupError):
         os.kill(instance.pid, signal.SIGTERM)
     await_end(instance, folder, STOP_S)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(instance.pid, os.WNOHANG)  # where it is a child of this very `run`
+    _reap(instance.pid)
     _marker(folder, environ).unlink(missing_ok=True)
+
+
+def _reap(pid: int) -> None:
+    """Wait until a proxy that was told to stop is gone, where it is a child of this very `run`."""
+    deadline = time.monotonic() + STOP_S
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
 
 def _marker(folder: Folder, environ: Mapping[str, str]) -> Path:
