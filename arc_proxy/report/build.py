@@ -87,7 +87,7 @@ def build_report(
     ordered = sorted(found.agents, key=_by_spend)
     unasked = read_unasked(store, found.period)
     compared = [use.agent for use in ordered if use.runs.known_nanousd][:SAVINGS_MAX]
-    health = read_health(store, [use.agent for use in ordered[:HEALTHS_MAX]], end_ns)
+    health = read_health(store, [use.agent for use in ordered[:HEALTHS_MAX]], found.period.since_ns, end_ns)
     agents = [
         _agent_report(
             store,

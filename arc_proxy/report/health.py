@@ -6,28 +6,40 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from analysis.failure import Failure, Severity
 from analysis.reliability import arrows, compare_weeks, reliability
 from arc_proxy.report.model import Health
 from arc_proxy.store.engine import Store
 from arc_proxy.store.issues import read_results
 
 
-def read_health(store: Store, agents: Sequence[str | None], now_ns: int) -> dict[str | None, Health]:
+def read_health(
+    store: Store, agents: Sequence[str | None], since_ns: int, now_ns: int
+) -> dict[str | None, Health]:
     """
     By agent; those of whose runs none was looked at yet are not in it. Raises StoreError.
 
-    Whatever period a report has, the score is of the latest runs: it weighs them by their age.
+    Whatever period a report has, the score is of the latest runs: it weighs them by their age. What was
+    reported is of those that began since `since_ns`.
     """
     found = {}
     for agent in agents:
         results = read_results(store, agent, now_ns)
         if results:
+            failed = [run for run in results if run.outcome is False and run.started_ns >= since_ns]
             found[agent] = Health(
-                reliability=reliability(results, now_ns), week=compare_weeks(results, now_ns)
+                reliability=reliability(results, now_ns),
+                week=compare_weeks(results, now_ns),
+                reported_failed=len(failed),
+                with_evidence=sum(any(map(_is_evidence, run.failures)) for run in failed),
             )
     weeks = {agent or "": health.week for agent, health in found.items() if health.week is not None}
     shown = arrows(weeks)
     return {agent: replace(health, arrow=shown.get(agent or "")) for agent, health in found.items()}
+
+
+def _is_evidence(failure: Failure) -> bool:
+    return failure.severity is not Severity.INFO
 
 
 def midnight_ns(now_ns: int) -> int:

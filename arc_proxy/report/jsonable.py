@@ -207,6 +207,8 @@ def _health_json(health: Health | None) -> dict[str, Any] | None:
         "from_traffic_only": found.is_from_traffic_only,
         "outages": found.outages,
         "cancels": found.cancels,
+        "reported_failed": health.reported_failed,
+        "with_evidence": health.with_evidence,
         "week": week
         and {
             "difference": round(week.difference, 6),

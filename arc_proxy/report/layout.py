@@ -230,6 +230,8 @@ def _cost(figures: Figures) -> str:
 def _notes(report: Report) -> Iterator[str]:
     made_day = f"{datetime.fromtimestamp(report.made_ns / 1e9, UTC):%Y-%m-%d}"
     for agent in report.agents:
+        yield from _outcome_notes(agent)
+    for agent in report.agents:
         yield from _savings_notes(agent, made_day)
     if report.total.attempts > report.total.calls:
         yield "calls +n: n of them were repeated attempts, which cost too"
@@ -241,6 +243,14 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"issues: {count(len(report.issues) - ISSUES_MAX)} more; `arc-proxy issues` lists them"
     if len(report.agents) > CARDS_MAX:
         yield f"cards of the {CARDS_MAX} agents that cost most; --agent NAME shows another"
+
+
+def _outcome_notes(agent: AgentReport) -> Iterator[str]:
+    """What was reported, and how much of it the traffic explains: most failures do not show on the wire."""
+    health = agent.health
+    if health is not None and health.reported_failed:
+        runs = plural(health.reported_failed, "run")
+        yield f"{agent_name(agent.agent)}: {runs} reported failed; we had evidence in {health.with_evidence}"
 
 
 def _savings_notes(agent: AgentReport, made_day: str) -> Iterator[str]:

@@ -54,11 +54,16 @@ class Weeks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How reliable an agent is. `week` against the one before, `arrow` where that is no chance."""
+    """
+    How reliable an agent is. `week` against the one before, `arrow` where that is no chance. Of the period's
+    runs `reported_failed` were said to have failed, and in `with_evidence` of these something shows why.
+    """
 
     reliability: Reliability
     week: Comparison | None
     arrow: Arrow | None = None
+    reported_failed: int = 0
+    with_evidence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

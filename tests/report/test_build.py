@@ -398,3 +398,11 @@ def test_what_is_behind_a_score_can_be_read(graded):
     assert sum(" 1.00 1.00 2% reported as failed" in row for row in rows) == 4
     assert rows[4] == "60 runs 0 0% nothing went wrong on the wire"
     assert "Reliability of" not in "\n".join(as_text(document_of(graded, "30d"), 120))
+
+
+def test_what_was_reported_stands_beside_what_was_seen(report_of):
+    entries = [call("finance", f"b{n}", days_ago=1, status=401 if n < 2 else 200) for n in range(5)]
+    facts = [{"run_id": f"b{n}", "agent": "finance", "outcome": "failure"} for n in range(4)]
+    report = report_of(entries, facts=facts)
+    assert "finance: 4 runs reported failed; we had evidence in 2" in document_of(report, "30d").notes
+    assert report_json(report)["agents"][0]["reliability"]["with_evidence"] == 2
