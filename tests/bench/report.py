@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 from arc_proxy.call import Call, Grouping, Kind, Prompt, Reply
+from arc_proxy.ingest.analysing import analyse_due
 from arc_proxy.journal.record import Ended, id_text, make_exchange_id
 from arc_proxy.store.engine import open_store
 from arc_proxy.store.write import save
@@ -92,6 +93,7 @@ def main() -> None:
     )
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="generate into this folder, and leave it")
+    parser.add_argument("--analysis", action="store_true", help="look for failures (20 minutes a million)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="arc-bench-report-") as folder:
         data_dir = options.keep or Path(folder)
@@ -102,6 +104,8 @@ def main() -> None:
                 save(store, batch)
                 done += len(batch)
                 print(f"\r{done:,} of {options.calls:,}", end="", file=sys.stderr)
+            if options.analysis:
+                analyse_due(store, load_book(), time.time_ns())
             store.close()
         command = str(Path(sys.executable).parent / "arc-proxy")
         empty = Path(folder) / "empty"
