@@ -66,7 +66,7 @@ class Beta:
         if self.deviation > other.deviation:
             return 1 - other.probability_above(self)
         low, high = max(1e-12, self.mean - 8 * self.deviation), min(1 - 1e-12, self.mean + 8 * self.deviation)
-        steps = 200
+        steps = 80
         width = (high - low) / steps
         area = below = 0.0
         for step in range(steps + 1):

@@ -56,8 +56,9 @@ TRENDS_MAX = 10
 FRAMEWORKS_MAX = 50
 # A hundred calls are read for what a cheaper model would make of them; `arc-proxy savings` has all agents.
 SAVINGS_MAX = 2
-# Up to a thousand runs of each are weighed.
+# Of these the latest runs are read: five hundred are weighed, a hundred summed for where the money went.
 HEALTHS_MAX = 8
+ISSUES_READ_MAX = 24
 
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
@@ -108,7 +109,9 @@ def build_report(
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
     ]
     doubts = read_doubts(store, found.period, agent=agent)
-    issues = read_issues(store, found.period, recent_ns=midnight_ns(end_ns), agent=agent)
+    issues = read_issues(
+        store, found.period, recent_ns=midnight_ns(end_ns), agent=agent, limit=ISSUES_READ_MAX
+    )
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,
         until_ns=None if until_ns is None else found.period.until_ns,

@@ -25,8 +25,8 @@ from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
 
 ISSUES_MAX = 50
-# With more runs than these the score moves by less than half a point.
-RESULTS_MAX = 1_000
+# With twice as many runs the score would move by half a point.
+RESULTS_MAX = 500
 RUN_CALLS_MAX = 500  # of a run, the latest
 
 

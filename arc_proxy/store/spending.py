@@ -24,7 +24,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.totals import Period
 
-RUNS_MAX = 200
+RUNS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
