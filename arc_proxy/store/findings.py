@@ -23,7 +23,7 @@ from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices
 from arc_proxy.store.due import DueRun, mark_due
 from arc_proxy.store.engine import Store, writing
 from arc_proxy.store.names import next_id
-from arc_proxy.store.spending import spend_text
+from arc_proxy.store.spending import pack_spend
 from arc_proxy.store.sums import DAY_NS
 
 IssueName = tuple[int, str]  # agent's key, fingerprint
@@ -208,5 +208,5 @@ def _health_row(findings: Findings) -> dict[str, Any]:
         "is_recovered": worst.is_recovered if worst else False,
         "evidence": some_word(worst.evidence) if worst else None,
         "ended_by": findings.ended_by.value if findings.ended_by else None,
-        "spend": spend_text(findings.spend) if findings.spend and findings.spend.nanousd else None,
+        "spend": pack_spend(findings.spend) if findings.spend and findings.spend.nanousd else None,
     }

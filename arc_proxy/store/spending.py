@@ -1,5 +1,5 @@
 """
-Where the money of runs went: kept with each run, summed when it is asked for.
+Where the money of runs went: kept with each run, as compressed JSON, and summed when it is asked for.
 
     {"n": nanodollars, "calls", "unknown", "plan", "parts": [[kind, name, nanodollars]],
      "called": {tool: times}, "resent": {tool: [...]}, "broken": [[kind, name, ...]]}
@@ -10,6 +10,7 @@ adds the latest runs of an agent.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import astuple, dataclass
 from functools import reduce
 from operator import add
@@ -51,11 +52,11 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
         .limit(limit + 1)
     )
     with reading(store) as connection:
-        texts = list(connection.execute(statement).scalars())
-    return Spent(reduce(add, map(_spend, texts[:limit]), Spend()), is_all=len(texts) <= limit)
+        packed = list(connection.execute(statement).scalars())
+    return Spent(reduce(add, map(_unpack_spend, packed[:limit]), Spend()), is_all=len(packed) <= limit)
 
 
-def spend_text(spend: Spend) -> str:
+def pack_spend(spend: Spend) -> bytes:
     document = {
         "n": spend.nanousd,
         "calls": spend.calls,
@@ -66,11 +67,11 @@ def spend_text(spend: Spend) -> str:
         "resent": {tool: astuple(each) for tool, each in spend.resent.items()},
         "broken": [[kind, name, *astuple(each)] for (kind, name), each in spend.broken.items()],
     }
-    return orjson.dumps({name: value for name, value in document.items() if value}).decode()
+    return zlib.compress(orjson.dumps({name: value for name, value in document.items() if value}))
 
 
-def _spend(text: str) -> Spend:
-    said: dict[str, Any] = orjson.loads(text)
+def _unpack_spend(packed: bytes) -> Spend:
+    said: dict[str, Any] = orjson.loads(zlib.decompress(packed))
     return Spend(
         runs=1,
         calls=said.get("calls", 0),

@@ -403,7 +403,7 @@ class HealthTable(SQLModel, table=True):
     is_recovered: bool
     evidence: str | None = _text()
     ended_by: str | None = _text()  # the code of what went wrong with its last call
-    spend: str | None = _text()  # JSON, where its money went: see `spending`; null: nothing that is known
+    spend: bytes | None = _blob()  # where its money went, see `spending`; null: nothing that is known
 
 
 class DueTable(SQLModel, table=True):
