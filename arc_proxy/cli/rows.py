@@ -86,6 +86,8 @@ def ingest(folder: Folder, store: Store) -> None:
     except IngestBusy as error:
         warn(f"{error}; what follows may be a little behind")
         return
+    if not caught.is_analysed:
+        warn("some older runs are still to be looked at for failures; the next command, or `serve`, goes on")
     if caught.damaged_segments:
         damaged = plural(caught.damaged_segments, "damaged journal segment")
         warn(f"{damaged}; `arc-proxy doctor` says more")

@@ -38,6 +38,8 @@ FAILURES_MAX = 200  # of one run; of a run that fails for days, the rest says no
 
 _log = structlog.get_logger()
 
+Clock = Callable[[], float]
+
 
 @dataclass(slots=True)
 class Analyst:
@@ -45,7 +47,7 @@ class Analyst:
 
     store: Store
     book: PriceBook
-    clock: Callable[[], float] = time.monotonic
+    clock: Clock = time.monotonic
     _is_prepared: bool = False
 
     def step(self, now_ns: int) -> bool:
@@ -68,11 +70,24 @@ class Analyst:
         return self.book.row(call.cost.rate_id) if call.cost.rate_id else None
 
 
-def analyse_due(store: Store, book: PriceBook, now_ns: int) -> None:
-    """Look at all that is due, under the ingest lock. Raises StoreError."""
+def analyse_due(
+    store: Store,
+    book: PriceBook,
+    now_ns: int,
+    *,
+    within_s: float | None = None,
+    clock: Clock = time.monotonic,
+) -> bool:
+    """
+    Look at all that is due, under the ingest lock, the newest first; False if the time ended before. What is
+    left stays due. Raises StoreError.
+    """
     analyst = Analyst(store, book)
+    began = clock()
     while analyst.step(now_ns):
-        pass
+        if within_s is not None and clock() - began > within_s:
+            return False
+    return True
 
 
 def _findings_or_none(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:

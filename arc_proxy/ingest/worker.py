@@ -31,6 +31,7 @@ from pricing.book import PriceBook
 JOURNAL = "journal"
 
 LOCK_WAIT_S = 5.0
+ANALYSIS_S_MAX = 10.0  # that whoever waits for the rows waits for it
 
 _log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Caught:
     damaged_segments: int = 0
     read_bytes: int = 0  # of records
     is_done: bool = True
+    is_analysed: bool = True  # False: some runs are still to be looked at
 
 
 Progress = Callable[[Caught, int], None]  # so far, and how many bytes there were to read at the start
@@ -76,7 +78,7 @@ def catch_up(
     with hold_ingest_lock(data_dir, purpose=purpose, wait_s=wait_s):
         caught = _ingest_once(data_dir / JOURNAL, store, book, progress, deadline, clock)
         if derive and caught.is_done:
-            _derive(store, book, clock)
+            caught = replace(caught, is_analysed=_derive(store, book, clock))
         return caught
 
 
@@ -100,7 +102,7 @@ def rebuild(
         forget_positions(store)
         caught = _ingest_once(data_dir / JOURNAL, store, book, progress, None, clock)
         if derive:
-            _derive(store, book, clock)
+            caught = replace(caught, is_analysed=_derive(store, book, clock))
         return caught
 
 
@@ -135,12 +137,13 @@ def unread_bytes(journal_dir: Path, points: Mapping[str, Resume]) -> int:
     return unread
 
 
-def _derive(store: Store, book: PriceBook, clock: Clock) -> None:
+def _derive(store: Store, book: PriceBook, clock: Clock) -> bool:
+    """Whether every run was looked at: of a large store that no rules have seen, that takes minutes."""
     try:
         estimate_waiting(store, book)
     except CannotCount as error:
         _log.warning("estimate.failed", error=str(error))
-    analyse_due(store, book, clock())
+    return analyse_due(store, book, clock(), within_s=ANALYSIS_S_MAX)
 
 
 def _ingest_once(

@@ -62,6 +62,7 @@ _BUCKETS = {
 _ENDINGS = {
     None: "goes on, as far as the traffic tells",
     Ending.OUTCOME: "ended, its outcome was reported",
+    Ending.CLOSED: "ended, as its agent reported",
     Ending.EXITED: "ended with the program that it ran in",
     Ending.ANSWERED: "ended with an answer",
     Ending.TIMEOUT: "ended without an answer: nothing has come for half an hour",
@@ -75,12 +76,14 @@ def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False)
     if detail.parts:
         yield from _facts_of([("in all", _whole_text(RunTree(run, detail.parts)))])
     outcomes = [fact.at_ns for fact in detail.facts if fact.type == FactType.OUTCOME]
+    closed = [fact.at_ns for fact in detail.facts if fact.type == FactType.RUN_END]
     how = how_it_ended(
         last_ns=run.ended_ns,
         is_final=detail.is_final,
         outcome_ns=max(outcomes, default=None),
         now_ns=now_ns,
         exited_ns=detail.exited_ns,
+        closed_ns=max(closed, default=None),
     )
     yield from _facts_of([("state", _ENDINGS[how])])
     for fact in detail.facts:

@@ -2,6 +2,7 @@
 When a run has ended. No I/O, and nothing that is kept: a late call reopens a run by being its last one.
 
     outcome    somebody said how it went, after its last call
+    closed     ArcTracer reported its end
     exited     the program that `arc-proxy run` had launched is over
     answered   its last call gave an answer that asks for no tool, and nothing has come for SILENCE_NS
     timeout    nothing has come for TIMEOUT_NS, whatever it was waiting for
@@ -18,22 +19,32 @@ TIMEOUT_NS = 30 * _MINUTE_NS  # tools run for minutes; a model's own turn is at 
 
 class Ending(StrEnum):
     OUTCOME = "outcome"
+    CLOSED = "closed"
     EXITED = "exited"
     ANSWERED = "answered"
     TIMEOUT = "timeout"
 
 
 def how_it_ended(
-    *, last_ns: int, is_final: bool, outcome_ns: int | None, now_ns: int, exited_ns: int | None = None
+    *,
+    last_ns: int,
+    is_final: bool,
+    outcome_ns: int | None,
+    now_ns: int,
+    exited_ns: int | None = None,
+    closed_ns: int | None = None,
 ) -> Ending | None:
     """
     None: the run goes on, as far as can be told.
 
     `last_ns` is when its last call was heard of last, `is_final` whether that call's answer was one,
-    `outcome_ns` when its outcome was reported, and `exited_ns` when the program was over that it ran in.
+    `outcome_ns` when its outcome was reported, `closed_ns` when its end was, and `exited_ns` when the program
+    was over that it ran in.
     """
     if outcome_ns is not None and outcome_ns >= last_ns:
         return Ending.OUTCOME
+    if closed_ns is not None and closed_ns >= last_ns:
+        return Ending.CLOSED
     if exited_ns is not None and exited_ns >= last_ns:
         return Ending.EXITED
     silent_ns = now_ns - last_ns

@@ -222,3 +222,18 @@ def test_a_run_that_changed_meanwhile_stays_due(either: Store, monkeypatch: pyte
     Analyst(either, BOOK).step(LATER_NS)
     assert count_due(either, LATER_NS)[0] == 1
     assert rows(either, tables.health) == []
+
+
+def test_who_waits_waits_no_longer_than_the_time_given_and_the_newest_come_first(
+    either: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysing, "BATCH", 1)
+    for number in range(3):
+        save(either, talk(BROKEN, "seven", run=f"run-{number}", days=number))
+    ticks = iter(range(100))
+    now_ns = LATER_NS + 3 * DAY_NS
+    assert not analyse_due(either, BOOK, now_ns, within_s=1, clock=lambda: float(next(ticks)))
+    every = sorted(row["started_ns"] for row in rows(either, tables.run))
+    assert sorted(row["started_ns"] for row in rows(either, tables.health)) == every[1:]
+    assert analyse_due(either, BOOK, now_ns)
+    assert len(rows(either, tables.health)) == 3

@@ -34,3 +34,11 @@ EXITS = {
 def test_a_run_ends_with_its_program(exited_ns: int | None, how: Ending | None) -> None:
     ended = how_it_ended(last_ns=LAST, is_final=False, outcome_ns=None, now_ns=LAST + 2, exited_ns=exited_ns)
     assert ended is how
+
+
+@pytest.mark.parametrize(
+    ("closed_ns", "how"), [(LAST - 1, None), (LAST, Ending.CLOSED), (LAST + 7, Ending.CLOSED)]
+)
+def test_a_run_ends_where_its_end_is_reported(closed_ns: int, how: Ending | None) -> None:
+    found = how_it_ended(last_ns=LAST, is_final=False, outcome_ns=None, now_ns=LAST + 9, closed_ns=closed_ns)
+    assert found is how
