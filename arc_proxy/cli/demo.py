@@ -134,6 +134,7 @@ def _say_what_next(folder: Folder, failed: str | None, *, has_database: bool) ->
     if has_database:
         out("  unset ARC_DATABASE_URL")
     lines = (
+        ("fix 1", "what to change about an issue; `issues` lists them"),
         ("runs --agent finance", "each task of an agent"),
         (f"show {failed[:8] if failed else 'ID'}", "one task: why it failed, and its calls"),
         ("report --agent support", "one agent's card and tables"),
