@@ -68,7 +68,7 @@ def call_conditions(wanted: CallFilter, *, model_by_index: bool = True) -> list[
         }
     )
     if wanted.agent is not None:
-        conditions.append(call.agent_id == _agent_id(wanted.agent))
+        conditions.append(call.agent_id == agent_id_of(wanted.agent))
     if wanted.run_id is not None:
         conditions.append(call.run_key.in_(select(run.id).where(run.run_id == _stored(wanted.run_id))))
     if wanted.session_id is not None:
@@ -101,7 +101,7 @@ def run_conditions(wanted: RunFilter) -> list[Condition]:
         }
     )
     if wanted.agent is not None:
-        conditions.append(run.agent_id == _agent_id(wanted.agent))
+        conditions.append(run.agent_id == agent_id_of(wanted.agent))
     if wanted.session_id is not None:
         conditions.append(run.session_key == _session_key(wanted.session_id))
     for name, value in wanted.tags.items():
@@ -131,8 +131,9 @@ def _stored(value: Any) -> Any:
     return some_word(value) if isinstance(value, str) else value
 
 
-def _agent_id(name: str) -> Any:
-    return select(tables.agent.c.id).where(tables.agent.c.name == _stored(name)).scalar_subquery()
+def agent_id_of(name: str | None) -> Any:
+    """The key of an agent, as a subquery; None and "" are those that named none."""
+    return select(tables.agent.c.id).where(tables.agent.c.name == _stored(name or "")).scalar_subquery()
 
 
 def _session_key(session_id: str) -> Any:

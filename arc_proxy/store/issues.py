@@ -20,6 +20,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.failures import failure_from
+from arc_proxy.store.filters import agent_id_of
 from arc_proxy.store.load import LINES, whole_calls
 from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
@@ -118,14 +119,13 @@ def read_results(
 ) -> tuple[RunResult, ...]:
     """What became of an agent's latest runs that are over, the latest first. Raises StoreError."""
     health, run = tables.health.c, tables.run.c
-    agent_id = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
     statement = (
         select(
             *(run.run_id, health.started_ns, health.code, health.severity, health.is_recovered),
             *(health.evidence, health.ended_by, run.outcome, run.exceptions),
         )
         .join(tables.run, run.id == health.run_key)
-        .where(health.agent_id == agent_id, health.started_ns < until_ns, health.is_over)
+        .where(health.agent_id == agent_id_of(agent), health.started_ns < until_ns, health.is_over)
         .order_by(health.started_ns.desc())
         .limit(limit)
     )

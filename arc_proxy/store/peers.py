@@ -9,6 +9,7 @@ from sqlalchemy import select
 from arc_proxy.call import Call, Kind
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.filters import agent_id_of
 
 PEERS_MAX = 500
 _CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete")
@@ -21,16 +22,12 @@ class Peer(NamedTuple):
 
 def read_peers(store: Store, like: Call) -> list[Peer]:
     """The latest whole answers. Raises StoreError."""
-    call, series, agent = tables.call.c, tables.series.c, tables.agent.c
-    alike = (
-        select(series.id)
-        .join(tables.agent, agent.id == series.agent_id)
-        .where(
-            agent.name == (like.grouping.agent or ""),
-            series.provider == like.provider,
-            series.model == (like.reply.model or like.prompt.model or ""),
-            series.kind == Kind.GENERATION.value,
-        )
+    call, series = tables.call.c, tables.series.c
+    alike = select(series.id).where(
+        series.agent_id == agent_id_of(like.grouping.agent),
+        series.provider == like.provider,
+        series.model == (like.reply.model or like.prompt.model or ""),
+        series.kind == Kind.GENERATION.value,
     )
     output = call.output_text_tokens + call.output_audio_tokens + call.output_image_tokens
     latest = (

@@ -18,6 +18,7 @@ from arc_proxy.call import Kind
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import stream
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.filters import agent_id_of
 from arc_proxy.store.names import OTHER, OTHER_AGENT, rollup_agent
 from arc_proxy.store.sums import (
     DAY_NS,
@@ -124,11 +125,10 @@ def read_run_costs(
     squares (nanodollars). For a test of whether a change is chance.
     """
     run = tables.run.c
-    key = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
     latest = (
         select((run.cost_nanousd * 1.0).label("cost"))
         .where(
-            run.agent_id == key,
+            run.agent_id == agent_id_of(agent),
             run.started_ns >= period.since_ns,
             run.started_ns < period.until_ns,
             run.calls > 0,
@@ -148,10 +148,13 @@ def read_run_costs(
 def read_framework(store: Store, period: Period, agent: str | None) -> str | None:
     """What the latest runs of an agent in the period were made with, as far as any of them shows it."""
     run = tables.run.c
-    key = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
     latest = (
         select(run.framework, run.started_ns)
-        .where(run.agent_id == key, run.started_ns >= period.since_ns, run.started_ns < period.until_ns)
+        .where(
+            run.agent_id == agent_id_of(agent),
+            run.started_ns >= period.since_ns,
+            run.started_ns < period.until_ns,
+        )
         .order_by(run.started_ns.desc())
         .limit(FRAMEWORK_RUNS)
         .subquery()

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import astuple, dataclass
-from functools import reduce
-from operator import add
 from typing import Any
 
 import orjson
 from sqlalchemy import select
 
 from analysis.parts import PartKind
-from analysis.spend import Broken, Resent, Spend
+from analysis.spend import Broken, Resent, Spend, sum_spend
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.filters import agent_id_of
 from arc_proxy.store.totals import Period
 
 RUNS_MAX = 100
@@ -39,11 +38,10 @@ class Spent:
 def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = RUNS_MAX) -> Spent:
     """Raises StoreError."""
     health = tables.health.c
-    agent_id = select(tables.agent.c.id).where(tables.agent.c.name == (agent or "")).scalar_subquery()
     statement = (
         select(health.spend)
         .where(
-            health.agent_id == agent_id,
+            health.agent_id == agent_id_of(agent),
             health.started_ns >= period.since_ns,
             health.started_ns < period.until_ns,
             health.spend.is_not(None),
@@ -53,7 +51,7 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
     )
     with reading(store) as connection:
         packed = list(connection.execute(statement).scalars())
-    return Spent(reduce(add, map(_unpack_spend, packed[:limit]), Spend()), is_all=len(packed) <= limit)
+    return Spent(sum_spend(map(_unpack_spend, packed[:limit])), is_all=len(packed) <= limit)
 
 
 def pack_spend(spend: Spend) -> bytes:

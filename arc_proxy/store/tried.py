@@ -13,6 +13,7 @@ from arc_proxy.journal.fact import FactType
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import load_json
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.filters import agent_id_of
 from arc_proxy.store.issues import Issue
 
 FACTS_MAX = 1_000
@@ -49,9 +50,8 @@ def read_tries(store: Store) -> Tries:
 
 def read_effect(store: Store, issue: Issue, applied_ns: int) -> Effect:
     """Runs that began since a fix was applied, against the latest before it. Raises StoreError."""
-    health, agent = tables.health.c, tables.agent.c
-    agent_id = select(agent.id).where(agent.name == (issue.agent or "")).scalar_subquery()
-    of_agent = (health.agent_id == agent_id, health.is_over)
+    health = tables.health.c
+    of_agent = (health.agent_id == agent_id_of(issue.agent), health.is_over)
     earlier = (
         select(health.started_ns)
         .where(*of_agent, health.started_ns < applied_ns)
