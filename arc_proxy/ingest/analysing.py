@@ -23,7 +23,7 @@ from analysis.spend import spend_of_run
 from arc_proxy.call import Call, Kind
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.mistake import describe_bug
-from arc_proxy.runs.ending import SILENCE_NS, TIMEOUT_NS
+from arc_proxy.runs.ending import awaited_end
 from arc_proxy.store.due import DueRun, due_runs, mark_all_due
 from arc_proxy.store.engine import Store
 from arc_proxy.store.findings import Findings, Found, save_findings
@@ -120,17 +120,17 @@ def findings_of(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:
 
 def _over_ns(run: DueRun) -> int:
     """From when on no more calls of the run are awaited."""
-    if run.outcome_ns is not None and run.outcome_ns >= run.ended_ns:
-        return run.ended_ns
-    if run.closed_ns is not None and run.closed_ns >= _last_call_ns(run):
-        return run.ended_ns
     last = next((call for call in reversed(run.calls) if call.kind is Kind.GENERATION), None)
-    is_final = last is not None and not last.reply.tool_calls and last.reply.finish_reason is not None
-    return run.ended_ns + (SILENCE_NS if is_final else TIMEOUT_NS)
-
-
-def _last_call_ns(run: DueRun) -> int:
-    return max((call.started_ns for call in run.calls), default=0)
+    last_began_ns = max((call.started_ns for call in run.calls), default=0)
+    # An agent may report its end while its last answer still streams.
+    is_closed = run.closed_ns is not None and run.closed_ns >= last_began_ns
+    _, wait_ns = awaited_end(
+        last_ns=run.ended_ns,
+        is_final=last is not None and not last.reply.tool_calls and last.reply.finish_reason is not None,
+        outcome_ns=run.outcome_ns,
+        closed_ns=run.ended_ns if is_closed else None,
+    )
+    return run.ended_ns + wait_ns
 
 
 def _found(failure: Failure, run: DueRun, began: Mapping[str, int]) -> Found:

@@ -41,13 +41,30 @@ def how_it_ended(
     `outcome_ns` when its outcome was reported, `closed_ns` when its end was, and `exited_ns` when the program
     was over that it ran in.
     """
-    if outcome_ns is not None and outcome_ns >= last_ns:
-        return Ending.OUTCOME
-    if closed_ns is not None and closed_ns >= last_ns:
-        return Ending.CLOSED
-    if exited_ns is not None and exited_ns >= last_ns:
-        return Ending.EXITED
-    silent_ns = now_ns - last_ns
-    if is_final and silent_ns >= SILENCE_NS:
-        return Ending.ANSWERED
-    return Ending.TIMEOUT if silent_ns >= TIMEOUT_NS else None
+    how, wait_ns = awaited_end(
+        last_ns=last_ns, is_final=is_final, outcome_ns=outcome_ns, exited_ns=exited_ns, closed_ns=closed_ns
+    )
+    return how if not wait_ns or now_ns - last_ns >= wait_ns else None
+
+
+def awaited_end(
+    *,
+    last_ns: int,
+    is_final: bool,
+    outcome_ns: int | None,
+    exited_ns: int | None = None,
+    closed_ns: int | None = None,
+) -> tuple[Ending, int]:
+    """
+    How a run ends if nothing more comes of it, and how many nanoseconds after its last call.
+
+    0: it has been said that it is over. What is given is as of `how_it_ended`.
+    """
+    for how, said_ns in (
+        (Ending.OUTCOME, outcome_ns),
+        (Ending.CLOSED, closed_ns),
+        (Ending.EXITED, exited_ns),
+    ):
+        if said_ns is not None and said_ns >= last_ns:
+            return how, 0
+    return (Ending.ANSWERED, SILENCE_NS) if is_final else (Ending.TIMEOUT, TIMEOUT_NS)
