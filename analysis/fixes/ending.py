@@ -245,11 +245,10 @@ def token_growth(observed: Observed) -> Remedy:
 def final_giveup(observed: Observed) -> Remedy:
     tool = observed.called("")
     before = f" The last tool before it was {tool}." if tool else ""
-    said = f": {observed.quoted}" if observed.quoted else ""
     hint = "If nothing is found, try once more in other words, with fewer filters, before you say so."
     return Remedy(
         title="Runs end in “could not find”" + (f" after {tool}" if tool else ""),
-        what=f"The last answer gave up {observed.times}{said}.{before}",
+        what=f"The last answer gave up {observed.times}{observed.saying}.{before}",
         why="Where there was an answer to find, the search did not reach it: one wording was tried, the "
         "result was empty, or a tool failed before. Where there was none, this is the right answer.",
         advice="Ask for a second try in other words before giving up, in the tool's answer and in the "

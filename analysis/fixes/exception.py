@@ -33,10 +33,9 @@ def raised(observed: Observed) -> Remedy:
     place = _place(observed)
     at = f" at {place}" if place else ""
     why, advice = _reason(observed)
-    said = f": {observed.quoted}" if observed.quoted else ""
     return Remedy(
         title=f"{kind} ends the run{at}",
-        what=f"The agent raised {kind}{at} {observed.times}{said}.",
+        what=f"The agent raised {kind}{at} {observed.times}{observed.saying}.",
         why=why,
         advice=advice,
         guard=_change(observed, kind, place),

@@ -99,6 +99,11 @@ class Observed:
         return said(self.message) if plain(self.message) else ""
 
     @property
+    def saying(self) -> str:
+        """`: “the message”`, for the end of a sentence; "" where nothing was said."""
+        return f": {self.quoted}" if self.quoted else ""
+
+    @property
     def result(self) -> str:
         """What the tool answered, an empty one in words."""
         found = plain(self.facts.get("result", ""))

@@ -39,7 +39,7 @@ def auth(observed: Observed) -> Remedy:
     )
     return Remedy(
         title=f"{who} refuses {which}{answer}",
-        what=f"{who} refused {which}{answer}, {observed.times}{_saying(observed)}.",
+        what=f"{who} refused {which}{answer}, {observed.times}{observed.saying}.",
         why=f"{why}. Retrying cannot help.",
         advice=f"Check {variable} where the agent runs, and that the key may use {_model(observed)}.",
         guard=_key_check(observed, variable),
@@ -79,7 +79,7 @@ def quota_exhausted(observed: Observed) -> Remedy:
     account = f"the account of the key {key}" if key else "the account"
     return Remedy(
         title=f"{who}: no credit left; retries are useless",
-        what=f"{who} refused calls {observed.times}{_saying(observed)}.",
+        what=f"{who} refused calls {observed.times}{observed.saying}.",
         why=f"{account[0].upper()}{account[1:]} has used up its credit or its monthly budget. It comes as "
         "a 429 or 402 like a rate limit, but does not pass, so that each retry only delays the failure.",
         advice=f"Add credit or raise the budget{page}, and stop instead of retrying on this error.",
@@ -133,7 +133,7 @@ def rate_limited(observed: Observed) -> Remedy:
     lanes = max((at_once or 8) // 2, 1)
     return Remedy(
         title=f"{who} limits the rate of {_model(observed)}{own}: wait as told, and send fewer at once",
-        what=f"{who} answered 429, {observed.times}{_saying(observed)}.{asked}{together}",
+        what=f"{who} answered 429, {observed.times}{observed.saying}.{asked}{together}",
         why=f"The calls come faster than the limit{own} of the account allows. Most SDKs retry twice "
         f"and give up, which is too short for a limit per minute.{page}",
         advice=f"Retry up to 6 times, after what retry-after says, and have at most {lanes} calls open.",
@@ -189,7 +189,7 @@ def overloaded(observed: Observed) -> Remedy:
     who = vendor_name(observed)
     return Remedy(
         title=f"{who} has no room for {_model(observed)}: retry, then ask a second model",
-        what=f"{who} said that it is overloaded {observed.times}{_saying(observed)}.",
+        what=f"{who} said that it is overloaded {observed.times}{observed.saying}.",
         why=f"It is load on {who}'s side, for seconds to minutes{_status_page(observed)}. Your request is "
         "fine. The SDK's two retries end within some seconds.",
         advice="Retry 4 times with backoff, and then ask a second model, of another provider if you can.",
@@ -206,7 +206,7 @@ def server_error(observed: Observed) -> Remedy:
     quote = f" Quote {request} to its support." if request else ""
     return Remedy(
         title=f"{who} {answered} for {_model(observed)}: retry with backoff",
-        what=f"{who} {answered}, {observed.times}{_saying(observed)}.{quote}",
+        what=f"{who} {answered}, {observed.times}{observed.saying}.{quote}",
         why=f"It is an error inside {who}{_status_page(observed)}. If it comes with one request alone, and "
         "every time, that request has something in it that the server cannot take: compare it with one "
         "that worked.",
@@ -224,7 +224,7 @@ def connection(observed: Observed) -> Remedy:
     title, why, advice, is_lasting = _connection_cause(observed, where)
     return Remedy(
         title=title,
-        what=f"No answer came from {where}, {observed.times}{_saying(observed)}.",
+        what=f"No answer came from {where}, {observed.times}{observed.saying}.",
         why=why,
         advice=advice,
         guard=_way_check(observed) if is_lasting else retries_line(observed),
@@ -299,7 +299,7 @@ def timeout(observed: Observed) -> Remedy:
     usual = f" 99 of 100 calls that went well took up to {p99} s." if p99 else ""
     return Remedy(
         title=f"{_model(observed)} is given up{gave_up}: wait {seconds} s, or stream the answer",
-        what=f"Calls to {who} timed out{gave_up}, {observed.times}{_saying(observed)}.{usual}",
+        what=f"Calls to {who} timed out{gave_up}, {observed.times}{observed.saying}.{usual}",
         why="A long answer, or one with much reasoning, sends nothing until it is done, so that a "
         "deadline for the whole answer cuts good ones. Streamed, it sends from the beginning on.",
         advice=f"Wait {seconds} s for an answer, and stream those that take longer.",
@@ -349,7 +349,7 @@ def context_overflow(observed: Observed) -> Remedy:
     whose = name(capped) or "the tool with the longest results"
     return Remedy(
         title=f"The prompt{size} is over {_model(observed)}'s window{fits}: make room from {trigger:,} on",
-        what=f"A prompt{size} did not fit into the window{fits}, {observed.times}{_saying(observed)}.{most}",
+        what=f"A prompt{size} did not fit into the window{fits}, {observed.times}{observed.saying}.{most}",
         why="Every step sends the whole conversation again, and tool results stay in it: without a bound "
         "it grows until it does not fit. A retry sends the same prompt.",
         advice=f"Cap what {whose} returns at {characters:,} characters, and drop old results from "
@@ -370,10 +370,6 @@ def _window_and_prompt(observed: Observed) -> tuple[int | None, int | None]:
     if len(large) >= 2 and min(large[:2]) < max(large[:2]):
         return window or min(large[:2]), prompt or max(large[:2])
     return window or (large[0] if large else None), prompt
-
-
-def _saying(observed: Observed) -> str:
-    return f": {observed.quoted}" if observed.quoted else ""
 
 
 def _model(observed: Observed) -> str:

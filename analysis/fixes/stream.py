@@ -42,7 +42,7 @@ def aborted(observed: Observed) -> Remedy:
     who = vendor_name(observed)
     return Remedy(
         title=f"Streams of {name(observed.model) or who} end before their last event",
-        what=f"{who}'s stream broke off {observed.times}{_saying(observed)}.",
+        what=f"{who}'s stream broke off {observed.times}{observed.saying}.",
         why="The other side closed the connection in the middle of an answer. SDKs do not retry a stream "
         "that has begun, and some code takes the part that came for the whole answer: a tool call in it "
         "can be cut.",
@@ -59,7 +59,7 @@ def client_closed(observed: Observed) -> Remedy:
     after = f" after {limit} s" if limit else ""
     return Remedy(
         title=f"The agent hangs up{after} before the answer ends",
-        what=f"The agent closed the connection first {observed.times}{_saying(observed)}.",
+        what=f"The agent closed the connection first {observed.times}{observed.saying}.",
         why="A user who stops a run does this, and then all is well. If it comes always after the same "
         "time, it is a deadline: of the SDK, of the web request that the agent runs in, or of a proxy in "
         "front. The provider bills what it has written.",
@@ -77,7 +77,7 @@ def proxy_refused(observed: Observed) -> Remedy:
     look = f"\narc-proxy show {shell_word(call)}" if call else ""
     return Remedy(
         title=f"arc-proxy did not forward a call{to}",
-        what=f"arc-proxy answered in the provider's place {observed.times}{_saying(observed)}.",
+        what=f"arc-proxy answered in the provider's place {observed.times}{observed.saying}.",
         why="The call named no provider that arc-proxy knows, or one that it may not call, so that it was "
         "sent nowhere and cost nothing. Mostly the base URL lacks its path, or has one part too many.",
         advice="Set the base URL as `arc-proxy env` prints it for your SDK.",
@@ -92,7 +92,3 @@ def proxy_refused(observed: Observed) -> Remedy:
 def _again(observed: Observed) -> Snippet:
     language = language_of(idiom_of(observed))
     return Snippet(_ASK_WHOLE_TYPESCRIPT if language == "typescript" else _ASK_WHOLE, language)
-
-
-def _saying(observed: Observed) -> str:
-    return f": {observed.quoted}" if observed.quoted else ""

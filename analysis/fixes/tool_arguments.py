@@ -22,8 +22,7 @@ def invalid_json(observed: Observed) -> Remedy:
     tool = observed.called("the tool")
     return Remedy(
         title=f"The arguments of {tool} are no JSON",
-        what=f"The model wrote arguments for {tool} that cannot be read "
-        f"{observed.times}{_quoted_evidence(observed)}.",
+        what=f"The model wrote arguments for {tool} that cannot be read {observed.times}{observed.saying}.",
         why="Mostly a quote or a line break in a long text was not escaped: code, SQL or a document as an "
         "argument. Strict mode makes the provider write valid JSON; small open models have no such mode.",
         advice=f"Set strict on {tool}; where there is no strict mode, send the parser's error back as the "
@@ -40,7 +39,7 @@ def missing(observed: Observed) -> Remedy:
     named = f"{field}" if field else "a required argument"
     return Remedy(
         title=f"{tool} is called without {named}",
-        what=f"{named} was missing in calls of {tool} {observed.times}{_quoted_evidence(observed)}.",
+        what=f"{named} was missing in calls of {tool} {observed.times}{observed.saying}.",
         why=f"The model did not know a value for {named}, or did not see that it is needed: without strict "
         "mode “required” is a wish.",
         advice=f"Set strict on {tool}, and say in the description of {named} where its value comes from.",
@@ -64,7 +63,7 @@ def schema_invalid(observed: Observed) -> Remedy:
     gets = f"{plain(given[1])} as {where}" if given else f"a value of {where}"
     return Remedy(
         title=f"{tool} gets {gets}, which its schema does not allow",
-        what=f"{where} of {tool} did not fit {observed.times}{_quoted_evidence(observed)}.{values}",
+        what=f"{where} of {tool} did not fit {observed.times}{observed.saying}.{values}",
         why="The schema says it, but nothing makes the model keep to it: without strict mode a schema is "
         "a hint. A tool that takes it all the same may do something else than was meant.",
         advice=f"Set strict on {tool}, and name the allowed values of {where} in its description.",
@@ -90,8 +89,7 @@ def ungrounded(observed: Observed) -> Remedy:
     first = f"Call {lookup} first" if lookup else "Look it up first"
     return Remedy(
         title=f"{tool} is called with {what}, which stands nowhere in the conversation",
-        what=f"{tool} got {what} {observed.times}{_quoted_evidence(observed)}; no earlier message or "
-        "result has it.",
+        what=f"{tool} got {what} {observed.times}{observed.saying}; no earlier message or result has it.",
         why="The model made it up, or rebuilt it from a pattern. If such an id exists by chance, the tool "
         "acts on the wrong record. Ids that are computed (a date, a sum) are no fault.",
         advice=f"{first}, and say so in the description of {parameter or 'the parameter'}.",
@@ -155,10 +153,6 @@ def unseen(messages, arguments, parameter={literal(parameter)}):
         return ""
     return f"Error: {{parameter}} {{value}} stands in no message. {{HINT}}\""""
     )
-
-
-def _quoted_evidence(observed: Observed) -> str:
-    return f": {observed.quoted}" if observed.quoted else ""
 
 
 def _has_strict(observed: Observed) -> bool:

@@ -117,5 +117,4 @@ def vendor_name(observed: Observed) -> str:
 
 def refused(observed: Observed) -> str:
     """What happened to a request that its provider did not take."""
-    said = f": {observed.quoted}" if observed.quoted else ""
-    return f"{vendor_name(observed)} refused the request {observed.times}{said}."
+    return f"{vendor_name(observed)} refused the request {observed.times}{observed.saying}."
