@@ -17,7 +17,6 @@ NANO_PER_USD = 10**9
 USD_MAX = Decimal(10**8)
 COUNT_MAX = 10**15
 
-
 _GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
@@ -121,6 +120,12 @@ def keys_of(row: Mapping[str, object], names: Iterable[str]) -> tuple[str, ...]:
 def check_currency(value: object, where: str) -> None:
     if value not in (None, "") and str(value).strip().lower() != "usd":
         raise BillError(f"{where}: the amount is in {value!r:.20}; only US dollars are compared")
+
+
+def has_buckets(document: object, start: str) -> bool:
+    """Whether a page has buckets that begin at a field of this name, by which vendors differ."""
+    buckets = document.get("data") if isinstance(document, dict) else None
+    return isinstance(buckets, list) and any(isinstance(each, dict) and start in each for each in buckets)
 
 
 def results_of(document: object) -> Iterator[tuple[str, Mapping[str, object], Mapping[str, object]]]:

@@ -15,6 +15,7 @@ from typing import Any
 from analysis.bill import (
     BilledRow,
     check_currency,
+    has_buckets,
     keys_of,
     parse_count,
     parse_day,
@@ -39,12 +40,9 @@ _INPUT_COLUMNS = (
 )
 
 
-def is_page(document: Any) -> bool:
+def is_page(document: object) -> bool:
     """Whether a page is Anthropic's: its buckets begin at a `starting_at`."""
-    buckets = document.get("data") if isinstance(document, dict) else None
-    return isinstance(buckets, list) and any(
-        isinstance(each, dict) and "starting_at" in each for each in buckets
-    )
+    return has_buckets(document, "starting_at")
 
 
 def read_page(document: object) -> Iterator[BilledRow]:

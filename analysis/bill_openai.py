@@ -14,6 +14,7 @@ from typing import Any
 from analysis.bill import (
     BilledRow,
     check_currency,
+    has_buckets,
     keys_of,
     parse_count,
     parse_day,
@@ -29,12 +30,9 @@ USAGE_COLUMNS = frozenset({"start_time", "num_model_requests", "input_tokens", "
 COST_COLUMNS = frozenset({"start_time", "amount_value"})
 
 
-def is_page(document: Any) -> bool:
+def is_page(document: object) -> bool:
     """Whether a page is OpenAI's: its buckets begin at a `start_time`."""
-    buckets = document.get("data") if isinstance(document, dict) else None
-    return isinstance(buckets, list) and any(
-        isinstance(each, dict) and "start_time" in each for each in buckets
-    )
+    return has_buckets(document, "start_time")
 
 
 def read_page(document: object) -> Iterator[BilledRow]:
