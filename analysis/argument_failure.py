@@ -13,14 +13,13 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from analysis.failure import Failure, FailureCode
+from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
 from analysis.request import offered_tools, output_limit
 from arc_proxy.call import Call, ToolCall
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
-EVIDENCE_CHARACTERS_MAX = 300
 # Larger ones are checked by nobody in time: a schema can make a validator work for ever.
 ARGUMENTS_CHARACTERS_MAX = 100_000
 

@@ -57,6 +57,9 @@ class FailureCode(StrEnum):
     EXCEPTION = "agent.exception"  # as ArcTracer saw it
 
 
+# Of what was seen; more of it is in the call.
+EVIDENCE_CHARACTERS_MAX = 300
+
 SEVERITY = {
     FailureCode.AUTH: Severity.FATAL,
     FailureCode.BAD_REQUEST: Severity.FATAL,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from analysis.conversation import Conversation
-from analysis.failure import Failure, FailureCode, Severity
-from analysis.tool_failure import EVIDENCE_CHARACTERS_MAX, Used
+from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode, Severity
+from analysis.tool_failure import Used
 
 LOOP_MIN = 3  # from here on it is an error: two may be a second look
 TEXT_CHARACTERS_MIN = 30

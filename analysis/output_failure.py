@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from analysis.argument_failure import ARGUMENTS_CHARACTERS_MAX, schema_errors
-from analysis.failure import Failure, FailureCode
+from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
 from analysis.request import offered_tools, read_object, wanted_form
 from arc_proxy.call import Call, Kind
 from arc_proxy.journal.record import Ended
 
-EVIDENCE_CHARACTERS_MAX = 300
 # Reasons to stop that leave an answer without a text on purpose.
 _UNFINISHED = frozenset(
     {"pause_turn", "length", "max_tokens", "max_output_tokens", "incomplete", "compaction"}

@@ -186,7 +186,7 @@ def _cut_turn(message: Mapping[str, Any], kind: PartKind) -> Iterator[Part]:
             found = True
             yield from _cut_content(message[field], kind)
     for image in _as_list(message.get("images")):  # Ollama's
-        yield Part(kind, "", _json(image), MEDIA_BYTES)
+        yield Part(kind, "", json_bytes(image), MEDIA_BYTES)
     for field in _CALLS:
         for call in _as_list(message.get(field)):
             found = True
@@ -234,7 +234,7 @@ def _cut_block(block: Mapping[str, Any], kind: PartKind) -> Iterator[Part]:
     elif isinstance(text := block.get("text"), str):
         yield _part(kind, _BILLING_HEAD if text.startswith(_BILLING_HEAD) else text)
     elif rest := _unmarked(block):
-        content = _json(rest)
+        content = json_bytes(rest)
         is_media = form in _MEDIA_TYPES or any(key in block for key in _MEDIA_KEYS)
         weight = max(_weight(content), MEDIA_BYTES) if is_media else _weight(content)
         yield Part(kind, "", content, weight)
@@ -310,7 +310,7 @@ def _tool(tool: Mapping[str, Any]) -> Part:
     name, form = _name(inner), tool.get("type")
     is_own = bool(name) and (form is None or str(form) in _OWN_TYPES or "input_schema" in tool)
     label = name or _word(tool.get("server_label")) or _word(form) or next(iter(tool))[:NAME_CHARS_MAX]
-    content = _json(tool)
+    content = json_bytes(tool)
     # https://docs.claude.com/en/agents-and-tools/tool-use/tool-search-tool: in no prompt until it is found.
     weight = 0 if tool.get("defer_loading") is True else len(content)
     return Part(PartKind.TOOL_SCHEMA if is_own else PartKind.SERVER_TOOL, label, content, weight)
@@ -331,14 +331,15 @@ def _bytes(value: Any) -> bytes:
         texts = [mapping(each).get("text") for each in value]
         if all(isinstance(each, str) for each in texts):
             return "\n".join(map(str, texts)).encode(errors="replace")
-    return _json(value)
+    return json_bytes(value)
 
 
 def _weight(content: bytes) -> int:
     return len(content) + MEDIA_BYTES * content.count(_STUB)
 
 
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """What a model sees of a value that is no text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from analysis.argument_failure import argument_failures
 from analysis.call_failure import call_failure
 from analysis.conversation import conversations
-from analysis.failure import Failure, FailureCode, Severity
+from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode, Severity
 from analysis.loop_failure import loop_failures
 from analysis.output_failure import output_failures
+from analysis.reliability import OUTAGES
 from analysis.request import output_limit
 from analysis.tool_failure import tool_failures, uses_of
 from arc_proxy.call import Call, Kind
 
-EVIDENCE_CHARACTERS_MAX = 300
 # Tools whose call is the answer, or hands the task over: nothing has to come after them.
 _LAST_TOOLS = re.compile(
     r"answer|complete|done|end|exit|final|finish|respond|respon[ds]e|result|return|stop|submit|terminate"
@@ -36,19 +36,7 @@ _GIVEN_UP = re.compile(
 )
 _GIVEN_UP_CHARACTERS_MAX = 600  # a long answer that also says what was not found has an answer
 # Trouble of the provider or the way to it, after which nothing came.
-_INFRASTRUCTURE = frozenset(
-    {
-        *(
-            FailureCode.CONNECTION,
-            FailureCode.OVERLOADED,
-            FailureCode.QUOTA_EXHAUSTED,
-            FailureCode.RATE_LIMITED,
-        ),
-        *(FailureCode.SERVER_ERROR, FailureCode.STREAM_ABORTED, FailureCode.TIMEOUT),
-    }
-)
-
-
+_INFRASTRUCTURE = OUTAGES | {FailureCode.QUOTA_EXHAUSTED, FailureCode.STREAM_ABORTED}
 # What happened is said by the code; the words are of the moment.
 _CAUSELESS = _INFRASTRUCTURE | {FailureCode.CLIENT_CLOSED, FailureCode.OUTPUT_TRUNCATED}
 

@@ -7,10 +7,9 @@ https://platform.openai.com/docs/guides/conversation-state. Tools and instructio
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 
-from analysis.parts import Part, PartKind, Placed, cut_message, place
+from analysis.parts import Part, PartKind, Placed, cut_message, json_bytes, place
 from analysis.request import TOOLS_HEAD, opening, wanted_form
 from arc_proxy.call import Call
 
@@ -81,5 +80,5 @@ def _answer_schema(call: Call) -> Part | None:
     form = wanted_form(call.prompt.parameters)
     if form is None or not form.schema:
         return None
-    content = json.dumps(form.schema, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    content = json_bytes(form.schema)
     return Part(PartKind.SYSTEM, "answer schema", content, len(content))
