@@ -7,17 +7,16 @@ agent got over it shows in what the tool answered next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from analysis.conversation import Conversation
-from analysis.failure import Failure, FailureCode
+from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
 from analysis.fingerprint import normalised
 from analysis.tool_result import ToolResult, Verdict, read_tool_result
 from analysis.tool_use import ToolUse, tool_uses
 
-EVIDENCE_CHARACTERS_MAX = 300
 CONSECUTIVE_MIN = 2
 NOTHING = "nothing"
 
@@ -59,13 +58,15 @@ def uses_of(talks: Iterable[Conversation]) -> list[Used]:
 
 def tool_failures(uses: Sequence[Used]) -> Iterator[Failure]:
     """Of the uses of one run, in order."""
+    answered = {used.use.name: place for place, used in enumerate(uses) if not used.is_error}  # the last time
     for place, used in enumerate(uses):
         if used.is_error:
-            yield _failure(FailureCode.TOOL_ERROR, used, is_recovered=_is_recovered(uses, place))
+            is_recovered = place < answered.get(used.use.name, 0)
+            yield _failure(FailureCode.TOOL_ERROR, used, is_recovered=is_recovered)
         elif used.read.verdict is Verdict.EMPTY:
             said = _first_line(used.use.result or "")
             yield _failure(FailureCode.TOOL_EMPTY_RESULT, used, message=said or NOTHING)
-    yield from _repeated(uses)
+    yield from _repeated(uses, answered)
     yield from _consecutive(uses)
     if uses and uses[-1].is_error:
         yield _failure(FailureCode.TOOL_ERROR_UNRECOVERED, uses[-1])
@@ -89,23 +90,18 @@ def _failure(
     )
 
 
-def _is_recovered(uses: Sequence[Used], place: int) -> bool:
-    """Whether the same tool answered later on."""
-    name = uses[place].use.name
-    return any(not later.is_error for later in uses[place + 1 :] if later.use.name == name)
-
-
-def _repeated(uses: Sequence[Used]) -> Iterator[Failure]:
+def _repeated(uses: Sequence[Used], answered: Mapping[str, int]) -> Iterator[Failure]:
     """The same error of the same tool, in different turns: once for each, told by the last of them."""
-    by_cause: dict[tuple[str, str], list[Used]] = {}
-    for used in uses:
+    by_cause: dict[tuple[str, str], list[int]] = {}
+    for place, used in enumerate(uses):
         if used.is_error:
-            by_cause.setdefault((used.use.name, normalised(used.read.message)), []).append(used)
-    for found in by_cause.values():
-        if len({used.turn for used in found}) > 1:
-            is_recovered = _is_recovered(uses, uses.index(found[-1]))
+            by_cause.setdefault((used.use.name, normalised(used.read.message)), []).append(place)
+    for (name, _), places in by_cause.items():
+        if len({uses[place].turn for place in places}) > 1:
+            is_recovered = places[-1] < answered.get(name, 0)
+            last = uses[places[-1]]
             yield _failure(
-                FailureCode.TOOL_ERROR_REPEATED, found[-1], times=len(found), is_recovered=is_recovered
+                FailureCode.TOOL_ERROR_REPEATED, last, times=len(places), is_recovered=is_recovered
             )
 
 
