@@ -55,7 +55,7 @@ class Analyst:
         if not self._is_prepared:
             mark_all_due(self.store, ANALYSIS_VERSION)
             self._is_prepared = True
-        waiting = due_runs(self.store, now_ns, limit=BATCH)
+        waiting, has_more = due_runs(self.store, now_ns, limit=BATCH)
         until = self.clock() + STEP_S
         done: list[Findings] = []
         for run in waiting:
@@ -63,7 +63,7 @@ class Analyst:
             if self.clock() > until:
                 break
         save_findings(self.store, done)
-        return len(done) < len(waiting) or len(waiting) == BATCH
+        return has_more or len(done) < len(waiting)
 
     def _rate_of(self, call: Call) -> Rate | None:
         """The price row that the call was priced by."""

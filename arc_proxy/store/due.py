@@ -19,7 +19,7 @@ from arc_proxy.store.load import LINES, whole_calls
 
 # A run of more calls is looked at by its latest.
 RUN_CALLS_MAX = 5_000
-CALLS_MAX = 1_000  # of runs that are read together
+CALLS_MAX = 500  # of runs that are read together: about as many as are looked at in a step
 
 _MARK = text(
     "INSERT INTO due (run_key, due_ns) VALUES (:run_key, :due_ns)"
@@ -76,8 +76,12 @@ def count_due(store: Store, now_ns: int) -> tuple[int, int | None]:
     return row[0], row[1]
 
 
-def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
-    """The latest first, so that what happens now is not held up by what is old. Raises StoreError."""
+def due_runs(store: Store, now_ns: int, *, limit: int) -> tuple[list[DueRun], bool]:
+    """
+    Some of those that are due, and whether there may be more. Raises StoreError.
+
+    The latest first, so that what happens now is not held up by what is old.
+    """
     due, run, agent = tables.due, tables.run, tables.agent
     statement = (
         select(
@@ -92,11 +96,12 @@ def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
         .limit(limit)
     )
     with reading(store) as connection:
-        rows = list(_some(dicts(connection, statement)))
+        found = dicts(connection, statement)
+        rows = list(_some(found))
         calls = _calls(connection, [row["id"] for row in rows])
         bodies = _exceptions(connection, [row["id"] for row in rows if row["exceptions"]])
         closed_ns = _closed_ns(connection, rows)
-    return [
+    runs = [
         DueRun(
             key=row["id"],
             due_ns=row["due_ns"],
@@ -111,6 +116,7 @@ def due_runs(store: Store, now_ns: int, *, limit: int) -> list[DueRun]:
         )
         for row in rows
     ]
+    return runs, len(rows) < len(found) or len(found) == limit
 
 
 def _some(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

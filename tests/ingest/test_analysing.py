@@ -13,7 +13,7 @@ from arc_proxy.ingest import analysing
 from arc_proxy.ingest.analysing import Analyst, analyse_due
 from arc_proxy.runs.ending import SILENCE_NS, TIMEOUT_NS
 from arc_proxy.runs.grouper import Move
-from arc_proxy.store import tables
+from arc_proxy.store import due, tables
 from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.fact_table import Fact
@@ -86,6 +86,17 @@ def test_what_is_found_is_stored_with_its_evidence(either: Store) -> None:
     [issue] = rows(either, tables.issue)
     assert (issue["code"], issue["subject"]) == ("tool.error", "look_up")
     assert count_due(either, LATER_NS) == (0, None)
+
+
+def test_all_runs_are_looked_at_however_few_are_read_at_a_time(
+    either: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "CALLS_MAX", 5)
+    for number in range(4):
+        save(either, talk(BROKEN, "seven", run=f"run-{number}"))
+    assert analyse_due(either, BOOK, LATER_NS)
+    assert count_due(either, LATER_NS) == (0, None)
+    assert len(rows(either, tables.health)) == 4
 
 
 def test_a_run_is_looked_at_again_when_it_is_over(either: Store) -> None:
