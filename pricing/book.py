@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -89,6 +90,8 @@ class PriceBook:
         self._overrides = overrides
         self._layers = layers
         self._shelves: dict[str, Shelf] = {}
+        self._rows: dict[str, Mapping[str, Rate]] = {}
+        self._own_rows = _by_id(rate for model in overrides.models.values() for rate in model.rates)
         self._found: dict[tuple[str, str], Found | None] = {}
 
     def find(self, provider: str, name: str) -> Found | None:
@@ -107,11 +110,10 @@ class PriceBook:
     def row(self, rate_id: str) -> Rate | None:
         """The price row behind a stored cost, None if it is of another book."""
         provider = rate_id.partition("/")[0]
-        rows = [rate for model in self._overrides.models.values() for rate in model.rates]
-        if provider in self.providers:
-            for model in self._shelf(provider).models:
-                rows += [*model.rates, *model.rivals]
-        return next((rate for rate in rows if rate.id == rate_id), None)
+        if provider not in self._rows and provider in self.providers:
+            models = self._shelf(provider).models
+            self._rows[provider] = _by_id(rate for model in models for rate in (*model.rates, *model.rivals))
+        return self._own_rows.get(rate_id) or self._rows.get(provider, {}).get(rate_id)
 
     @property
     def own_providers(self) -> tuple[str, ...]:
@@ -187,6 +189,14 @@ class PriceBook:
             assert shelf is not None  # every provider of ours has one of the two
             self._shelves[name] = shelf
         return self._shelves[name]
+
+
+def _by_id(rates: Iterable[Rate]) -> Mapping[str, Rate]:
+    """Of rows with one id the first."""
+    found: dict[str, Rate] = {}
+    for rate in rates:
+        found.setdefault(rate.id, rate)
+    return found
 
 
 def load_book(overrides: Path | None = None, *, layers: Path | None = None, folder: Path = DATA) -> PriceBook:
