@@ -175,9 +175,8 @@ class PriceBook:
     def _on_shelves(self, provider: str, spelling: str) -> Model | None:
         shelves = [self._shelf(name) for name in shelf_names(provider) if name in self.providers]
         for shelf in shelves:
-            for model in shelf.models:
-                if model.is_called(spelling):
-                    return model
+            if (model := shelf.called(spelling)) is not None:
+                return model
         # The book's own name of a model, where no call uses it: "regional.anthropic..." on Bedrock.
         return next((model for shelf in shelves for model in shelf.models if model.id == spelling), None)
 

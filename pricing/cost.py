@@ -43,6 +43,12 @@ class CostGrade(StrEnum):
     API_EQUIVALENT = "api_equivalent"  # subscription traffic: what it would have cost
 
 
+def who_disagrees(grade: CostGrade) -> str:
+    """Of a disputed cost."""
+    is_reported = grade is CostGrade.PROVIDER_REPORTED
+    return "its provider and the price book disagree" if is_reported else "sources disagree"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """

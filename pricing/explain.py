@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pricing.book import PriceBook
 from pricing.cost import Cost
 from pricing.lines import CostLine
-from pricing.money import usd_text
+from pricing.money import priced_units, usd_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,7 @@ def explain(book: PriceBook, cost: Cost) -> tuple[ExplainedLine, ...]:
 def _explained(book: PriceBook, line: CostLine) -> ExplainedLine:
     row = book.row(line.rate_id) if line.bucket != "provider" else None
     is_amount = line.bucket in ("provider", "discount") or line.bucket.startswith("uplift:")
-    if is_amount:
-        scale, per = 0, ""
-    elif line.bucket == "request":
-        scale, per = 1, "request"
-    elif line.bucket.startswith("tool:"):
-        scale, per = 1000, "thousand uses"
-    else:
-        scale, per = 1_000_000, "million tokens"
+    scale, per = (0, "") if is_amount else priced_units(line.bucket)
     source = row.filled.get(line.bucket, row.source) if row else ""
     # Agreement was checked for the plain rates; a step is confirmed only by what it says of itself.
     if (

@@ -39,7 +39,8 @@ def join_sources(
     said: dict[tuple[str, str], list[Model]] = {}
     added: dict[str, list[Model]] = {}
     for other in second:
-        own = _called(shelves.get(other.provider), other.id)
+        shelf = shelves.get(other.provider)
+        own = shelf.called(other.id) if shelf else None
         if own is not None:
             said.setdefault((other.provider, own.id), []).append(other)
         elif not _confirmed_elsewhere(shelves, other, at):
@@ -64,14 +65,11 @@ def join_sources(
     return joined
 
 
-def _called(shelf: Shelf | None, name: str) -> Model | None:
-    return next((model for model in shelf.models if model.is_called(name)), None) if shelf else None
-
-
 def _confirmed_elsewhere(shelves: Mapping[str, Shelf], other: Model, at: datetime) -> bool:
     """A provider that resells another's models at the same price needs no rows of its own."""
     for provider in FALLBACKS.get(other.provider, ()):
-        model = _called(shelves.get(provider), other.id)
+        shelf = shelves.get(provider)
+        model = shelf.called(other.id) if shelf else None
         if model is not None:
             return _agreement(model, other, at)
     return False

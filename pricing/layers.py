@@ -120,14 +120,14 @@ def names_taken(current: Shelf, layered: Shelf) -> dict[str, tuple[Model, ...]]:
     for model in layered.models:
         if model.id not in known:
             before = next(
-                (found for name, _ in spellings(model.id) if (found := _called(current, name)) is not None),
+                (found for name, _ in spellings(model.id) if (found := current.called(name)) is not None),
                 None,
             )
             if before is not None:
                 taken.setdefault(model.id, {})[before.id] = before
     for model in current.models:
         for name in {model.id, *_exact_names(model)}:
-            answers, answered = _called(layered, name), _called(current, name)
+            answers, answered = layered.called(name), current.called(name)
             if answers is not None and answered is not None and answers.id not in known:
                 taken.setdefault(answers.id, {})[answered.id] = answered
     return {name: tuple(models.values()) for name, models in taken.items()}
@@ -135,7 +135,3 @@ def names_taken(current: Shelf, layered: Shelf) -> dict[str, tuple[Model, ...]]:
 
 def _exact_names(model: Model) -> Iterable[str]:
     return (clause[1] for clause in model.clauses if clause[0] in "=^")
-
-
-def _called(shelf: Shelf, name: str) -> Model | None:
-    return next((model for model in shelf.models if model.is_called(name)), None)

@@ -26,6 +26,9 @@ class Shelf:
     url: str  # where its rows were read, unless a row says otherwise
     models: tuple[Model, ...]  # in order: the first that answers to a name is meant
 
+    def called(self, name: str) -> Model | None:
+        return next((model for model in self.models if model.is_called(name)), None)
+
 
 def read_shelf(content: bytes) -> Shelf:
     """Read one of our own data files; ValueError or KeyError means the installation is damaged."""

@@ -21,10 +21,10 @@ from arc_proxy.errors import UsageError
 from arc_proxy.format import UNKNOWN, clean
 from arc_proxy.report.table import Column, Table, draw
 from pricing.book import PriceBook
-from pricing.cost import Cost, CostGrade
+from pricing.cost import Cost, who_disagrees
 from pricing.explain import ExplainedLine, explain
 from pricing.model import Model
-from pricing.money import usd_text
+from pricing.money import priced_units, usd_text
 from pricing.quote import QuestionError, Quote, quote
 from pricing.rate import Rate
 
@@ -170,9 +170,7 @@ def _range(cost: Cost) -> str:
     if cost.nanousd is None or cost.disputed_nanousd is None:
         return ""
     low, high = sorted((cost.nanousd, cost.disputed_nanousd))
-    is_reported = cost.grade is CostGrade.PROVIDER_REPORTED
-    why = "its provider and the price book disagree" if is_reported else "sources disagree"
-    return f" ({usd_text(low * 1000)}-{usd_text(high * 1000)}, {why})"
+    return f" ({usd_text(low * 1000)}-{usd_text(high * 1000)}, {who_disagrees(cost.grade)})"
 
 
 def _quote_json(answer: Quote) -> dict[str, Any]:
@@ -276,7 +274,7 @@ def _rate_lines(rate: Rate, rival: Rate | None) -> Iterator[str]:
 def _price_range(bucket: str, ours: int, other: int) -> str:
     if ours == other:
         return ""
-    scale = 1 if bucket == "request" else 1000 if bucket.startswith("tool:") else 1_000_000
+    scale, _ = priced_units(bucket)
     low, high = sorted((ours, other))
     return f" ({usd_text(low * scale)}-{usd_text(high * scale)}, sources disagree)"
 
@@ -288,11 +286,8 @@ def _place(item: tuple[str, int]) -> tuple[int, str]:
 
 
 def _price(bucket: str, picousd: int) -> str:
-    if bucket == "request":
-        return f"${usd_text(picousd)} per request"
-    if bucket.startswith("tool:"):
-        return f"${usd_text(picousd * 1000)} per thousand uses"
-    return f"${usd_text(picousd * 1_000_000)} per million tokens"
+    scale, units = priced_units(bucket)
+    return f"${usd_text(picousd * scale)} per {units}"
 
 
 def _rate_json(rate: Rate) -> dict[str, Any]:

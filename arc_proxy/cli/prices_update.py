@@ -18,7 +18,7 @@ from arc_proxy.cli.terminal import out, out_json, say, warn, width
 from arc_proxy.errors import ArcError, UsageError
 from arc_proxy.format import clean, plural
 from arc_proxy.report.table import Column, Table, draw
-from pricing.money import usd_text
+from pricing.money import priced_units, usd_text
 
 if TYPE_CHECKING:
     from pricing.book import PriceBook
@@ -248,7 +248,7 @@ def _usd(bucket: str, amount: int | None) -> str:
         return "-"
     if bucket.startswith("uplift:"):
         return f"x{amount / 1000:g}"
-    scale = 1 if bucket == "request" else 1000 if bucket.startswith("tool:") else 1_000_000
+    scale, _ = priced_units(bucket)
     return usd_text(amount * scale)
 
 

@@ -8,7 +8,7 @@ from arc_proxy.call import CallError, Captured, Kind
 from arc_proxy.format import Spend, clean, duration, spend, spread, tokens
 from arc_proxy.journal.record import Ended
 from arc_proxy.store.views import CallLine, RunRow, RunTree
-from pricing.cost import CostGrade
+from pricing.cost import CostGrade, who_disagrees
 
 _ENDED = {
     Ended.COMPLETE: "complete",
@@ -68,9 +68,7 @@ def call_spread(call: CallLine) -> str:
     ours, other = call.cost_nanousd, call.disputed_nanousd
     if ours is None or other is None:
         return ""
-    is_reported = call.cost_grade is CostGrade.PROVIDER_REPORTED
-    why = "its provider and the price book disagree" if is_reported else "sources disagree"
-    return spread(min(ours, other), max(ours, other), why)
+    return spread(min(ours, other), max(ours, other), who_disagrees(call.cost_grade))
 
 
 def run_state(run: RunRow) -> str:
