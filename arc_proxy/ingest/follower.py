@@ -190,24 +190,25 @@ class Follower:
             return False
         self._counted_at = now
         self._counting_since = self._counting_since or now
-        if now - self._counting_since > WORKING_S_MAX:
-            self._wake.set()
-            return False
-        return True
+        return self._is_awaited(self._counting_since)
 
     def _analyse(self, store: Store) -> bool:
         """Look at some runs that have changed. What it says is as of `_count_tokens`."""
-        self._analyst = self._analyst or Analyst(store, self._book())
-        self._analyst.book = self._book()
+        book = self._book()
+        self._analyst = self._analyst or Analyst(store, book)
+        self._analyst.book = book
         if not self._analyst.step(self._clock()):
             self._analysing_since = None
             return False
-        now = time.monotonic()
-        self._analysing_since = self._analysing_since or now
-        if now - self._analysing_since > WORKING_S_MAX:
-            self._wake.set()
-            return False
-        return True
+        self._analysing_since = self._analysing_since or time.monotonic()
+        return self._is_awaited(self._analysing_since)
+
+    def _is_awaited(self, since: float) -> bool:
+        """Whether anybody waits for work that goes on since then. It goes on at once, waited for or not."""
+        if time.monotonic() - since <= WORKING_S_MAX:
+            return True
+        self._wake.set()
+        return False
 
     def _rest_counter(self, now: float) -> None:
         """End the counting process once it has had nothing to do for a while."""
