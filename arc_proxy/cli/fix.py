@@ -48,13 +48,13 @@ def fix(
     folder = find_folder(data_dir, os.environ)
     with open_rows(folder, os.environ) as store:
         issue = _issue(store, which)
+        if applied or useful is not None:
+            _note(folder, issue, applied=applied, useful=useful)
+            return
         found = read_fix(store, issue, _runs(store, issue))
         tries = read_tries(store)
         applied_ns = tries.applied_ns.get(issue.fingerprint)
         became = None if applied_ns is None else read_effect(store, issue, applied_ns)
-    if applied or useful is not None:
-        _note(folder, issue, applied=applied, useful=useful)
-        return
     if as_json:
         out_json(fix_json(issue, found, applied_ns, became))
         return
