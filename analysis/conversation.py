@@ -8,6 +8,7 @@ name the one before instead of quoting it (`previous_response_id`): the new part
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +47,9 @@ class Conversation:
 
     def shown_by(self, place: int) -> Turn:
         """The first call whose request has the message; of the last reply, the call that made it."""
-        return next((turn for turn in self.turns if place < turn.end), self.turns[-1])
+        # Each request has at least what the one before had, so their ends are in order.
+        at = bisect_right(self.turns, place, key=lambda turn: turn.end)
+        return self.turns[min(at, len(self.turns) - 1)]
 
 
 def conversations(calls: Iterable[Call]) -> list[Conversation]:
