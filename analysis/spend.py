@@ -174,9 +174,8 @@ def _costliest(results: Mapping[tuple[str, int], tuple[int, int]]) -> dict[str, 
     found: dict[str, Resent] = {}
     for (name, _), (nanousd, times) in results.items():
         before = found.get(name)
-        if before is not None:
-            if (nanousd, times) > (before.costliest, before.times):
-                found[name] = Resent(nanousd, nanousd, times)
-        elif len(found) < NAMES_MAX:
+        if before is None and len(found) >= NAMES_MAX:
+            continue
+        if before is None or (nanousd, times) > (before.costliest, before.times):
             found[name] = Resent(nanousd, nanousd, times)
     return found

@@ -44,7 +44,7 @@ class CardPart(NamedTuple):
 def wasted(spend: Spend) -> list[Waste]:
     """The costliest first."""
     found = [*_never_called(spend), *_sent_again(spend), *_broken_caches(spend)]
-    return sorted(found, key=lambda each: (-each.nanousd, each.kind, each.name))
+    return sorted(found, key=_by_cost)
 
 
 def card_parts(spend: Spend, parts_max: int = 3) -> list[CardPart]:
@@ -141,4 +141,8 @@ def _for_card(waste: list[Waste]) -> list[Waste]:
         text=f"{len(unused)} tools called 0 times ({unused[0].name} ...)",
     )
     rest = [each for each in waste if each.kind is not PartKind.TOOL_SCHEMA]
-    return sorted([together, *rest], key=lambda each: (-each.nanousd, each.kind, each.name))
+    return sorted([together, *rest], key=_by_cost)
+
+
+def _by_cost(waste: Waste) -> tuple[int, str, str]:
+    return -waste.nanousd, waste.kind, waste.name

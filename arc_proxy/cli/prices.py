@@ -213,11 +213,11 @@ def _load(text: str, what: str) -> Any:
 
 
 def _list_providers(book: PriceBook, as_json: bool) -> None:
+    names = sorted({*book.providers, *book.own_providers})
     if as_json:
-        names = sorted({*book.providers, *book.own_providers})
         out_json({"version": book.version, "providers": names})
         return
-    for name in sorted({*book.providers, *book.own_providers}):
+    for name in names:
         out(name)
     say(f"Price book {book.version}. `arc-proxy prices list PROVIDER` has the models.")
 

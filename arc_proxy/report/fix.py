@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,10 +67,10 @@ def fix_lines(issue: Issue, fix: Fix, width: int) -> Iterator[str]:
     yield from wrapped(fix.title, width)
     yield ""
     for text in (fix.what_happened, fix.why):
-        yield from textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+        yield from wrapped(text, width, hanging="")
     yield ""
     if fix.language == "text":
-        yield from textwrap.wrap(fix.change, width, break_on_hyphens=False, break_long_words=False)
+        yield from wrapped(fix.change, width, hanging="")
     else:
         yield from (f"{CODE_INDENT}{_inert(line)}".rstrip() for line in fix.change.splitlines())
     yield ""

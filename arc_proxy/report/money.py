@@ -11,7 +11,7 @@ from arc_proxy.report.document import Titled
 from arc_proxy.report.model import AgentReport, Report
 from arc_proxy.report.summary import agent_name, share_of
 from arc_proxy.report.table import NAME_CELLS, Column, Table
-from arc_proxy.store.spending import RUNS_MAX
+from arc_proxy.store.spending import RUNS_MAX, Spent
 
 _KINDS = {
     PartKind.SYSTEM: "system prompt",
@@ -41,9 +41,8 @@ def tool_tables(report: Report) -> Iterator[Titled]:
         Column("results", rank=1),
         Column("waste", is_number=False, flex=True, rank=2),
     )
-    for agent in _spenders(report):
-        spend = agent.spent.spend if agent.spent else None
-        assert spend is not None
+    for agent, spent in _spenders(report):
+        spend = spent.spend
         notes = {each.name: each.text for each in reversed(wasted(spend)) if each.kind in _OF_TOOLS}
         names = {name for kind, name in spend.parts if kind in _OF_TOOLS}
         costs = {name: tuple(spend.parts.get((kind, name), 0) for kind in _OF_TOOLS) for name in names}
@@ -59,31 +58,32 @@ def tool_tables(report: Report) -> Iterator[Titled]:
             for name in sorted(names, key=lambda name: (-sum(costs[name]), name))
         )
         if rows:
-            yield Titled(_title("Tools", agent), Table(columns, rows))
+            yield Titled(_title("Tools", agent, spent), Table(columns, rows))
 
 
 def prompt_tables(report: Report) -> Iterator[Titled]:
     """For each agent, what each part of its requests and answers cost."""
     columns = (Column("paid for", is_number=False), Column("share"), Column("a run"))
-    for agent in _spenders(report):
-        spend = agent.spent.spend if agent.spent else None
-        assert spend is not None
+    for agent, spent in _spenders(report):
+        spend = spent.spend
         costs = {kind: spend.of_kind(kind) for kind in PartKind}
         rows = tuple(
             (_KINDS[kind], share_of(costs[kind] / spend.nanousd), money(costs[kind] / spend.runs))
             for kind in sorted(costs, key=lambda kind: -costs[kind])
             if costs[kind]
         )
-        yield Titled(_title("Money", agent), Table(columns, rows))
+        yield Titled(_title("Money", agent, spent), Table(columns, rows))
 
 
 _OF_TOOLS = (PartKind.TOOL_SCHEMA, PartKind.TOOL_RESULT)
 
 
-def _spenders(report: Report) -> Iterator[AgentReport]:
-    return (agent for agent in report.agents if agent.spent and agent.spent.spend.nanousd > 0)
+def _spenders(report: Report) -> Iterator[tuple[AgentReport, Spent]]:
+    for agent in report.agents:
+        if agent.spent is not None and agent.spent.spend.nanousd > 0:
+            yield agent, agent.spent
 
 
-def _title(what: str, agent: AgentReport) -> str:
-    some = "" if agent.spent is None or agent.spent.is_all else f", latest {RUNS_MAX} runs"
+def _title(what: str, agent: AgentReport, spent: Spent) -> str:
+    some = "" if spent.is_all else f", latest {RUNS_MAX} runs"
     return f"{what} of {agent_name(agent.agent)}{some}"

@@ -75,7 +75,7 @@ def _week_words(health: Health) -> str:
     week = health.week
     if week is None or not round(100 * week.difference):
         return ""
-    sign = "▲" if week.difference > 0 else "▼" if week.difference < 0 else "="
+    sign = "▲" if week.difference > 0 else "▼"
     doubt = "" if health.arrow is not None else ", may be chance"
     return f" {sign} {100 * week.difference:+.0f} points this week{doubt}"
 

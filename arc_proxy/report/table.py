@@ -106,13 +106,13 @@ def _line(columns: Sequence[Column], row: Sequence[str], shown: Sequence[int], w
     return GAP.join(parts).rstrip()
 
 
-def wrapped(text: str, width: int, *, indent: str = "") -> Iterable[str]:
-    """A sentence under or beside tables in lines of so many cells, the later ones set in further."""
+def wrapped(text: str, width: int, *, indent: str = "", hanging: str = "  ") -> Iterable[str]:
+    """A sentence under or beside tables in lines of so many cells, the later ones set in by `hanging`."""
     return textwrap.wrap(
         text,
         width,
         initial_indent=indent,
-        subsequent_indent=indent + "  ",
+        subsequent_indent=indent + hanging,
         break_on_hyphens=False,
         break_long_words=False,
     )
