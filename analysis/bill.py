@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-NANO_PER_USD = 10**9
+from pricing.money import NANO_PER_USD
+
 # Larger than any bill, and small enough that a sum of many fits into a database's integer.
 USD_MAX = Decimal(10**8)
 COUNT_MAX = 10**15

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from analysis.parts import PartKind
 from analysis.spend import OTHER_NAMES, Spend
+from pricing.money import NANO_PER_USD
 
 RESENT_MIN = 2  # a model has to read a result once, and mostly once more
 # Less of the whole is not worth a line of its own; a second waste is one only where it stands out.
 LINE_MIN = 0.01
 SECOND_WASTE_MIN = 0.05
-NANO_PER_USD = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PICO_PER_USD = 10**12
+NANO_PER_USD = 10**9
 USD_PLACES = 12
 
 

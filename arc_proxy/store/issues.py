@@ -30,6 +30,12 @@ ISSUES_MAX = 50
 RESULTS_MAX = 500
 RUN_CALLS_MAX = 500  # of a run, the latest
 
+_ISSUE = tables.issue.c
+_NAMED = (
+    *(_ISSUE.id, _ISSUE.fingerprint, _ISSUE.code, _ISSUE.subject, _ISSUE.cause),
+    tables.agent.c.name.label("agent"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
@@ -65,17 +71,13 @@ def read_issues(
 ) -> tuple[Issue, ...]:
     """The worst first. `agent` "": of calls that named none. Raises StoreError."""
     issue, day = tables.issue.c, tables.issue_day.c
+    sums = (func.sum(day.failures).label("failures"), func.sum(day.runs).label("runs"))
     statement = (
-        select(
-            *(issue.id, issue.fingerprint, issue.code, issue.subject, issue.cause),
-            tables.agent.c.name.label("agent"),
-            func.sum(day.failures).label("failures"),
-            func.sum(day.runs).label("runs"),
-        )
+        select(*_NAMED, *sums)
         .join(tables.issue, issue.id == day.issue_id)
         .join(tables.agent, tables.agent.c.id == issue.agent_id)
         .where(day.day >= period.since_ns // DAY_NS, day.day <= period.until_ns // DAY_NS)
-        .group_by(*(issue.id, issue.fingerprint, issue.code, issue.subject, issue.cause), tables.agent.c.name)
+        .group_by(*_NAMED)
     )
     if agent is not None:
         statement = statement.where(tables.agent.c.name == agent)
@@ -89,14 +91,7 @@ def read_issue(store: Store, key: int, *, recent_ns: int) -> Issue | None:
     """One issue with its sums over all time; None if there is none of this number, or not any more."""
     issue, day = tables.issue.c, tables.issue_day.c
     sums = select(func.sum(day.failures), func.sum(day.runs)).where(day.issue_id == key)
-    statement = (
-        select(
-            *(issue.id, issue.fingerprint, issue.code, issue.subject, issue.cause),
-            tables.agent.c.name.label("agent"),
-        )
-        .join(tables.agent, tables.agent.c.id == issue.agent_id)
-        .where(issue.id == key)
-    )
+    statement = select(*_NAMED).join(tables.agent, tables.agent.c.id == issue.agent_id).where(issue.id == key)
     with reading(store) as connection:
         failures, runs = connection.execute(sums).one()
         rows = dicts(connection, statement)
