@@ -39,6 +39,7 @@ class Waste:
 class CardPart(NamedTuple):
     usd: float  # a run
     text: str
+    is_resent: bool = False  # a tool's result that was sent again and again
 
 
 def wasted(spend: Spend) -> list[Waste]:
@@ -64,8 +65,10 @@ def card_parts(spend: Spend, parts_max: int = 3) -> list[CardPart]:
     for each in waste:
         rest[each.kind] -= each.nanousd
     plain = sorted(((nanousd, _PLAIN[kind]) for kind, nanousd in rest.items()), key=lambda each: -each[0])
-    lines = [(each.nanousd, each.text) for each in waste] + [each for each in plain if each[0] >= least]
-    return [CardPart(nanousd / spend.runs / NANO_PER_USD, text) for nanousd, text in lines[:parts_max]]
+    per_usd = spend.runs * NANO_PER_USD
+    parts = [CardPart(each.nanousd / per_usd, each.text, each.kind is PartKind.TOOL_RESULT) for each in waste]
+    parts += [CardPart(nanousd / per_usd, text) for nanousd, text in plain if nanousd >= least]
+    return parts[:parts_max]
 
 
 _PLAIN = {

@@ -10,7 +10,15 @@ from analysis.budget import Budgets
 from arc_proxy.format import NANOUSD_PER_USD
 
 if TYPE_CHECKING:
+    from arc_proxy.cli.folder import Folder
     from arc_proxy.settings import Settings
+
+
+def read_own_budgets(folder: Folder, environ: Mapping[str, str]) -> Budgets:
+    """Those of a data folder's settings, whatever a running `serve` was told by flags. Raises ConfigError."""
+    from arc_proxy.settings import load_settings
+
+    return budgets_of(load_settings(folder.path, {}, environ).settings)
 
 
 def budgets_of(settings: Settings) -> Budgets:

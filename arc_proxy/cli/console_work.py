@@ -112,6 +112,7 @@ class ConsoleWork:
             until_ns=until_ns,
             now_ns=now_ns,
             agent=agent,
+            budgets=self._config.budgets,
             standing=read_standing(self._config.socket.parent),
         )
 

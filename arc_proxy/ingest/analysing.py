@@ -18,8 +18,9 @@ from analysis.failure import Failure, FailureCode
 from analysis.fingerprint import family, fingerprint, normalised
 from analysis.reliability import failure_loss
 from analysis.run_failure import Raised, run_failures
-from analysis.run_share import RateOf
-from analysis.spend import spend_of_run
+from analysis.run_share import RateOf, share_run
+from analysis.spend import sum_run
+from analysis.step_growth import run_growth
 from arc_proxy.call import Call, Kind
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.mistake import describe_bug
@@ -107,14 +108,16 @@ def findings_of(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:
     failures = run_failures(run.calls, is_over=is_over, exceptions=map(_raised, run.exceptions))
     began = {call.call_id: call.started_ns for call in run.calls}
     found = [_found(failure, run, began) for failure in failures[:FAILURES_MAX]]
+    spends = list(share_run(run.calls, rate_of))
     return Findings(
         run=run,
         is_over=is_over,
         found=found,
         worst=max(failures, key=failure_loss, default=None),
         ended_by=_ended_by(run.calls, failures),
-        spend=spend_of_run(run.calls, rate_of),
+        spend=sum_run(spends),
         again_ns=None if is_over else over_ns,
+        growth=run_growth(run.calls, spends),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from analysis.budget import Budgets
 from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
@@ -25,6 +27,7 @@ from arc_proxy.report.model import (
 from arc_proxy.report.savings import agent_savings
 from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
+from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, read_days
 from arc_proxy.store.engine import Store
 from arc_proxy.store.issues import read_issues
 from arc_proxy.store.report import (
@@ -60,6 +63,7 @@ SAVINGS_MAX = 2
 HEALTHS_MAX = 8
 ISSUES_READ_MAX = 24
 
+NO_BUDGETS = Budgets()
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
 
@@ -73,11 +77,12 @@ def build_report(
     now_ns: int,
     agent: str | None = None,
     days: bool = False,
+    budgets: Budgets = NO_BUDGETS,
     standing: Standing = MappingProxyType({}),
 ) -> Report:
     """
-    `agent` None: all of them, "": calls that named none. `days` adds sums by day. `standing`: what running
-    writers lost, see `losses`. Raises StoreError.
+    `agent` None: all of them, "": calls that named none. `days` adds sums by day. `budgets`: what is warned
+    of, unless the period is over. `standing`: what running writers lost, see `losses`. Raises StoreError.
     """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
     period = Period(since_ns=since_ns or 0, until_ns=end_ns)
@@ -88,6 +93,7 @@ def build_report(
     ordered = sorted(found.agents, key=_by_spend)
     unasked = read_unasked(store, found.period)
     compared = [use.agent for use in ordered if use.runs.known_nanousd][:SAVINGS_MAX]
+    spending = read_days(store, budgets if until_ns is None else NO_BUDGETS, now_ns)
     health = read_health(store, [use.agent for use in ordered[:HEALTHS_MAX]], found.period.since_ns, end_ns)
     agents = [
         _agent_report(
@@ -112,17 +118,36 @@ def build_report(
     issues = read_issues(
         store, found.period, recent_ns=midnight_ns(end_ns), agent=agent, limit=ISSUES_READ_MAX
     )
+    reports = [
+        replace(
+            each,
+            warnings=agent_warnings(
+                store,
+                book,
+                each.agent,
+                now_ns=now_ns if until_ns is None else None,
+                days=spending,
+                spent=each.spent,
+                retiring=each.savings.retiring if each.savings else (),
+                today=local_day(now_ns),
+            ),
+        )
+        if place < HEALTHS_MAX
+        else each
+        for place, each in enumerate(agents)
+    ]
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,
         until_ns=None if until_ns is None else found.period.until_ns,
         made_ns=now_ns,
-        agents=tuple(agents),
+        agents=tuple(reports),
         models=tuple(_model_reports(found.agents)),
         days=tuple(_day_reports(store, found.period, agent)) if days else (),
         runs=_sum_runs([use.runs for use in found.agents]),
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
         issues=issues,
+        warnings=day_warnings(spending),
         losses=read_losses(store, standing),
         price_book=book.version,
     )

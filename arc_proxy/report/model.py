@@ -10,6 +10,7 @@ from analysis.savings import Swap
 from analysis.trend import Trend
 from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
+from arc_proxy.report.warning_model import AnyWarning
 from arc_proxy.store.issues import Issue
 from arc_proxy.store.spending import Spent
 from arc_proxy.store.uncounted import Unasked
@@ -79,6 +80,7 @@ class AgentReport:
     unasked: Unasked | None = None  # streams that state no usage
     health: Health | None = None  # None: its runs were not looked at
     spent: Spent | None = None  # where the money of its latest runs went
+    warnings: tuple[AnyWarning, ...] = ()  # the most urgent first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class Report:
     total: Figures
     doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
     issues: tuple[Issue, ...] = ()  # the worst first
+    warnings: tuple[AnyWarning, ...] = ()  # of all agents together
     losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
     price_book: str
     is_first: bool = False  # no call was ever seen in this folder

@@ -294,7 +294,7 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
     body = json.loads(json.dumps(report_json(report_of([call("finance", "r1")], days=True))))
     assert list(body) == [
         "since", "until", "made_at", "price_book", "total", "agents", "models", "days", "cost_doubts",
-        "issues", "capture_losses",
+        "issues", "warnings", "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
         "agent", "framework", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls",
@@ -302,8 +302,8 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd",
         "priced_calls", "unpriced_calls",
         "estimated_calls", "partial_calls", "api_equivalent_usd", "disputed_calls", "cost_usd_low",
-            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "money_went", "savings",
-            "same_tokens",
+            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "money_went", "warnings",
+        "savings", "same_tokens",
     ]  # fmt: skip
     assert body["agents"][0]["cost_usd"] == "0.002250000"
     assert body["made_at"] == "2026-11-25T12:00:00.000000Z"
