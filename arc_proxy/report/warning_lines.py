@@ -96,9 +96,11 @@ def _context_words(warning: ContextEta) -> str:
 
 
 def _limit_words(warning: LimitEta) -> str:
-    whose = clean(warning.model or warning.provider, NAME_CELLS)
     name = clean(warning.name, NAME_CELLS)
-    limit = f"limit of {name} of {whose}" if warning.model else f"{name} of {whose}"
+    if warning.model:
+        limit = f"rate limit of {clean(warning.model, NAME_CELLS)} ({name})"
+    else:
+        limit = f"{name} of {clean(warning.provider, NAME_CELLS)}"
     again = "" if warning.resets_in_ns is None else f"full again in {about(warning.resets_in_ns)}"
     used = f"{share(warning.used)} used" if warning.used is not None else ""
     if warning.empty_in_ns == 0:

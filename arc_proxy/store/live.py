@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, bindparam, func, literal, select
 
 from analysis.context_eta import Turn
 from arc_proxy.call import Kind
 from arc_proxy.journal.fact import FactType
 from arc_proxy.runs.ending import TIMEOUT_NS, how_it_ended
 from arc_proxy.store import tables
+from arc_proxy.store.bounds import some_word
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.filters import agent_id_of
 from arc_proxy.store.launches import exited_ns
 from arc_proxy.store.load import RUNS, run_row
 from arc_proxy.store.payload import unpack_call
@@ -36,6 +36,24 @@ REWRITTEN_MAX = 4  # messages at the end of a request that the next one may say 
 SHARED_MIN = 3  # tools, a system prompt: what conversations begin with is none
 
 _CALL = tables.call.c
+_LATEST = (
+    select(_CALL.run_key, _CALL.started_ns)
+    .where(
+        _CALL.agent_id
+        == select(tables.agent.c.id).where(tables.agent.c.name == bindparam("agent")).scalar_subquery(),
+        _CALL.started_ns >= bindparam("since"),
+    )
+    .order_by(_CALL.started_ns.desc())
+    .limit(CALLS_MAX)
+    .subquery()
+)
+# Made once: making a statement takes longer than what it asks for.
+_LATEST_RUNS = (
+    select(_LATEST.c.run_key)
+    .group_by(_LATEST.c.run_key)
+    .order_by(func.max(_LATEST.c.started_ns).desc())
+    .limit(RUNS_MAX)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +70,10 @@ class LiveRun:
 
 def read_live_runs(store: Store, agent: str | None, now_ns: int) -> tuple[LiveRun, ...]:
     """An agent's runs that go on, the latest first. Raises StoreError."""
-    latest = (
-        select(_CALL.run_key, _CALL.started_ns)
-        .where(_CALL.agent_id == agent_id_of(agent), _CALL.started_ns >= now_ns - TIMEOUT_NS)
-        .order_by(_CALL.started_ns.desc())
-        .limit(CALLS_MAX)
-        .subquery()
-    )
-    keys = (
-        select(latest.c.run_key)
-        .group_by(latest.c.run_key)
-        .order_by(func.max(latest.c.started_ns).desc())
-        .limit(RUNS_MAX)
-    )
+    span = {"agent": some_word(agent or ""), "since": now_ns - TIMEOUT_NS}
     with reading(store) as connection:
-        found = [_live(connection, key, now_ns) for key in connection.execute(keys).scalars().all()]
+        keys = connection.execute(_LATEST_RUNS, span).scalars().all()
+        found = [_live(connection, key, now_ns) for key in keys]
     return tuple(run for run in found if run is not None)
 
 
