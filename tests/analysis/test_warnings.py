@@ -32,7 +32,7 @@ CONTEXTS: dict[str, tuple[list[int], int | None, int, int | None]] = {
     "twenty turns are left": ([70, 80, 90, 100], 300, 0, 20),
     "twenty-one are too far off": ([70, 80, 90, 100], 310, 0, None),
     "three growths make a pace, two do not": ([80, 90, 100], 110, 0, None),
-    "one long result is no pace": ([10, 20, 30, 80, 90, 100], 150, 0, 5),
+    "one long result counts four times as much as others": ([10, 20, 30, 980, 990, 1000], 1050, 0, 3),
     "room for the answer is kept": ([70, 80, 90, 100], 200, 50, 5),
     "a window that is all for the answer says nothing": ([70, 80, 90, 100], 200, 200, None),
     "a compaction begins anew": ([80, 90, 100, 110, 20, 30, 40], 120, 0, None),

@@ -40,7 +40,7 @@ def report_of(tmp_path) -> Callable[..., Report]:
 
 
 def make_report(
-    folder, entries, *, since_days=30.0, until_ns=None, agent=None, days=False, facts=()
+    folder, entries, *, since_days=30.0, until_ns=None, agent=None, days=False, facts=(), **asked
 ) -> Report:
     """The report on recorded calls, by the way that they always go: journal, ingest, store."""
     journal = folder / "journal"
@@ -55,7 +55,7 @@ def make_report(
         analyse_due(store, BOOK, NOW_NS)
         since_ns = None if since_days is None else NOW_NS - int(since_days * DAY_NS)
         return build_report(
-            store, BOOK, since_ns=since_ns, until_ns=until_ns, now_ns=NOW_NS, agent=agent, days=days
+            store, BOOK, since_ns=since_ns, until_ns=until_ns, now_ns=NOW_NS, agent=agent, days=days, **asked
         )
 
 
