@@ -81,9 +81,10 @@ def agent_warnings(
     if spent is not None:
         found.append(step_growth(spent.growths))
     if now_ns is not None:
-        found += _limits(store, agent, now_ns)
+        runs = read_live_runs(store, agent, now_ns)
+        found += _limits(store, agent, now_ns, goes_on=bool(runs))
         found.append(_of_agent(days, agent))
-        for run in read_live_runs(store, agent, now_ns):
+        for run in runs:
             found += _of_run(run, book, days.budgets)
     return most_urgent_first(each for each in found if each is not None)
 
@@ -141,9 +142,15 @@ def _of_day(
     )
 
 
-def _limits(store: Store, agent: str | None, now_ns: int) -> Sequence[LimitEta]:
+def _limits(store: Store, agent: str | None, now_ns: int, *, goes_on: bool) -> Sequence[LimitEta]:
+    """An agent that does nothing now has no pace: of it the last reading alone is news."""
     found = (
-        limit_eta(readings, provider=name.provider, model=name.model, now_ns=now_ns)
+        limit_eta(
+            readings if goes_on else readings[-1:],
+            provider=name.provider,
+            model=name.model,
+            now_ns=now_ns,
+        )
         for name, readings in read_limit_readings(store, agent, now_ns).items()
     )
     return [each for each in found if each is not None]

@@ -98,3 +98,28 @@ def test_an_agent_that_does_nothing_odd_has_none(report_of):
     report = report_of([call("finance", f"r{at}", days_ago=at / 10) for at in range(30)])
     assert warnings_of(report) == []
     assert document_of(report, "30d").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "says"),
+    [
+        (
+            1,
+            [
+                "rate limit of gpt-5 (tokens) 70% used, at this pace used up in about 26 s (full again in 59 m)"
+            ],
+        ),
+        (5, []),
+    ],
+    ids=["while it goes on", "once it is silent"],
+)
+def test_an_agent_has_a_pace_while_it_goes_on(report_of, minutes_ago, says):
+    entries = []
+    for at, left in enumerate((100, 80, 50, 30)):
+        entry = call("finance", "r", days_ago=(minutes_ago - at / 10) * MINUTE)
+        limits = {"limit": "100", "remaining": str(left), "reset": "60m"}
+        entry["response"]["headers"] += [
+            {"name": f"x-ratelimit-{what}-tokens", "value": value} for what, value in limits.items()
+        ]
+        entries.append(entry)
+    assert warnings_of(report_of(entries)) == says
