@@ -13,7 +13,7 @@ from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import ConsoleUnreachable, ask_console, find_instance
 from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, style
-from arc_proxy.format import clean, plural, size
+from arc_proxy.format import clean, count, plural, size
 
 app = typer.Typer(add_completion=False)
 
@@ -45,10 +45,17 @@ def status(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     out(f"process    {instance.pid}, {plural(instance.workers, 'gateway worker')}")
     out(f"data       {folder.path}")
     out(f"console    {_console_line(console)}")
+    if isinstance(console, dict) and console.get("guards"):
+        out(f"guards     {_guards_line(console['guards'])}")
 
 
 def _other_version(version: str) -> str:
     return "" if version == __version__ else f"   (this command is {__version__}: restart to use it)"
+
+
+def _guards_line(guards: dict[str, int]) -> str:
+    judged, refused = guards["judged_calls"], guards["refused_calls"]
+    return f"enforced: {plural(judged, 'call')} judged, {count(refused)} refused"
 
 
 def _console_line(console: object) -> str:
