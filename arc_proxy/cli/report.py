@@ -113,7 +113,7 @@ def report_of(
     days: bool = False,
 ) -> Report:
     from arc_proxy.cli.book import open_book
-    from arc_proxy.cli.budgets import read_own_budgets
+    from arc_proxy.cli.budgets import budgets_in_force
     from arc_proxy.report.build import build_report
 
     since_ns, until_ns = period
@@ -125,7 +125,7 @@ def report_of(
         now_ns=time.time_ns(),
         agent=agent,
         days=days,
-        budgets=read_own_budgets(folder, os.environ),
+        budgets=budgets_in_force(folder, os.environ),
         standing=standing_counts(find_instance(folder)),
     )
 

@@ -86,10 +86,10 @@ def _text(store: Store, folder: Folder, match: Match, full: bool) -> Iterator[st
 
 def _warnings(store: Store, folder: Folder, match: Match, now_ns: int) -> tuple[AnyWarning, ...]:
     from arc_proxy.cli.book import open_book
-    from arc_proxy.cli.budgets import read_own_budgets
+    from arc_proxy.cli.budgets import budgets_in_force
     from arc_proxy.report.warnings import run_warnings
 
-    budgets = read_own_budgets(folder, os.environ)
+    budgets = budgets_in_force(folder, os.environ)
     return run_warnings(store, open_book(folder), match.key, budgets, now_ns)
 
 

@@ -109,7 +109,7 @@ def _of_run(run: LiveRun, book: PriceBook, budgets: Budgets) -> Iterator[AnyWarn
     )
     budget = budget_eta(
         budgets.per_run,
-        run.run.cost_nanousd or 0,
+        run.nanousd,
         of=BudgetOf.RUN,
         subject=run.run.run_id,
         is_lower_bound=bool(run.run.unpriced_calls or run.run.partial_calls),

@@ -22,6 +22,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.guarded import billed_so_far
 from arc_proxy.store.launches import exited_ns
 from arc_proxy.store.load import RUNS, run_row
 from arc_proxy.store.payload import unpack_call
@@ -58,9 +59,13 @@ _LATEST_RUNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRun:
-    """A run that goes on. `turns` of its latest conversation, in order; the rest is of the last of them."""
+    """
+    A run that goes on. `nanousd`: what was billed for it and for the runs of its sub-agents. `turns` of its
+    latest conversation, in order; the rest is of the last of them.
+    """
 
     run: RunRow
+    nanousd: int
     provider: str
     dialect: str
     model: str
@@ -100,11 +105,12 @@ def _live(connection: Connection, run_key: int, now_ns: int) -> LiveRun | None:
     steps = _steps(connection, run_key)
     if not steps:
         return None
-    last = steps[-1]
+    run, last = run_row(found[0]), steps[-1]
     payload = tables.payload.c
     packed = connection.execute(select(payload.content).where(payload.call_key == last["id"])).scalar()
     return LiveRun(
-        run=run_row(found[0]),
+        run=run,
+        nanousd=billed_so_far(connection, run),
         provider=last["provider"],
         dialect=last["dialect"],
         model=last["model"],

@@ -100,18 +100,11 @@ def test_an_agent_that_does_nothing_odd_has_none(report_of):
     assert document_of(report, "30d").warnings == ()
 
 
+PACE = "rate limit of gpt-5 (tokens) 70% used, at this pace used up in about 26 s (full again in 59 m)"
+
+
 @pytest.mark.parametrize(
-    ("minutes_ago", "says"),
-    [
-        (
-            1,
-            [
-                "rate limit of gpt-5 (tokens) 70% used, at this pace used up in about 26 s (full again in 59 m)"
-            ],
-        ),
-        (5, []),
-    ],
-    ids=["while it goes on", "once it is silent"],
+    ("minutes_ago", "says"), [(1, [PACE]), (5, [])], ids=["while it goes on", "once it is silent"]
 )
 def test_an_agent_has_a_pace_while_it_goes_on(report_of, minutes_ago, says):
     entries = []

@@ -155,8 +155,7 @@ def warnings_of(report: dict[str, Any], agent: str) -> list[dict[str, Any]]:
 
 
 def test_what_a_loop_runs_into_is_said_while_it_goes_on(upstream: str, data_dir: Path) -> None:
-    environment = {"ARC_BUDGET_PER_RUN_USD": "1.5"}
-    with Installation(data_dir, upstream, environment=environment) as proxy:
+    with Installation(data_dir, upstream, "--budget-per-run", "1.5") as proxy:
         chat(proxy.port)
         talk(proxy.port)
         text = proxy.cli("report")
