@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 from analysis.budget import Budgets
@@ -25,7 +26,7 @@ from arc_proxy.report.model import (
     Weeks,
 )
 from arc_proxy.report.savings import agent_savings
-from arc_proxy.report.savings_model import AgentSavings
+from arc_proxy.report.savings_model import AgentSavings, Retiring
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, read_days
 from arc_proxy.store.engine import Store
@@ -118,29 +119,23 @@ def build_report(
     issues = read_issues(
         store, found.period, recent_ns=midnight_ns(end_ns), agent=agent, limit=ISSUES_READ_MAX
     )
-    reports = [
-        replace(
-            each,
-            warnings=agent_warnings(
-                store,
-                book,
-                each.agent,
-                now_ns=now_ns if until_ns is None else None,
-                days=spending,
-                spent=each.spent,
-                retiring=each.savings.retiring if each.savings else (),
-                today=local_day(now_ns),
-            ),
-        )
-        if place < HEALTHS_MAX
-        else each
-        for place, each in enumerate(agents)
+    foreseen = partial(
+        agent_warnings,
+        store,
+        book,
+        now_ns=now_ns if until_ns is None else None,
+        days=spending,
+        today=local_day(now_ns),
+    )
+    agents[:HEALTHS_MAX] = [
+        replace(each, warnings=foreseen(each.agent, spent=each.spent, retiring=_retiring(each)))
+        for each in agents[:HEALTHS_MAX]
     ]
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,
         until_ns=None if until_ns is None else found.period.until_ns,
         made_ns=now_ns,
-        agents=tuple(reports),
+        agents=tuple(agents),
         models=tuple(_model_reports(found.agents)),
         days=tuple(_day_reports(store, found.period, agent)) if days else (),
         runs=_sum_runs([use.runs for use in found.agents]),
@@ -181,6 +176,10 @@ def _agent_report(
         health=health,
         spent=spent,
     )
+
+
+def _retiring(report: AgentReport) -> tuple[Retiring, ...]:
+    return report.savings.retiring if report.savings is not None else ()
 
 
 def _weeks(

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import case, func, select
 
+from analysis.run_share import share_run
+from analysis.spend import sum_run
+from analysis.step_growth import Grown, run_growth
 from arc_proxy.call import Call, Grouping
 from arc_proxy.ingest import analysing
 from arc_proxy.ingest.analysing import Analyst, analyse_due
@@ -18,10 +21,15 @@ from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.fact_table import Fact
 from arc_proxy.store.prune import first_month_kept, prune
+from arc_proxy.store.spending import read_spend
 from arc_proxy.store.sums import DAY_NS
+from arc_proxy.store.totals import Period
 from arc_proxy.store.write import apply_moves, save
 from pricing.book import load_book
+from tests.analysis.spending import FORMATS
+from tests.analysis.spending import run_of as spending_run
 from tests.analysis.talk import BASE_NS, result, run_of, says, user
+from tests.analysis.test_step_growth import talk as loop
 
 HOUR_NS = 3600 * 10**9
 LATER_NS = BASE_NS + HOUR_NS
@@ -86,6 +94,18 @@ def test_what_is_found_is_stored_with_its_evidence(either: Store) -> None:
     [issue] = rows(either, tables.issue)
     assert (issue["code"], issue["subject"]) == ("tool.error", "look_up")
     assert count_due(either, LATER_NS) == (0, None)
+
+
+def test_where_the_money_went_is_kept_with_how_steps_grew_dearer(either: Store) -> None:
+    calls = spending_run(loop(12, result=4000), FORMATS["OpenAI's chat"], caches=False)
+    named = Grouping(run_id="run-1", agent="finance", rule="header", confidence=1.0)
+    save(either, [replace(call, call_id=f"c{at}", grouping=named) for at, call in enumerate(calls)])
+    analyse_due(either, BOOK, LATER_NS)
+    spent = read_spend(either, "finance", Period(since_ns=0, until_ns=LATER_NS))
+    spends = list(share_run(calls))
+    assert spent.spend == sum_run(spends)
+    assert spent.growths == (run_growth(calls, spends),)
+    assert spent.growths[0].grown is Grown.TOOL_RESULTS
 
 
 def test_all_runs_are_looked_at_however_few_are_read_at_a_time(
