@@ -3,7 +3,8 @@ Runs that go on, and the conversation that each of them is in. Reads are bounded
 
 A step belongs to the latest conversation if nearly all that it sent is at the beginning of what the latest
 step sent. Not quite all: the last messages may be written otherwise a turn later, as clients do that move
-their marks for the cache along.
+their marks for the cache along. OpenAI's responses may name the one before instead of quoting it
+(`previous_response_id`): there each step belongs that the latest one follows from.
 """
 
 from __future__ import annotations
@@ -106,19 +107,17 @@ def _live(connection: Connection, run_key: int, now_ns: int) -> LiveRun | None:
     if not steps:
         return None
     run, last = run_row(found[0]), steps[-1]
-    payload = tables.payload.c
-    packed = connection.execute(select(payload.content).where(payload.call_key == last["id"])).scalar()
+    parameters = _parameters(connection, last)
+    follows = bool(parameters.get("previous_response_id"))
+    talk = _followed(connection, steps) if follows else _quoted(connection, steps)
     return LiveRun(
         run=run,
         nanousd=billed_so_far(connection, run),
         provider=last["provider"],
         dialect=last["dialect"],
         model=last["model"],
-        parameters=unpack_call(packed).get("parameters", {}) if packed else {},
-        turns=tuple(
-            Turn(step["started_ns"], usage_of(step).input_tokens)
-            for step in _of_conversation(connection, steps)
-        ),
+        parameters=parameters,
+        turns=tuple(Turn(step["started_ns"], usage_of(step).input_tokens) for step in talk),
     )
 
 
@@ -152,7 +151,7 @@ def _steps(connection: Connection, run_key: int) -> list[dict[str, Any]]:
                 _CALL.messages,
                 _CALL.node_id,
             ),
-            *(model, _CALL.tool_units, *(_CALL[name] for name in TOKEN_COLUMNS)),
+            *(model, _CALL.response_id, _CALL.tool_units, *(_CALL[name] for name in TOKEN_COLUMNS)),
         )
         .where(
             _CALL.run_key == run_key,
@@ -169,7 +168,29 @@ def _steps(connection: Connection, run_key: int) -> list[dict[str, Any]]:
     return [step for step in steps if step["model"] == steps[-1]["model"]]
 
 
-def _of_conversation(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _parameters(connection: Connection, step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request's body without its messages."""
+    payload = tables.payload.c
+    packed = connection.execute(select(payload.content).where(payload.call_key == step["id"])).scalar()
+    found: Mapping[str, Any] = unpack_call(packed).get("parameters", {}) if packed else {}
+    return found
+
+
+def _followed(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps that the last one follows from by the ids of responses, and itself."""
+    by_response = {step["response_id"]: step for step in steps[:-1] if step["response_id"]}
+    talk = [steps[-1]]
+    while before := by_response.pop(_named_before(connection, talk[-1]), None):
+        talk.append(before)
+    return talk[::-1]
+
+
+def _named_before(connection: Connection, step: Mapping[str, Any]) -> str:
+    return str(_parameters(connection, step).get("previous_response_id") or "")
+
+
+def _quoted(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps whose requests the last one repeats, and itself."""
     last = steps[-1]
     said = {node_id for _, node_id, _ in _upwards(connection, [last["node_id"]], MESSAGES_MAX)}
     shared: dict[int, int] = {}  # by a step's node, messages that the latest step repeats

@@ -46,9 +46,14 @@ def step(make_call: MakeCall) -> Callable[..., Call]:
             prompt_messages=tuple(
                 json.dumps(message, sort_keys=True, separators=(",", ":")).encode() for message in messages
             ),
-            prompt_parameters={"max_tokens": 500},
             usage=Usage(input_text=tokens // 2, cache_read=tokens - tokens // 2),
-            **({"reply_tool_calls": (ToolCall(id="c", name="look_up", arguments="{}"),)} | more),
+            **(
+                {
+                    "prompt_parameters": {"max_tokens": 500},
+                    "reply_tool_calls": (ToolCall(id="c", name="look_up", arguments="{}"),),
+                }
+                | more
+            ),
         )
 
     return make
@@ -78,6 +83,30 @@ def test_what_talks_beside_it_is_another_conversation(store: Store, step: Callab
     beside = [step(10 + at, talk(at, about="tides"), 7) for at in range(1, 4)]
     save(store, [step(1, talk(1), 100), *beside, step(20, talk(2), 200), step(21, talk(3), 300)])
     assert turns_of(store, second_ns(22)) == [[100, 200, 300]]
+
+
+def test_a_response_that_names_the_one_before(store: Store, step: Callable[..., Call]) -> None:
+    save(
+        store,
+        [
+            step(
+                at,
+                [{"role": "user", "content": f"go on {at}"}],
+                100 * at,
+                reply_response_id=f"resp_{at}",
+                prompt_parameters={"previous_response_id": f"resp_{at - 1}"} if at > 1 else {},
+            )
+            for at in range(1, 6)
+        ],
+    )
+    assert turns_of(store, second_ns(6)) == [[100, 200, 300, 400, 500]]
+    beside = step(7, talk(2), 900, reply_response_id="resp_7")
+    lone = {"previous_response_id": "resp_7"}
+    save(store, [beside, step(8, talk(1), 950, reply_response_id="resp_8", prompt_parameters=lone)])
+    assert turns_of(store, second_ns(9)) == [[900, 950]]
+    odd: dict[str, Any] = {"previous_response_id": {"not": ["an", "id"]}}
+    save(store, [step(10, talk(1), 970, reply_response_id="resp_10", prompt_parameters=odd)])
+    assert turns_of(store, second_ns(11)) == [[970]]
 
 
 def test_a_compaction_is_another_conversation(store: Store, step: Callable[..., Call]) -> None:
