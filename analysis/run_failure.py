@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from analysis.argument_failure import argument_failures
 from analysis.call_failure import call_failure
 from analysis.conversation import conversations
-from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode, Severity
+from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
 from analysis.loop_failure import loop_failures
 from analysis.output_failure import output_failures
 from analysis.reliability import OUTAGES
@@ -188,10 +188,3 @@ def _given_up(last: Call) -> Iterator[Failure]:
             "reply.output_text",
             call_id=last.call_id,
         )
-
-
-def worst(failures: Iterable[Failure]) -> Severity | None:
-    """The worst severity of what was not made good; None where nothing is left."""
-    order = list(Severity)
-    left = [failure.severity for failure in failures if not failure.is_recovered]
-    return min(left, key=order.index, default=None)
