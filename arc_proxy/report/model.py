@@ -79,6 +79,7 @@ class AgentReport:
     unasked: Unasked | None = None  # streams that state no usage
     health: Health | None = None  # None: its runs were not looked at
     spent: Spent | None = None  # where the money of its latest runs went
+    issues: int = 0  # that it has in the period, COUNTED_MAX at most; of agents that get no card 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

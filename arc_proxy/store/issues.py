@@ -26,6 +26,7 @@ from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
 
 ISSUES_MAX = 50
+COUNTED_MAX = 1_000  # issues, from which on a count says no more
 # With twice as many runs the score would move by half a point.
 RESULTS_MAX = 500
 RUN_CALLS_MAX = 500  # of a run, the latest
@@ -85,6 +86,23 @@ def read_issues(
         rows = dicts(connection, statement)
         worst = sorted(rows, key=_order)[:limit]
         return tuple(_issue(connection, row, recent_ns) for row in worst)
+
+
+def count_issues(store: Store, period: Period, agent: str | None) -> int:
+    """Of one agent ("" or None: of calls that named none), `COUNTED_MAX` at most. Raises StoreError."""
+    issue, day = tables.issue.c, tables.issue_day.c
+    in_period = (
+        select(day.issue_id)
+        .where(
+            day.issue_id == issue.id,
+            day.day >= period.since_ns // DAY_NS,
+            day.day <= period.until_ns // DAY_NS,
+        )
+        .exists()
+    )
+    some = select(issue.id).where(issue.agent_id == agent_id_of(agent), in_period).limit(COUNTED_MAX)
+    with reading(store) as connection:
+        return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
 
 def read_issue(store: Store, key: int, *, recent_ns: int) -> Issue | None:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from arc_proxy.ingest.worker import catch_up
 from arc_proxy.journal.fact import FactType, encode_fact
 from arc_proxy.journal.record import Record, RecordKind
 from arc_proxy.journal.writer import SegmentWriter
+from arc_proxy.report import build, summary
 from arc_proxy.report.build import build_report
 from arc_proxy.report.document import as_markdown, as_text
 from arc_proxy.report.jsonable import report_json
@@ -23,6 +25,7 @@ from arc_proxy.report.layout import document_of, period_words
 from arc_proxy.report.model import Report, empty_report
 from arc_proxy.report.summary import cost_per_run, make_card
 from arc_proxy.report.threshold import breaches, parse_threshold
+from arc_proxy.store import issues
 from arc_proxy.store.engine import open_store
 from arc_proxy.store.write import save
 from pricing.book import load_book
@@ -336,6 +339,30 @@ def test_issues_are_listed_the_worst_first(report_of):
     assert "openai limits the rate" in text
     assert "2 of 2 runs" in text
     assert "1 time today" in text
+
+
+def refused(agent: str, word: str, **more: Any) -> dict[str, Any]:
+    """A call that the provider refuses for a reason of its own: an issue of its own."""
+    entry = call(agent, f"{agent}-{word}", status=400, **more)
+    entry["response"]["content"]["text"] = json.dumps({"error": {"type": "odd", "message": f"no {word}"}})
+    return entry
+
+
+def test_a_card_counts_all_issues_of_its_agent_and_not_those_that_are_read(report_of, monkeypatch):
+    monkeypatch.setattr(build, "ISSUES_READ_MAX", 3)
+    words = ["salt", "sugar", "flour", "milk"]
+    entries = [refused("finance", word) for word in words] + [refused("support", word) for word in words[:2]]
+    report = report_of([*entries, refused("finance", "old", days_ago=40)])
+    assert len(report.issues) == 3
+    assert card_of(report)["Issues"] == ("4 problems found", "")
+    assert card_of(report, "support")["Issues"] == ("2 problems found", "")
+
+
+def test_a_card_says_where_it_stopped_counting_issues(report_of, monkeypatch):
+    monkeypatch.setattr(issues, "COUNTED_MAX", 2)
+    monkeypatch.setattr(summary, "COUNTED_MAX", 2)
+    report = report_of([refused("finance", word) for word in ("salt", "sugar", "flour")])
+    assert card_of(report)["Issues"] == ("at least 2 problems found", "")
 
 
 def test_a_report_without_failures_has_no_issues(report_of):
