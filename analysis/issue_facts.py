@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from analysis.conversation import conversations
-from analysis.failure import Failure
+from analysis.failure import Failure, FailureCode
+from analysis.grounding import made_up
 from analysis.request import offered_tools, output_limit
 from analysis.tool_failure import Used, uses_of
 from analysis.tool_result import Verdict
@@ -48,6 +49,8 @@ def facts_of(
         for made in call.reply.tool_calls:
             if made.id is not None and made.id == failure.tool_call_id:
                 facts["arguments"] = made.arguments
+    if failure.code is FailureCode.TOOL_ARGS_UNGROUNDED:
+        facts |= made_up(failure)
     return {name: value[:VALUE_CHARACTERS_MAX] for name, value in facts.items() if value}
 
 

@@ -10,22 +10,15 @@ from typing import Any
 from analysis.conversation import Conversation
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode, Severity
 from analysis.tool_failure import Used
+from analysis.tool_name import is_changing
 
 LOOP_MIN = 3  # from here on it is an error: two may be a second look
 TEXT_CHARACTERS_MIN = 30
 
-# A call that may have changed what another one sees.
-_CHANGING = re.compile(
-    r"(?:^|[_.\-])(?:add|append|apply|book|buy|cancel|change|click|commit|create|delete|deploy|drop|edit|exchange"
-    r"|execute|insert|install|kill|modify|move|patch|pay|post|publish|push|put|remove|rename|replace|reset|return"
-    r"|run|save|send|set|start|stop|submit|type|update|upload|write)",
-    re.I,
-)
 # A call that is meant to be repeated until something has changed.
 _WAITING = re.compile(
     r"wait|poll|sleep|status|progress|check_(?:job|task|run)|heartbeat|ping|next|scroll", re.I
 )
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def loop_failures(talks: Sequence[Conversation], uses: Sequence[Used]) -> Iterator[Failure]:
@@ -63,11 +56,6 @@ def _repeated_calls(uses: Sequence[Used]) -> Iterator[Failure]:
             times=times,
             raised=Severity.ERROR if times >= LOOP_MIN else None,
         )
-
-
-def is_changing(name: str) -> bool:
-    """Whether a tool's name says that it changes something."""
-    return bool(_CHANGING.search(_CAMEL.sub("_", name)))
 
 
 def canonical_arguments(arguments: str) -> str:

@@ -15,6 +15,7 @@ from analysis.argument_failure import argument_failures
 from analysis.call_failure import call_failure
 from analysis.conversation import conversations
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
+from analysis.grounding import ungrounded_failures
 from analysis.loop_failure import loop_failures
 from analysis.output_failure import output_failures
 from analysis.reliability import OUTAGES
@@ -69,6 +70,7 @@ def run_failures(
         *(each for call in generations if call.call_id not in told for each in output_failures(call)),
         *tool_failures(uses),
         *loop_failures(talks, uses),
+        *ungrounded_failures(generations, uses),
     ]
     raised = [
         Failure(
