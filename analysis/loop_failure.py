@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analysis.conversation import Conversation
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode, Severity
+from analysis.request import texts_of
 from analysis.tool_failure import Used
 from analysis.tool_name import is_changing
 
@@ -92,13 +93,4 @@ def assistant_text(message: Any) -> str:
     role = message.get("role")
     if role not in ("assistant", "model"):
         return ""
-    return "\n".join(_texts(message.get("content", message.get("parts"))))
-
-
-def _texts(content: Any) -> Iterable[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            if isinstance(part, dict) and isinstance(part.get("text"), str) and not part.get("thought"):
-                yield part["text"]
+    return "\n".join(texts_of(message))

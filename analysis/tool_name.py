@@ -21,6 +21,12 @@ _ELSE = frozenset(
     {"add", "check", "create", "fetch", "find", "generate", "get", "insert", "list", "lookup", "make", "new"}
     | {"query", "read", "register", "retrieve", "search", "show", "upsert", "view"}
 )
+# A call that is the answer, or hands the task over: nothing has to come after it.
+_ENDING = re.compile(
+    r"answer|complete|done|end|exit|final|finish|respond|respon[ds]e|result|return|stop|submit|terminate"
+    r"|transfer|hand_?off|escalate|report|output",
+    re.I,
+)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _BETWEEN_WORDS = re.compile(r"[^0-9A-Za-z]+")
 
@@ -39,3 +45,8 @@ def acts_on_existing(name: str) -> bool:
     """Whether it says that it changes something that is there, and does not make it first."""
     words = set(words_of(name))
     return bool(words & _ON_EXISTING) and not words & _ELSE
+
+
+def may_end(name: str) -> bool:
+    """Whether a run may end with it as its answer."""
+    return bool(_ENDING.search(name))
