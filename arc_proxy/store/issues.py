@@ -27,8 +27,6 @@ from arc_proxy.store.totals import Period
 
 ISSUES_MAX = 50
 COUNTED_MAX = 1_000  # issues, from which on a count says no more
-# With twice as many runs the score would move by half a point.
-RESULTS_MAX = 500
 RUN_CALLS_MAX = 500  # of a run, the latest
 
 _ISSUE = tables.issue.c
@@ -127,9 +125,7 @@ def read_run_of(store: Store, failure_key: int) -> list[Call]:
         return whole_calls(connection, dicts(connection, lines.limit(RUN_CALLS_MAX))[::-1])
 
 
-def read_results(
-    store: Store, agent: str | None, until_ns: int, *, limit: int = RESULTS_MAX
-) -> tuple[RunResult, ...]:
+def read_results(store: Store, agent: str | None, until_ns: int, *, limit: int) -> tuple[RunResult, ...]:
     """What became of an agent's latest runs that are over, the latest first. Raises StoreError."""
     health, run = tables.health.c, tables.run.c
     statement = (

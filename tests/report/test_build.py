@@ -418,6 +418,30 @@ def test_a_grade_is_a_threshold(graded, text, fails):
     assert bool(list(breaches(graded, (parse_threshold(text),)))) is fails
 
 
+@pytest.fixture
+def slipping(report_of) -> Report:
+    """Yesterday a B+, and since then a little less than that."""
+    entries = [call("finance", f"r{n}", days_ago=1.5) for n in range(60)]
+    entries += [call("finance", f"b{n}", days_ago=1.5) for n in range(4)]
+    entries += [call("finance", f"t{n}", days_ago=0.2) for n in range(24)]
+    failed = [*(f"b{n}" for n in range(4)), *(f"t{n}" for n in range(5))]
+    facts = [{"run_id": run, "agent": "finance", "outcome": "failure"} for run in failed]
+    return report_of(entries, facts=facts)
+
+
+def test_a_letter_that_is_kept_is_the_same_everywhere(slipping):
+    assert card_of(slipping)["Reliability"][0] == "84% ████████▍ B+"
+    [agent] = report_json(slipping)["agents"]
+    assert agent["reliability"]["letter"] == "B+"
+    assert list(breaches(slipping, (parse_threshold("reliability<B+"),))) == []
+    assert list(breaches(slipping, (parse_threshold("reliability<A"),))) == [
+        "finance: reliability is B+, reliability<A"
+    ]
+    assert len(list(breaches(slipping, (parse_threshold("reliability<85%"),)))) == 1
+    shown = "\n".join(as_text(document_of(slipping, "30d", explain=True), 120))
+    assert "88 runs: B+, kept at 84.1%, within a point of it" in shown
+
+
 def test_what_is_behind_a_score_can_be_read(graded):
     shown = "\n".join(as_text(document_of(graded, "30d", explain=True), 120))
     table = shown[shown.index("Reliability of finance, 64 runs") :]
