@@ -26,6 +26,7 @@ from arc_proxy.report.savings import agent_savings
 from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.store.engine import Store
+from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import read_issues
 from arc_proxy.store.report import (
     read_chart,
@@ -123,6 +124,7 @@ def build_report(
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
         issues=issues,
+        standings=read_standings(store, issues, end_ns),
         losses=read_losses(store, standing),
         price_book=book.version,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from analysis.reliability import Arrow, Comparison, Reliability
 from analysis.savings import Swap
+from analysis.standing import Standing
 from analysis.trend import Trend
 from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
@@ -106,6 +107,7 @@ class Report:
     total: Figures
     doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
     issues: tuple[Issue, ...] = ()  # the worst first
+    standings: Mapping[int, Standing] = field(default_factory=dict)  # by number of the issue
     losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
     price_book: str
     is_first: bool = False  # no call was ever seen in this folder
