@@ -11,12 +11,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
+from analysis.budget import ANY_AGENT
 from arc_proxy.errors import ConfigError
 
 SETTINGS_FILE = "settings.toml"
@@ -31,6 +33,9 @@ _FLAGS = {
     "upstreams": "--upstream",
     "drain_s": "--drain",
     "price_index": "--index",
+    "budget_per_run_usd": "--budget-per-run",
+    "budget_per_agent_usd": "--budget-per-agent",
+    "budget_per_day_usd": "--budget-per-day",
 }  # the others are called as their key
 
 
@@ -53,6 +58,16 @@ def _split_upstreams(value: object) -> object:
     return table
 
 
+def _split_budgets(value: object) -> object:
+    """`5, research=2` from flags and the environment, a number or a table from a file."""
+    given = _split_list(str(value) if isinstance(value, int | float) else value)
+    if not isinstance(given, list | tuple):
+        return value
+    pairs = [str(each).rpartition("=") for each in given]
+    return {name.strip() if equals else ANY_AGENT: usd.strip() for name, equals, usd in pairs}
+
+
+Usd = Annotated[Decimal, Field(gt=0, le=1_000_000, max_digits=16, decimal_places=9)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
 
 
@@ -180,6 +195,33 @@ class Settings(BaseModel):
         description="How long calls and runs are kept, in whole months.",
         json_schema_extra={"expects": "a whole number of months, 1 or more"},
     )
+    budget_per_run_usd: Usd | None = Field(
+        None,
+        description="What one run may cost, in US dollars.",
+        json_schema_extra={"expects": "dollars, such as 0.50"},
+    )
+    budget_per_agent_usd: Annotated[dict[str, Usd], BeforeValidator(_split_budgets)] = Field(
+        default_factory=dict,
+        description="What an agent may cost on one day, in US dollars; '*' or no name: any agent.",
+        json_schema_extra={"expects": "dollars, such as 5 or finance=5, separated by commas"},
+    )
+    budget_per_day_usd: Usd | None = Field(
+        None,
+        description="What all agents together may cost on one day, in US dollars.",
+        json_schema_extra={"expects": "dollars, such as 20"},
+    )
+    loop_limit: int = Field(
+        5,
+        ge=2,
+        le=100,
+        description="How often in a row a run may make the same tool call, or get the same error.",
+        json_schema_extra={"expects": "a whole number from 2 to 100"},
+    )
+    enforce: bool = Field(
+        False,
+        description="Refuse requests of runs that are over a budget or go in circles.",
+        json_schema_extra={"expects": "true or false"},
+    )
     price_index: str = Field(
         "https://pypi.org/pypi/genai-prices/json",
         description="Where `prices update` asks for the newest published prices.",
@@ -267,7 +309,7 @@ def shown(settings: Settings, key: str) -> str:
     if value is None or value == () or value == {}:
         return "-"
     if isinstance(value, dict):
-        return ", ".join(f"{name}={url}" for name, url in value.items())
+        return ", ".join(f"{name}={each}" for name, each in value.items())
     if isinstance(value, tuple):
         return ", ".join(value)
     if isinstance(value, ByteSize):

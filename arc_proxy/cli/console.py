@@ -26,8 +26,10 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from analysis.budget import Budgets
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
+from arc_proxy.cli.budgets import read_budgets
 from arc_proxy.cli.console_work import ConsoleWork
 from arc_proxy.cli.folder import Folder, read_secret
 from arc_proxy.cli.log import log_to_file_too
@@ -53,6 +55,7 @@ class ConsoleConfig:
     journal_days: int
     journal_bytes_max: int
     rows_months: int
+    budgets: Budgets
     log_level: str
 
 
@@ -67,6 +70,7 @@ def read_config(path: Path) -> ConsoleConfig:
         journal_days=own["journal_days"],
         journal_bytes_max=own["journal_bytes_max"],
         rows_months=own["rows_months"],
+        budgets=read_budgets(own["budgets"]),
         log_level=own["log_level"],
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from arc_proxy import __version__
+from arc_proxy.cli.budgets import budgets_json, budgets_of
 from arc_proxy.cli.folder import CONSOLE_SOCKET, Folder, prepare, runtime_dir
 from arc_proxy.cli.port import free_port, is_free
 from arc_proxy.errors import ConfigError
@@ -92,6 +93,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
             "journal_days": settings.journal_days,
             "journal_bytes_max": int(settings.journal_bytes_max),
             "rows_months": settings.rows_months,
+            "budgets": budgets_json(budgets_of(settings)),
             "log_level": settings.log_level,
         },
     }

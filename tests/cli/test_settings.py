@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ READINGS = {
     "words from a variable": ("allow_host", "a.example, b.example", ("a.example", "b.example")),
     "a size with a unit": ("capture_body_bytes_max", "2MiB", 2 * 1024 * 1024),
     "no capture": ("capture", "none", "none"),
+    "a budget of any agent": ("budget_per_agent_usd", "5", {"*": Decimal(5)}),
+    "a budget of any agent, as a number": ("budget_per_agent_usd", 0.5, {"*": Decimal("0.5")}),
+    "budgets of some agents": (
+        "budget_per_agent_usd",
+        ["5", "finance=0.25", "a=b=1"],
+        {"*": Decimal(5), "finance": Decimal("0.25"), "a=b": Decimal(1)},
+    ),
+    "a budget to the nanodollar": ("budget_per_run_usd", "0.000000001", Decimal("0.000000001")),
     "an empty proxy is no proxy": ("https_proxy", "", None),
 }
 
@@ -56,6 +65,12 @@ def test_reads_upstreams_from_a_table_of_the_file(tmp_path):
     assert (settings.capture, settings.upstreams) == ("metadata", {"openai": "http://127.0.0.1:4010"})
 
 
+def test_reads_budgets_from_a_table_of_the_file(tmp_path):
+    (tmp_path / "settings.toml").write_text("[budget_per_agent_usd]\nfinance = 0.1\n'*' = 3\n")
+    settings = load_settings(tmp_path, {}, {}).settings
+    assert settings.budget_per_agent_usd == {"finance": Decimal("0.1"), "*": Decimal(3)}
+
+
 REFUSALS = {
     "a port out of range": ({}, {"ARC_PORT": "70000"}, "", ["port", "'70000'", "ARC_PORT", "0 to 65535"]),
     "a word that is no number": ({}, {"ARC_WORKERS": "many"}, "", ["workers", "'many'", "ARC_WORKERS"]),
@@ -71,6 +86,16 @@ REFUSALS = {
     "a key of the file like no other": ({}, {}, "zzzzzz = 1", ["no setting", "Known are: host"]),
     "a file that is no TOML": ({}, {}, "port 8000", ["no valid TOML"]),
     "a CA bundle that is not there": ({"ca_bundle": "/no/such.pem"}, {}, "", ["/no/such.pem"]),
+    "a budget of nothing": ({"budget_per_run_usd": "0"}, {}, "", ["--budget-per-run", "greater than 0"]),
+    "a budget that is no number": (
+        {},
+        {},
+        "budget_per_day_usd = 'much'",
+        ["budget_per_day_usd", "such as 20"],
+    ),
+    "a budget of an agent that is no number": ({}, {"ARC_BUDGET_PER_AGENT_USD": "a=x"}, "", ["finance=5"]),
+    "a budget without end": ({"budget_per_run_usd": "inf"}, {}, "", ["--budget-per-run"]),
+    "a loop of one": ({}, {"ARC_LOOP_LIMIT": "1"}, "", ["loop_limit", "2 to 100"]),
     "a proxy of a kind unknown here": ({}, {"HTTPS_PROXY": "socks5://h"}, "", ["HTTPS_PROXY", "http://"]),
 }
 

@@ -1,0 +1,79 @@
+"""What agents have spent since a moment, midnight mostly: the sum that a budget is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, FromClause, case, func, literal, select
+
+from arc_proxy.store import tables
+from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.names import OTHER, OTHER_AGENT
+from arc_proxy.store.sums import HOUR_NS
+from pricing.cost import CostGrade
+
+_KNOWN = ("reported_nanousd", "computed_nanousd", "estimated_nanousd", "partial_nanousd")
+
+
+@dataclass(frozen=True, slots=True)
+class SpentSince:
+    """Billed nanodollars, a lower bound where some calls have no price or only a part of one."""
+
+    nanousd: int = 0
+    unpriced_calls: int = 0  # or priced in part
+
+    def __add__(self, other: SpentSince) -> SpentSince:
+        return SpentSince(self.nanousd + other.nanousd, self.unpriced_calls + other.unpriced_calls)
+
+
+def read_spent_since(store: Store, since_ns: int) -> dict[str | None, SpentSince]:
+    """
+    By agent, None: calls that named none. Exact: whole hours are read from the rollups, the first one from
+    its calls where midnight is not on the hour. Raises StoreError.
+    """
+    whole_hours = -(-since_ns // HOUR_NS)
+    with reading(store) as connection:
+        spent = _rolled_up(connection, whole_hours)
+        if whole_hours * HOUR_NS > since_ns:
+            for agent, more in _of_calls(connection, since_ns, whole_hours * HOUR_NS).items():
+                spent[agent] = spent.get(agent, SpentSince()) + more
+    return spent
+
+
+def _rolled_up(connection: Connection, first_hour: int) -> dict[str | None, SpentSince]:
+    hour, series = tables.rollup_hour, tables.series
+    rows = hour.join(series, series.c.id == hour.c.series_id)
+    nanousd = sum((hour.c[name] for name in _KNOWN), literal(0))
+    unpriced = hour.c.unpriced_calls + hour.c.partial_calls
+    return _by_agent(connection, rows, nanousd, unpriced, hour.c.start >= first_hour)
+
+
+def _of_calls(connection: Connection, since_ns: int, until_ns: int) -> dict[str | None, SpentSince]:
+    call, series = tables.call, tables.series
+    rows = call.join(series, series.c.id == call.c.series_id)
+    grade = call.c.cost_grade
+    nanousd = case((grade == str(CostGrade.API_EQUIVALENT), 0), else_=func.coalesce(call.c.cost_nanousd, 0))
+    unpriced = case((grade.in_([str(CostGrade.UNKNOWN), str(CostGrade.PARTIAL)]), 1), else_=0)
+    within = (call.c.started_ns >= since_ns) & (call.c.started_ns < until_ns)
+    return _by_agent(connection, rows, nanousd, unpriced, within)
+
+
+def _by_agent(
+    connection: Connection,
+    rows: FromClause,
+    nanousd: ColumnElement[int],
+    unpriced: ColumnElement[int],
+    condition: ColumnElement[bool],
+) -> dict[str | None, SpentSince]:
+    series, agent = tables.series.c, tables.agent.c
+    statement = (
+        select(series.agent_id, agent.name, func.sum(nanousd), func.sum(unpriced))
+        .select_from(rows.outerjoin(tables.agent, agent.id == series.agent_id))
+        .where(condition)
+        .group_by(series.agent_id, agent.name)
+    )
+    spent: dict[str | None, SpentSince] = {}
+    for key, name, cost, calls in connection.execute(statement):
+        who = OTHER if key == OTHER_AGENT else name or None
+        spent[who] = spent.get(who, SpentSince()) + SpentSince(int(cost or 0), int(calls or 0))
+    return spent

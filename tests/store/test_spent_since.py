@@ -1,0 +1,54 @@
+"""What agents have spent since midnight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from arc_proxy.call import Call
+from arc_proxy.store.engine import Store
+from arc_proxy.store.spent_since import SpentSince, read_spent_since
+from arc_proxy.store.sums import HOUR_NS
+from arc_proxy.store.write import save
+from pricing.cost import Cost, CostGrade
+
+MakeCall = Callable[..., Call]
+
+HOUR = 497_222  # since the epoch
+SINCE = {
+    "midnight is on the hour": HOUR * HOUR_NS,
+    "midnight is on the half hour": HOUR * HOUR_NS + HOUR_NS // 2,
+    "midnight is a quarter to": HOUR * HOUR_NS + HOUR_NS // 4 * 3,
+}
+
+
+@pytest.mark.parametrize("since_ns", SINCE.values(), ids=SINCE)
+def test_a_budget_is_held_against_what_was_billed_since(
+    store: Store, make_call: MakeCall, since_ns: int
+) -> None:
+    costs = {
+        "computed": Cost(nanousd=100, grade=CostGrade.COMPUTED),
+        "estimated": Cost(nanousd=10, grade=CostGrade.ESTIMATED, reason="no usage"),
+        "in part": Cost(nanousd=1, grade=CostGrade.PARTIAL, reason="no price for audio"),
+        "unknown": Cost(nanousd=None, grade=CostGrade.UNKNOWN, reason="no price"),
+        "by subscription": Cost(nanousd=5000, grade=CostGrade.API_EQUIVALENT),
+    }
+    since_ms = since_ns // 1_000_000
+    moments = [since_ms - 1, since_ms, since_ms + 20 * 60_000, since_ms + 5 * 3_600_000]
+    save(
+        store,
+        [
+            make_call(100 * place + number, at_ms=at_ms, grouping_agent=agent, cost=cost)
+            for place, (agent, at_ms) in enumerate(
+                (agent, at_ms) for agent in ("finance", None) for at_ms in moments
+            )
+            for number, cost in enumerate(costs.values())
+        ],
+    )
+    expected = SpentSince(nanousd=3 * 111, unpriced_calls=3 * 2)
+    assert read_spent_since(store, since_ns) == {"finance": expected, None: expected}
+
+
+def test_nothing_was_spent_where_nothing_was_called(store: Store) -> None:
+    assert read_spent_since(store, HOUR * HOUR_NS) == {}
