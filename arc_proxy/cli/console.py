@@ -56,6 +56,8 @@ class ConsoleConfig:
     journal_bytes_max: int
     rows_months: int
     budgets: Budgets
+    alerts_every_s: float
+    own_port: int  # of the gateways' listener
     log_level: str
 
 
@@ -71,6 +73,8 @@ def read_config(path: Path) -> ConsoleConfig:
         journal_bytes_max=own["journal_bytes_max"],
         rows_months=own["rows_months"],
         budgets=read_budgets(own["budgets"]),
+        alerts_every_s=own["alerts_every_s"],
+        own_port=whole["port"],
         log_level=own["log_level"],
     )
 

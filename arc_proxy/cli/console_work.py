@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from arc_proxy.alerts.shown import deliveries_json, firing_json, warning_lines
+from arc_proxy.alerts.watch import Watcher
 from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
+from arc_proxy.journal.fact import rfc3339
 from arc_proxy.journal.retention import prune_journal
 from arc_proxy.journal.standing import read_standing
 from arc_proxy.report.build import build_report
@@ -50,14 +53,28 @@ class ConsoleWork:
         self._reading: Store | None = None
         self._lock = threading.Lock()  # over _reading
         self._retained: dict[str, Any] = {}
+        self._watcher = Watcher(
+            config.folder.path,
+            self._store,
+            every_s=config.alerts_every_s,
+            own_port=config.own_port,
+            budgets=config.budgets,
+            environ=os.environ,
+        )
 
     @property
     def threads(self) -> Mapping[str, Callable[[], None]]:
-        return {"ingest": self._follower.run_forever, "retention": self._keep_limits}
+        return {
+            "ingest": self._follower.run_forever,
+            "retention": self._keep_limits,
+            "alerts": self._watcher.run_forever,
+            "deliveries": self._watcher.deliver_forever,
+        }
 
     def stop(self) -> None:
         self._stopping.set()
         self._follower.stop()
+        self._watcher.stop()
 
     def close(self) -> None:
         with self._lock:
@@ -92,14 +109,27 @@ class ConsoleWork:
             "unanalysed_s": None if due_since_ns is None else round((now_ns - due_since_ns) / 1e9, 3),
             "price_book": self._book().version,
             "retention": self._retained,
+            "alerts": self._alerts_status(),
+        }
+
+    def _alerts_status(self) -> Mapping[str, Any]:
+        watched = self._watcher.state
+        return {
+            "rules": watched.rules,
+            "looked_at": None if watched.looked_ns is None else rfc3339(watched.looked_ns),
+            "trouble": watched.trouble,
+            "firing": firing_json(watched.kept),
+            "deliveries": deliveries_json(watched.kept),
         }
 
     def report(self, query: Mapping[str, str]) -> Mapping[str, Any]:
-        return report_json(self._report(query.get("since", "30d"), query.get("until"), query.get("agent")))
+        found = self._report(query.get("since", "30d"), query.get("until"), query.get("agent"))
+        return report_json(found) | {"alerts": firing_json(self._watcher.state.kept)}
 
     def document(self, since: str) -> Document:
         trouble = self._follower.state.trouble
-        warnings = (f"The rows are behind the journal: {trouble}",) if trouble else ()
+        warnings = [f"The rows are behind the journal: {trouble}"] if trouble else []
+        warnings += warning_lines(self._watcher.state.kept, time.time_ns())
         return document_of(self._report(since, None, None), since, warnings=warnings)
 
     def _report(self, since: str, until: str | None, agent: str | None) -> Report:

@@ -93,6 +93,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
             "journal_days": settings.journal_days,
             "journal_bytes_max": int(settings.journal_bytes_max),
             "rows_months": settings.rows_months,
+            "alerts_every_s": settings.alerts_every_s,
             "budgets": budgets_json(budgets_of(settings)),
             "log_level": settings.log_level,
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import typer
@@ -18,6 +19,7 @@ from arc_proxy.format import clean, plural, size
 app = typer.Typer(add_completion=False)
 
 FRESH_S = 3.0
+ALERTS_MAX = 5
 WAITING_RUNS_MAX = 100  # fewer are looked at within a second
 
 
@@ -45,10 +47,28 @@ def status(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     out(f"process    {instance.pid}, {plural(instance.workers, 'gateway worker')}")
     out(f"data       {folder.path}")
     out(f"console    {_console_line(console)}")
+    for line in _alert_lines(console):
+        out(f"alerts     {style(clean(line), 'yellow')}")
 
 
 def _other_version(version: str) -> str:
     return "" if version == __version__ else f"   (this command is {__version__}: restart to use it)"
+
+
+def _alert_lines(console: object) -> Iterator[str]:
+    """What fires, and what keeps alerts from being looked at or from arriving."""
+    if not isinstance(console, dict):
+        return
+    alerts = console["alerts"]
+    for each in alerts["firing"][:ALERTS_MAX]:
+        yield each["title"]
+    if len(alerts["firing"]) > ALERTS_MAX:
+        yield f"{len(alerts['firing']) - ALERTS_MAX} more; `arc-proxy alerts` lists them"
+    if alerts["trouble"]:
+        yield f"not as they should be: {alerts['trouble']}"
+    for name, last in alerts["deliveries"].items():
+        if not last["is_ok"]:
+            yield f"not delivered to {name}: {last['says']}"
 
 
 def _console_line(console: object) -> str:

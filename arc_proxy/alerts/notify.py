@@ -1,0 +1,142 @@
+"""
+Sending one message to one target. It never raises for what a target does, and is over within `DELIVERY_S`.
+
+A webhook that leads to our own listener is refused: an alert about a call that delivers an alert would never
+end. Redirects are not followed, since what a webhook's URL holds is for that server alone. Proxies of the
+environment are not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from arc_proxy import __version__
+from arc_proxy.alerts.message import Message, slack_payload, variables
+from arc_proxy.alerts.targets import Command, Target, Webhook
+
+DELIVERY_S = 10.0
+CONNECT_S = 5.0
+_REASON_BYTES_MAX = 200  # of an answer: Slack says in a word what is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """`says`: what happened, without anything secret of the target."""
+
+    is_ok: bool
+    says: str
+
+
+class _Sockets:
+    """One for each address that a name resolved to, before it is connected to, but for our own listener's."""
+
+    def __init__(self, own_port: int | None) -> None:
+        self._own_port = own_port
+        self.is_own = False
+
+    def __call__(self, address: Any) -> socket.socket:
+        family, kind, protocol, _, (host, port, *_) = address
+        if port == self._own_port and _is_of_this_machine(family, host):
+            self.is_own = True
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return socket.socket(family, kind, protocol)
+
+
+async def deliver(
+    target: Target, message: Message, *, own_port: int | None, environ: Mapping[str, str]
+) -> Delivered:
+    """`own_port`: of our listener, None: there is none. `environ`: a command gets it, and ARC_ALERT_*."""
+    try:
+        async with asyncio.timeout(DELIVERY_S):
+            if isinstance(target, Command):
+                return await _run(target, message, environ)
+            return await _post(target, message, own_port)
+    except TimeoutError:
+        return Delivered(False, f"took longer than {DELIVERY_S:g} s")
+
+
+async def _post(target: Webhook, message: Message, own_port: int | None) -> Delivered:
+    body = slack_payload(message) if target.is_slack else message
+    headers = {
+        "content-type": "application/json",
+        "user-agent": f"arc-proxy/{__version__}",
+        "idempotency-key": message["id"],
+    }
+    sockets = _Sockets(own_port)
+    connector = aiohttp.TCPConnector(socket_factory=sockets, force_close=True)
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            session.post(
+                target.url,
+                data=orjson.dumps(body),
+                headers=headers | dict(target.headers),
+                allow_redirects=False,
+            ) as answer,
+        ):
+            return await _answered(answer)
+    except aiohttp.ClientConnectorError as error:
+        if sockets.is_own:
+            return Delivered(False, "refused: it leads back to this proxy")
+        return Delivered(False, f"no connection: {error.os_error.strerror or type(error.os_error).__name__}")
+    except TimeoutError:
+        return Delivered(False, f"no connection within {CONNECT_S:g} s")
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return Delivered(False, f"broke off: {type(error).__name__}")  # its text may quote the URL
+
+
+async def _answered(answer: aiohttp.ClientResponse) -> Delivered:
+    if 200 <= answer.status < 300:
+        return Delivered(True, f"answered {answer.status}")
+    if 300 <= answer.status < 400:
+        return Delivered(False, f"answered {answer.status}: redirects are not followed, give the last URL")
+    reason = (await answer.content.read(_REASON_BYTES_MAX)).decode(errors="replace").strip()
+    is_word = reason.replace("_", "").isalnum() and len(reason) < 60  # `invalid_payload`, and no page
+    return Delivered(False, f"answered {answer.status}" + (f": {reason}" if is_word else ""))
+
+
+def _is_of_this_machine(family: int, host: str) -> bool:
+    """Only an address of ours can be bound to."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+async def _run(target: Command, message: Message, environ: Mapping[str, str]) -> Delivered:
+    program = os.path.basename(target.arguments[0])  # noqa: PTH119  a name, which need not be a path
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *target.arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**environ, **variables(message)},
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Delivered(False, f"{program} cannot be run: {error.strerror}")
+    try:
+        await process.communicate(orjson.dumps(message))
+    finally:
+        if process.returncode is None:  # it took too long, or we are stopping: with all that it started
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if process.returncode == 0:
+        return Delivered(True, f"{program} ran")
+    return Delivered(False, f"{program} ended with exit code {process.returncode}")
