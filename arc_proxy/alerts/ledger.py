@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class Kept:
 
     changed_ns: int = 0
     alerts: Alerts = field(default_factory=Alerts)
-    parcels: Sequence[Parcel] = ()
+    parcels: tuple[Parcel, ...] = ()
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
 
     @property
@@ -99,12 +99,12 @@ class Ledger:
         known = set(targets)
         with self._lock:
             kept = self._kept
-            new = [
+            new = tuple(
                 Parcel(target=target, message=message, queued_ns=now_ns, due_ns=now_ns)
                 for target, message in told
-            ]
-            waiting = [each for each in kept.parcels if each.target in known]
-            parcels, lost = (waiting + new)[:PARCELS_MAX], (waiting + new)[PARCELS_MAX:]
+            )
+            waiting = tuple(each for each in kept.parcels if each.target in known) + new
+            parcels, lost = waiting[:PARCELS_MAX], waiting[PARCELS_MAX:]
             deliveries = {name: each for name, each in kept.deliveries.items() if name in known}
             for each in lost:
                 deliveries[each.target] = _given_up(deliveries.get(each.target), now_ns)
@@ -129,11 +129,11 @@ class Ledger:
                 failures=0 if done.is_ok else 1 + (last.failures if last else 0),
                 given_up=last.given_up if last else 0,
             )
-            parcels = [each for each in kept.parcels if each != parcel]
+            parcels = tuple(each for each in kept.parcels if each != parcel)
             if not done.is_ok and now_ns - parcel.queued_ns < GIVE_UP_NS:
                 wait_ns = min(RETRY_FIRST_NS * 2**parcel.tries, RETRY_NS_MAX)
                 again = replace(parcel, tries=parcel.tries + 1, due_ns=now_ns + wait_ns)
-                parcels = [again if each == parcel else each for each in kept.parcels]
+                parcels = tuple(again if each == parcel else each for each in kept.parcels)
             elif not done.is_ok:
                 noted = replace(noted, given_up=noted.given_up + 1)
             deliveries = {**kept.deliveries, parcel.target: noted}
@@ -196,7 +196,7 @@ def _decode(document: Any) -> Kept:
             {(each.rule, each.reading.key): each for each in firing},
             {(rule, key): until_ns for rule, key, until_ns in document["quiet"]},
         ),
-        parcels=[Parcel(**each) for each in document["parcels"]],
+        parcels=tuple(Parcel(**each) for each in document["parcels"]),
         deliveries={name: Delivery(**each) for name, each in document["deliveries"].items()},
     )
 
