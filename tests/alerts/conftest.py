@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.store.conftest import empty_sqlite, postgres_store, store
+
+__all__ = ["empty_sqlite", "postgres_store", "store"]  # fixtures
+
 
 class Receiver:
     """`status` is what it answers; `hangs`: nothing at all."""

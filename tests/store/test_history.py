@@ -2,72 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from analysis.effect import Share
 from analysis.standing import Change, Standing
-from arc_proxy.ingest.analysing import analyse_due
 from arc_proxy.store import history as history_module
 from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import read_issues
 from arc_proxy.store.sums import DAY_NS, HOUR_NS
 from arc_proxy.store.totals import Period
-from arc_proxy.store.write import save
-from pricing.book import load_book
-from tests.store.conftest import BASE_NS, build_call
-
-BOOK = load_book()
-NOON_NS = BASE_NS // DAY_NS * DAY_NS + 15 * HOUR_NS
+from tests.store.runs import NOON_NS, Traffic
 
 
-class Traffic:
-    """Runs of one call each, good ones and such that fail at their last call."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._runs = 0
-
-    def runs(
-        self, count: int, *, ago_ns: int, bad: int = 0, agent: str = "finance", version: str = ""
-    ) -> None:
-        calls = []
-        for number in range(count):
-            self._runs += 1
-            call = build_call(self._runs, at_ms=(NOON_NS - ago_ns) // 10**6 + number)
-            grouping = replace(
-                call.grouping, run_id=f"r{self._runs}", agent=agent, version=version or None, rule="header"
-            )
-            call = replace(call, grouping=grouping)
-            if number < bad:
-                call = replace(call, reply=replace(call.reply, finish_reason="length", output_text="cut"))
-            calls.append(call)
-        save(self._store, calls)
-
-    def standing(self, now_ns: int = NOON_NS) -> Standing:
-        """Of the one issue that there is."""
-        analyse_due(self._store, BOOK, now_ns)
-        issues = read_issues(self._store, Period(since_ns=0, until_ns=now_ns), recent_ns=now_ns - DAY_NS)
-        assert [str(each.code) for each in issues] == ["output.truncated"]
-        return read_standings(self._store, issues, now_ns)[issues[0].key]
+def standing_of(traffic: Traffic, now_ns: int = NOON_NS) -> Standing:
+    """Of the one issue that there is."""
+    traffic.analyse(now_ns)
+    store = traffic.store
+    issues = read_issues(store, Period(since_ns=0, until_ns=now_ns), recent_ns=now_ns - DAY_NS)
+    assert [str(each.code) for each in issues] == ["output.truncated"]
+    return read_standings(store, issues, now_ns)[issues[0].key]
 
 
 def test_an_issue_is_new_on_its_first_day_and_tells_the_version(store: Store) -> None:
     traffic = Traffic(store)
     traffic.runs(20, ago_ns=3 * DAY_NS, version="2.0")
     traffic.runs(10, ago_ns=2 * HOUR_NS, bad=3, version="2.1")
-    found = traffic.standing()
+    found = standing_of(traffic)
     assert (found.change, found.version) == (Change.NEW, "2.1")
     assert found.history.began_ns == NOON_NS - 2 * HOUR_NS
     assert (found.history.recent, found.history.before) == (Share(3, 10), Share(0, 20))
-    assert traffic.standing(NOON_NS + DAY_NS).change is None
+    assert standing_of(traffic, NOON_NS + DAY_NS).change is None
 
 
 def test_an_issue_as_old_as_its_agent_is_not_new(store: Store) -> None:
     traffic = Traffic(store)
     traffic.runs(20, ago_ns=3 * DAY_NS, agent="support")
     traffic.runs(10, ago_ns=2 * HOUR_NS, bad=3)
-    assert traffic.standing().change is None
+    assert standing_of(traffic).change is None
 
 
 def test_an_issue_that_was_away_is_back_with_the_version_that_brought_it(store: Store) -> None:
@@ -75,7 +45,7 @@ def test_an_issue_that_was_away_is_back_with_the_version_that_brought_it(store: 
     traffic.runs(10, ago_ns=40 * DAY_NS, bad=2, version="1.0")
     traffic.runs(30, ago_ns=5 * DAY_NS, version="2.0")
     traffic.runs(5, ago_ns=HOUR_NS, bad=1, version="2.1")
-    found = traffic.standing()
+    found = standing_of(traffic)
     assert (found.change, found.version) == (Change.BACK, "2.1")
     assert (found.history.absent_days, found.history.absent_runs) == (39, 30)
     assert found.history.began_ns == NOON_NS - HOUR_NS
@@ -85,7 +55,7 @@ def test_an_issue_that_was_away_as_its_agent_was_is_not_back(store: Store) -> No
     traffic = Traffic(store)
     traffic.runs(10, ago_ns=20 * DAY_NS, bad=2)
     traffic.runs(5, ago_ns=HOUR_NS, bad=1)
-    found = traffic.standing()
+    found = standing_of(traffic)
     assert found.change is None
     assert found.history.began_ns == NOON_NS - 20 * DAY_NS
 
@@ -95,9 +65,9 @@ def test_an_issue_rises_by_run_and_not_by_number(store: Store) -> None:
     for days in range(1, 8):
         traffic.runs(20, ago_ns=days * DAY_NS, bad=2)
     traffic.runs(100, ago_ns=HOUR_NS, bad=10)
-    assert traffic.standing().change is None
+    assert standing_of(traffic).change is None
     traffic.runs(20, ago_ns=HOUR_NS // 2, bad=20)
-    found = traffic.standing()
+    found = standing_of(traffic)
     assert (found.change, found.history.recent) == (Change.RISING, Share(30, 120))
     assert found.history.before == Share(14, 140)
 
@@ -107,18 +77,18 @@ def test_midnight_does_not_take_away_what_was_said(store: Store) -> None:
     for days in range(1, 8):
         traffic.runs(20, ago_ns=days * DAY_NS, bad=2)
     traffic.runs(20, ago_ns=HOUR_NS, bad=12)
-    assert traffic.standing(NOON_NS + 8 * HOUR_NS).change is Change.RISING
-    assert traffic.standing(NOON_NS + 20 * HOUR_NS).change is Change.RISING
-    assert traffic.standing(NOON_NS + 24 * HOUR_NS).change is None
+    assert standing_of(traffic, NOON_NS + 8 * HOUR_NS).change is Change.RISING
+    assert standing_of(traffic, NOON_NS + 20 * HOUR_NS).change is Change.RISING
+    assert standing_of(traffic, NOON_NS + 24 * HOUR_NS).change is None
 
 
 def test_of_agents_beyond_the_cap_of_sums_nothing_is_said_to_rise(store: Store, monkeypatch) -> None:
     traffic = Traffic(store)
     traffic.runs(10, ago_ns=3 * DAY_NS, bad=1)
     traffic.runs(20, ago_ns=HOUR_NS, bad=20)
-    assert traffic.standing().change is Change.RISING
+    assert standing_of(traffic).change is Change.RISING
     monkeypatch.setattr(history_module, "rollup_agent", lambda _key: history_module.OTHER_AGENT)
-    found = traffic.standing()
+    found = standing_of(traffic)
     assert (found.change, found.chance) == (None, None)
 
 
