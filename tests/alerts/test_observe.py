@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from analysis.budget import Budgets
 from analysis.standing import Change
 from arc_proxy.alerts import observe
@@ -22,7 +20,7 @@ from arc_proxy.alerts.rules import (
 from arc_proxy.store.engine import Store
 from arc_proxy.store.sums import DAY_NS, HOUR_NS
 from pricing.cost import CostGrade
-from tests.store.runs import NOON_NS, Traffic
+from tests.store.runs import NOW_NS, Traffic
 
 MINUTE_NS = 60 * 10**9
 USD = 10**9
@@ -33,7 +31,7 @@ def levels(store: Store, *rules: Rule, budgets: Budgets | None = None) -> dict[s
 
 
 def readings(store: Store, *rules: Rule, budgets: Budgets | None = None) -> list[Reading]:
-    return [reading for _, reading in read_alerts(store, rules, budgets or Budgets(), NOON_NS)]
+    return [reading for _, reading in read_alerts(store, rules, budgets or Budgets(), NOW_NS)]
 
 
 def test_an_empty_store_fires_nothing(store: Store) -> None:

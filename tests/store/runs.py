@@ -13,7 +13,8 @@ from pricing.book import load_book
 from tests.store.conftest import BASE_NS, build_call
 
 BOOK = load_book()
-NOON_NS = BASE_NS // DAY_NS * DAY_NS + 15 * HOUR_NS
+# In the afternoon (UTC), and just after midnight in no zone of the world.
+NOW_NS = BASE_NS // DAY_NS * DAY_NS + 15 * HOUR_NS + 20 * 60 * 10**9
 
 
 class Traffic:
@@ -36,7 +37,7 @@ class Traffic:
         calls = []
         for number in range(count):
             self._runs += 1
-            call = build_call(self._runs, at_ms=(NOON_NS - ago_ns) // 10**6 + number, **fields)
+            call = build_call(self._runs, at_ms=(NOW_NS - ago_ns) // 10**6 + number, **fields)
             grouping = replace(
                 call.grouping, run_id=f"r{self._runs}", agent=agent, version=version or None, rule="header"
             )
@@ -46,5 +47,5 @@ class Traffic:
             calls.append(call)
         save(self.store, calls)
 
-    def analyse(self, now_ns: int = NOON_NS) -> None:
+    def analyse(self, now_ns: int = NOW_NS) -> None:
         analyse_due(self.store, BOOK, now_ns)

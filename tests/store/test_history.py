@@ -10,10 +10,10 @@ from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import read_issues
 from arc_proxy.store.sums import DAY_NS, HOUR_NS
 from arc_proxy.store.totals import Period
-from tests.store.runs import NOON_NS, Traffic
+from tests.store.runs import NOW_NS, Traffic
 
 
-def standing_of(traffic: Traffic, now_ns: int = NOON_NS) -> Standing:
+def standing_of(traffic: Traffic, now_ns: int = NOW_NS) -> Standing:
     """Of the one issue that there is."""
     traffic.analyse(now_ns)
     store = traffic.store
@@ -28,9 +28,9 @@ def test_an_issue_is_new_on_its_first_day_and_tells_the_version(store: Store) ->
     traffic.runs(10, ago_ns=2 * HOUR_NS, bad=3, version="2.1")
     found = standing_of(traffic)
     assert (found.change, found.version) == (Change.NEW, "2.1")
-    assert found.history.began_ns == NOON_NS - 2 * HOUR_NS
+    assert found.history.began_ns == NOW_NS - 2 * HOUR_NS
     assert (found.history.recent, found.history.before) == (Share(3, 10), Share(0, 20))
-    assert standing_of(traffic, NOON_NS + DAY_NS).change is None
+    assert standing_of(traffic, NOW_NS + DAY_NS).change is None
 
 
 def test_an_issue_as_old_as_its_agent_is_not_new(store: Store) -> None:
@@ -48,7 +48,7 @@ def test_an_issue_that_was_away_is_back_with_the_version_that_brought_it(store: 
     found = standing_of(traffic)
     assert (found.change, found.version) == (Change.BACK, "2.1")
     assert (found.history.absent_days, found.history.absent_runs) == (39, 30)
-    assert found.history.began_ns == NOON_NS - HOUR_NS
+    assert found.history.began_ns == NOW_NS - HOUR_NS
 
 
 def test_an_issue_that_was_away_as_its_agent_was_is_not_back(store: Store) -> None:
@@ -57,7 +57,7 @@ def test_an_issue_that_was_away_as_its_agent_was_is_not_back(store: Store) -> No
     traffic.runs(5, ago_ns=HOUR_NS, bad=1)
     found = standing_of(traffic)
     assert found.change is None
-    assert found.history.began_ns == NOON_NS - 20 * DAY_NS
+    assert found.history.began_ns == NOW_NS - 20 * DAY_NS
 
 
 def test_an_issue_rises_by_run_and_not_by_number(store: Store) -> None:
@@ -77,9 +77,9 @@ def test_midnight_does_not_take_away_what_was_said(store: Store) -> None:
     for days in range(1, 8):
         traffic.runs(20, ago_ns=days * DAY_NS, bad=2)
     traffic.runs(20, ago_ns=HOUR_NS, bad=12)
-    assert standing_of(traffic, NOON_NS + 8 * HOUR_NS).change is Change.RISING
-    assert standing_of(traffic, NOON_NS + 20 * HOUR_NS).change is Change.RISING
-    assert standing_of(traffic, NOON_NS + 24 * HOUR_NS).change is None
+    assert standing_of(traffic, NOW_NS + 8 * HOUR_NS).change is Change.RISING
+    assert standing_of(traffic, NOW_NS + 20 * HOUR_NS).change is Change.RISING
+    assert standing_of(traffic, NOW_NS + 24 * HOUR_NS).change is None
 
 
 def test_of_agents_beyond_the_cap_of_sums_nothing_is_said_to_rise(store: Store, monkeypatch) -> None:
@@ -93,4 +93,4 @@ def test_of_agents_beyond_the_cap_of_sums_nothing_is_said_to_rise(store: Store, 
 
 
 def test_without_issues_nothing_is_read(store: Store) -> None:
-    assert read_standings(store, [], NOON_NS) == {}
+    assert read_standings(store, [], NOW_NS) == {}

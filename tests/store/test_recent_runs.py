@@ -10,7 +10,7 @@ from arc_proxy.store.engine import Store
 from arc_proxy.store.recent_runs import RecentRuns, read_ended, read_recent_runs
 from arc_proxy.store.sums import DAY_NS, HOUR_NS
 from pricing.cost import CostGrade
-from tests.store.runs import NOON_NS, Traffic
+from tests.store.runs import NOW_NS, Traffic
 
 MINUTE_NS = 60 * 10**9
 
@@ -20,14 +20,14 @@ def test_sums_are_by_agent_and_since_the_hour(store: Store) -> None:
     traffic.runs(3, ago_ns=2 * HOUR_NS)
     traffic.runs(4, ago_ns=30 * HOUR_NS)
     traffic.runs(5, ago_ns=HOUR_NS, agent="support", cost_nanousd=None, cost_grade=CostGrade.UNKNOWN)
-    assert read_recent_runs(store, NOON_NS - 2 * HOUR_NS + 1) == {
+    assert read_recent_runs(store, NOW_NS - 2 * HOUR_NS + 1) == {
         "support": RecentRuns(runs=5, unpriced_calls=5),
         "finance": RecentRuns(runs=3, nanousd=3 * 4500),
     }
-    assert read_recent_runs(store, NOON_NS + HOUR_NS) == {}
+    assert read_recent_runs(store, NOW_NS + HOUR_NS) == {}
 
 
-def ended(store: Store, now_ns: int = NOON_NS) -> list[bool]:
+def ended(store: Store, now_ns: int = NOW_NS) -> list[bool]:
     return [run.is_bad for run in read_ended(store, "finance", now_ns - 3 * DAY_NS, now_ns)]
 
 
@@ -37,8 +37,8 @@ def test_runs_that_are_over_say_how_they_went(store: Store) -> None:
     traffic.runs(9, ago_ns=HOUR_NS, agent="support", bad=9)
     traffic.analyse()
     assert sorted(ended(store)) == [False, False, True]
-    [first, *_] = read_ended(store, "finance", 0, NOON_NS)
-    assert NOON_NS - HOUR_NS < first.ended_ns < NOON_NS - HOUR_NS + MINUTE_NS
+    [first, *_] = read_ended(store, "finance", 0, NOW_NS)
+    assert NOW_NS - HOUR_NS < first.ended_ns < NOW_NS - HOUR_NS + MINUTE_NS
 
 
 def test_a_run_that_has_just_answered_says_nothing_yet(store: Store) -> None:
@@ -54,14 +54,14 @@ def test_a_run_that_failed_and_is_silent_counts_before_it_is_over(store: Store) 
         2,
         ago_ns=MINUTE_NS,
         status=401,
-        error=CallError(type="authentication_error", message="invalid x-api-key"),
+        reply_error=CallError(type="authentication_error", message="invalid x-api-key"),
         reply_finish_reason=None,
         reply_output_text=None,
         reply_message=None,
     )
     traffic.analyse()
     assert ended(store) == []
-    assert ended(store, NOON_NS + SILENCE_NS) == [True, True]
+    assert ended(store, NOW_NS + SILENCE_NS) == [True, True]
 
 
 def test_a_run_that_its_user_left_says_nothing_of_the_agent(store: Store) -> None:
@@ -75,5 +75,5 @@ def test_no_more_than_the_latest_are_read(store: Store) -> None:
     traffic = Traffic(store)
     traffic.runs(10, ago_ns=HOUR_NS, bad=9)
     traffic.analyse()
-    latest = read_ended(store, "finance", 0, NOON_NS, limit=2)
+    latest = read_ended(store, "finance", 0, NOW_NS, limit=2)
     assert [isinstance(each, EndedRun) and each.is_bad for each in latest] == [False, True]
