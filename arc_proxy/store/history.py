@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 
 from analysis.effect import Share
-from analysis.standing import History, Standing, is_back, standing
+from analysis.standing import NEW_NS, History, Standing, is_back, standing
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.issues import Issue
@@ -41,46 +41,51 @@ class _Days:
         return sum(runs for day, runs in by_day.items() if self.first <= day <= self.last)
 
 
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    now_ns: int
+
+    @property
+    def recent(self) -> _Days:
+        return _Days((self.now_ns - _HALF_DAY_NS) // DAY_NS, self.now_ns // DAY_NS)
+
+    @property
+    def before(self) -> _Days:
+        return _Days(self.recent.first - BEFORE_DAYS, self.recent.first - 1)
+
+
 def read_standings(store: Store, issues: Sequence[Issue], now_ns: int) -> dict[int, Standing]:
     """What is lately the matter with each of these issues, by its number. Raises StoreError."""
     if not issues:
         return {}
-    recent = _Days((now_ns - _HALF_DAY_NS) // DAY_NS, now_ns // DAY_NS)
+    windows = _Windows(now_ns)
+    found = {}
     with reading(store) as connection:
         agent_of = _agents(connection, [each.key for each in issues])
-        having = _having(connection, recent, list(agent_of))
-        runs = _runs(connection, recent, set(agent_of.values()))
-        return {
-            each.key: standing(
-                _history(
-                    connection,
-                    each,
-                    agent_of[each.key],
-                    recent,
-                    having[each.key],
-                    runs[agent_of[each.key]],
-                ),
-                now_ns,
-            )
-            for each in issues
-            if each.key in agent_of
-        }
+        having = _having(connection, windows, list(agent_of))
+        runs = _runs(connection, windows, set(agent_of.values()))
+        for issue in issues:
+            agent_id = agent_of.get(issue.key)
+            if agent_id is not None:
+                known = _history(connection, issue, agent_id, windows, having[issue.key], runs[agent_id])
+                found[issue.key] = standing(known, now_ns)
+    return found
 
 
 def _history(
     connection: Connection,
     issue: Issue,
     agent_id: int,
-    recent: _Days,
+    windows: _Windows,
     having: Mapping[int, int],
     runs: Mapping[int, int],
 ) -> History:
-    before = _Days(recent.first - BEFORE_DAYS, recent.first - 1)
-    absent = _absence(connection, issue.key, recent, having)
+    recent, before = windows.recent, windows.before
+    absent = None if before.sum(having) else _absence(connection, issue.key, recent, having)
     absent_days = absent.last - absent.first + 1 if absent else 0
     absent_runs = absent.sum(runs) if absent else 0
     since_ns = (absent.last + 1) * DAY_NS if absent and is_back(absent_days, absent_runs) else 0
-    began_ns, version, versions_before = _began(connection, issue, agent_id, since_ns)
+    began_ns, version, versions_before = _began(connection, issue, agent_id, since_ns, windows.now_ns)
     return History(
         began_ns=began_ns,
         version=version,
@@ -97,24 +102,23 @@ def _agents(connection: Connection, issue_keys: Sequence[int]) -> dict[int, int]
     return dict(connection.execute(select(issue.id, issue.agent_id).where(issue.id.in_(issue_keys))).all())
 
 
-def _having(connection: Connection, recent: _Days, issue_keys: Sequence[int]) -> _DayRuns:
+def _having(connection: Connection, windows: _Windows, issue_keys: Sequence[int]) -> _DayRuns:
     """Runs that have each issue, by day."""
     day = tables.issue_day.c
-    since = recent.first - BEFORE_DAYS
     statement = select(day.issue_id, day.day, day.runs).where(
-        day.issue_id.in_(issue_keys), day.day >= since, day.day <= recent.last
+        day.issue_id.in_(issue_keys), day.day >= windows.before.first, day.day <= windows.recent.last
     )
     return _by_key(connection.execute(statement).all())
 
 
-def _runs(connection: Connection, recent: _Days, agent_ids: set[int]) -> _DayRuns:
+def _runs(connection: Connection, windows: _Windows, agent_ids: set[int]) -> _DayRuns:
     """Runs of each agent, by day. Of agents beyond the cap of sums they are not known."""
     day = tables.run_rollup_day.c
     known = {key for key in agent_ids if rollup_agent(key) != OTHER_AGENT}
     statement = select(day.agent_id, day.start, day.runs).where(
         day.agent_id.in_(known),
-        day.start >= recent.first - ABSENT_DAYS_READ,
-        day.start <= recent.last,
+        day.start >= windows.recent.first - ABSENT_DAYS_READ,
+        day.start <= windows.recent.last,
     )
     return _by_key(connection.execute(statement).all())
 
@@ -141,9 +145,12 @@ def _absence(
 
 
 def _began(
-    connection: Connection, issue: Issue, agent_id: int, since_ns: int
+    connection: Connection, issue: Issue, agent_id: int, since_ns: int, now_ns: int
 ) -> tuple[int, str | None, list[str | None]]:
-    """When it was first seen since a moment, the version of that run, and those of runs before it."""
+    """
+    When it was first seen since a moment, the version of that run, and those of runs before it. Of an issue
+    that is old, and whose run named no version, nothing would be said by them.
+    """
     failure, run = tables.failure.c, tables.run.c
     first = (
         select(failure.at_ns, run.version, run.started_ns)
@@ -155,6 +162,8 @@ def _began(
     found = connection.execute(first).first()
     if found is None:
         return issue.first_ns, None, []
+    if found.version is None and now_ns - found.at_ns >= NEW_NS:
+        return found.at_ns, None, []
     earlier = (
         select(run.version)
         .where(run.agent_id == agent_id, run.started_ns < found.started_ns, or_(run.calls > 0, run.announced))
