@@ -8,7 +8,7 @@ what is known, says "at least", and is never taken for well because nothing of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from analysis.burn_rate import RULES, EndedRun, Urgency, burn_alerts
 from analysis.failure import Severity
@@ -146,15 +146,32 @@ def judge_budget(rule: BudgetRule, key: str, who: str, budget_nanousd: int, spen
     )
 
 
-def judge_issue(rule: IssueRule, issue: Issue, found: Standing) -> Reading:
-    """An issue that is as it ever was is well, in that nobody need be told."""
+def judge_issue(rule: IssueRule, issue: Issue, found: Standing) -> Iterator[Reading]:
+    """
+    Whether it came up, newly or again, and whether it rises: the first is over when it is not seen any more,
+    the second when it is as frequent as before.
+    """
     recent = found.history.recent
-    is_told = found.change in rule.changes and issue.severity in rule.severities
+    changes = rule.changes if _is_asked(rule, issue, recent.having) else ()
+    came_up = found.change in (Change.NEW, Change.BACK) and found.change in changes
+    level = 1 if came_up else None if recent.having else 0
+    yield _issue_reading(rule, issue, found, "came up", level)
+    if Change.RISING in rule.changes:
+        rises = found.change is Change.RISING and found.change in changes
+        yield _issue_reading(rule, issue, found, "rises", int(rises))
+
+
+def _is_asked(rule: IssueRule, issue: Issue, having: int) -> bool:
+    return issue.severity in rule.severities and having >= rule.runs_min
+
+
+def _issue_reading(rule: IssueRule, issue: Issue, found: Standing, way: str, level: int | None) -> Reading:
+    recent = found.history.recent
     what = clean(title(issue.code, issue.subject, issue.cause), TITLE_CELLS)
     began = f" It began with version {clean(found.version, 40)}." if found.version else ""
     return Reading(
-        key=f"{issue.agent or ''}/{issue.fingerprint}",
-        level=int(is_told and recent.having >= rule.runs_min),
+        key=f"{issue.agent or ''}/{issue.fingerprint}/{way}",
+        level=level,
         urgency=Urgency.PAGE if issue.severity is Severity.FATAL else Urgency.TICKET,
         title=f"{_CHANGES[found.change]} in {agent_name(issue.agent)}: {what}",
         text=(

@@ -15,7 +15,6 @@ import os
 import signal
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -23,19 +22,11 @@ import orjson
 
 from arc_proxy import __version__
 from arc_proxy.alerts.message import Message, slack_payload, variables
-from arc_proxy.alerts.targets import Command, Target, Webhook
+from arc_proxy.alerts.targets import Command, Delivered, Target, Webhook
 
 DELIVERY_S = 10.0
 CONNECT_S = 5.0
 _REASON_BYTES_MAX = 200  # of an answer: Slack says in a word what is wrong
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """`says`: what happened, without anything secret of the target."""
-
-    is_ok: bool
-    says: str
 
 
 class _Sockets:

@@ -81,7 +81,7 @@ class _Look:
             case IssueRule():
                 for issue, standing in self._issues:
                     if rule.agent is None or rule.agent == (issue.agent or ""):
-                        yield judge_issue(rule, issue, standing)
+                        yield from judge_issue(rule, issue, standing)
             case BudgetRule():
                 yield from self._budget_readings(rule)
 

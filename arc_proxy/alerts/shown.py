@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from arc_proxy.alerts.file import AlertsFile
-from arc_proxy.alerts.ledger import Delivery, Kept
+from arc_proxy.alerts.kept import Delivery, Kept
 from arc_proxy.alerts.message import kind_of, reading_json
 from arc_proxy.alerts.rules import (
     BudgetRule,
@@ -22,6 +21,9 @@ from arc_proxy.format import ago, clean, duration, money, plural, share
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.summary import NO_NAME
 from arc_proxy.report.table import Column, Table
+
+if TYPE_CHECKING:  # what a report imports, it imports each time
+    from arc_proxy.alerts.file import AlertsFile
 
 FIRING_SHOWN_MAX = 50
 WARNINGS_MAX = 5

@@ -39,3 +39,11 @@ class Command:
 
 
 Target = Webhook | Command
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one message. `says` holds nothing secret of the target."""
+
+    is_ok: bool
+    says: str

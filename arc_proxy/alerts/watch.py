@@ -19,10 +19,12 @@ import structlog
 from analysis.budget import Budgets
 from arc_proxy.alerts.file import ALERTS_FILE, AlertsFile, read_alerts_file
 from arc_proxy.alerts.firing import Notice, Status, look
-from arc_proxy.alerts.ledger import Kept, Ledger, Parcel
+from arc_proxy.alerts.kept import Kept, Parcel
+from arc_proxy.alerts.ledger import Ledger
 from arc_proxy.alerts.message import Message, kind_of, message_of
-from arc_proxy.alerts.notify import Delivered, deliver
+from arc_proxy.alerts.notify import deliver
 from arc_proxy.alerts.observe import read_alerts
+from arc_proxy.alerts.targets import Delivered
 from arc_proxy.errors import ArcError, ConfigError
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.store.engine import Store

@@ -19,9 +19,8 @@ from arc_proxy.format import plural
 
 if TYPE_CHECKING:
     from arc_proxy.alerts.file import AlertsFile
-    from arc_proxy.alerts.ledger import Kept
-    from arc_proxy.alerts.notify import Delivered
-    from arc_proxy.alerts.targets import Target
+    from arc_proxy.alerts.kept import Kept
+    from arc_proxy.alerts.targets import Delivered, Target
 
 app = typer.Typer(cls=HelpGroup, add_completion=False, invoke_without_command=True)
 
@@ -41,7 +40,7 @@ def alerts(context: typer.Context, as_json: AsJson = False, data_dir: DataDir = 
             )
         return
     from arc_proxy.alerts.file import read_alerts_file
-    from arc_proxy.alerts.ledger import read_kept
+    from arc_proxy.alerts.kept import read_kept
 
     folder = find_folder(data_dir, os.environ)
     file, kept = read_alerts_file(folder.path), read_kept(folder.path)

@@ -195,7 +195,7 @@ def _check_prices(folder: Folder) -> Iterator[Check]:
 def _check_alerts(folder: Folder) -> Iterator[Check]:
     """Can the rules be read, and do alerts arrive?"""
     from arc_proxy.alerts.file import read_alerts_file
-    from arc_proxy.alerts.ledger import read_kept
+    from arc_proxy.alerts.kept import read_kept
     from arc_proxy.alerts.shown import trouble_words
 
     try:

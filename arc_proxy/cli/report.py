@@ -17,7 +17,7 @@ from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.cli.when import parse_period
 
 if TYPE_CHECKING:
-    from arc_proxy.alerts.ledger import Kept
+    from arc_proxy.alerts.kept import Kept
     from arc_proxy.report.document import Document
     from arc_proxy.report.model import Report
     from arc_proxy.report.threshold import Threshold
@@ -162,7 +162,7 @@ def _print(
 
 def _alerts(folder: Folder) -> Kept:
     """What the running proxy watches over; without one nobody knows what fires now."""
-    from arc_proxy.alerts.ledger import Kept, read_kept
+    from arc_proxy.alerts.kept import Kept, read_kept
 
     return Kept() if find_instance(folder) is None else read_kept(folder.path)
 

@@ -157,22 +157,32 @@ def standing(change: Change | None, having: int = 3) -> Standing:
     return Standing(change=change, version="2.1", chance=0.001, history=history)
 
 
+EVER = (Change.NEW, Change.BACK, Change.RISING)
+# The issue, what became of it, the changes asked for -> levels of having come up and of rising.
 ISSUES = {
-    "new": (issue(), standing(Change.NEW), 1),
-    "as ever": (issue(), standing(None), 0),
-    "back, which the rule does not ask for": (issue(), standing(Change.BACK), 0),
-    "new, and a warning": (issue(severity=Severity.WARNING), standing(Change.NEW), 0),
-    "new, in fewer runs than the rule asks for": (issue(), standing(Change.NEW, 2), 0),
+    "new": (issue(), standing(Change.NEW), (Change.NEW,), [1]),
+    "new, of all that is asked for": (issue(), standing(Change.NEW), EVER, [1, 0]),
+    "back": (issue(), standing(Change.BACK), EVER, [1, 0]),
+    "back, which is not asked for": (issue(), standing(Change.BACK), (Change.NEW,), [None]),
+    "rising": (issue(), standing(Change.RISING), EVER, [None, 1]),
+    "no longer new, and still there": (issue(), standing(None), EVER, [None, 0]),
+    "not seen any more": (issue(), standing(None, 0), EVER, [0, 0]),
+    "new, and a warning": (issue(severity=Severity.WARNING), standing(Change.NEW), EVER, [None, 0]),
+    "new, in fewer runs than asked for": (issue(), standing(Change.NEW, 2), EVER, [None, 0]),
 }
 
 
-@pytest.mark.parametrize(("of", "found", "level"), ISSUES.values(), ids=ISSUES)
-def test_an_issue_fires_by_what_became_of_it(of: Issue, found: Standing, level: int) -> None:
-    assert judge_issue(IssueRule(name="i", runs_min=3), of, found).level == level
+@pytest.mark.parametrize(("of", "found", "changes", "levels"), ISSUES.values(), ids=ISSUES)
+def test_an_issue_fires_by_what_became_of_it(
+    of: Issue, found: Standing, changes: tuple[Change, ...], levels: list[int | None]
+) -> None:
+    readings = list(judge_issue(IssueRule(name="i", changes=changes, runs_min=3), of, found))
+    assert [each.level for each in readings] == levels
+    assert len({each.key for each in readings}) == len(readings)
 
 
 def test_an_issue_is_told_with_its_version_and_its_fix() -> None:
-    found = judge_issue(IssueRule(name="i"), issue(severity=Severity.FATAL), standing(Change.NEW))
+    [found] = judge_issue(IssueRule(name="i"), issue(severity=Severity.FATAL), standing(Change.NEW))
     assert found.title == "new issue in finance: answer cut at max_tokens=256"
     assert (
         "in 3 of 10 runs of the last day. It began with version 2.1. What to do: arc-proxy fix 7"

@@ -9,10 +9,11 @@ import pytest
 from analysis.burn_rate import Urgency
 from arc_proxy.alerts import ledger as ledger_module
 from arc_proxy.alerts.firing import Alerts, look
-from arc_proxy.alerts.ledger import GIVE_UP_NS, RETRY_FIRST_NS, RETRY_NS_MAX, Kept, Ledger, read_kept
+from arc_proxy.alerts.kept import Kept, read_kept
+from arc_proxy.alerts.ledger import GIVE_UP_NS, RETRY_FIRST_NS, RETRY_NS_MAX, Ledger
 from arc_proxy.alerts.message import message_of
-from arc_proxy.alerts.notify import Delivered
 from arc_proxy.alerts.rules import ErrorsRule, Reading, Unit
+from arc_proxy.alerts.targets import Delivered
 
 RULE = ErrorsRule(name="errors", above=0.2)
 READING = Reading(

@@ -16,8 +16,8 @@ import pytest
 
 from arc_proxy.alerts import notify
 from arc_proxy.alerts.message import Message, trial_message
-from arc_proxy.alerts.notify import Delivered, deliver
-from arc_proxy.alerts.targets import Command, Target, Webhook
+from arc_proxy.alerts.notify import deliver
+from arc_proxy.alerts.targets import Command, Delivered, Target, Webhook
 from tests.alerts.conftest import Receiver
 
 MESSAGE = trial_message("team", 1_800_000_000 * 10**9)

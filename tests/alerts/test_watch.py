@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from analysis.budget import Budgets
 from arc_proxy.alerts import watch
-from arc_proxy.alerts.ledger import read_kept
+from arc_proxy.alerts.kept import read_kept
 from arc_proxy.alerts.watch import Watcher
 from arc_proxy.errors import StoreError
 from arc_proxy.store.engine import Store

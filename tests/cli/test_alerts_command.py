@@ -15,8 +15,8 @@ import pytest
 from arc_proxy.alerts.firing import Alerts, look
 from arc_proxy.alerts.ledger import Ledger
 from arc_proxy.alerts.message import message_of
-from arc_proxy.alerts.notify import Delivered
 from arc_proxy.alerts.rules import ErrorsRule, Reading, Unit
+from arc_proxy.alerts.targets import Delivered
 
 SECRET = "kq83jx"
 

@@ -194,6 +194,23 @@ async def test_what_could_not_be_delivered_is_shown_and_not_lost(
         assert "not as they should be" in installation.cli("status")
 
 
+async def test_a_budget_is_told_when_it_is_spent(
+    provider: FakeProvider, data_dir: Path, webhook: Webhook
+) -> None:
+    provider.answer = good_or_bad
+    data_dir.mkdir()
+    (data_dir / "alerts.toml").write_text(f'[target.team]\nwebhook = "{webhook.url}"\n')
+    budget = {"ARC_BUDGET_PER_AGENT_USD": "finance=0.00001"}  # two calls and a bit
+    with Installation(data_dir, provider.url, environment=EVERY_S | budget) as installation:
+        await run_agent(installation, "good", 3, is_bad=False)
+        found = await webhook.next()
+        while found["urgency"] != "page":  # it may have been told of a part first
+            found = await webhook.next()
+        assert (found["kind"], found["agent"], found["unit"]) == ("budget", "finance", "usd")
+        assert found["limit"] == "0.000010000"
+        assert not found["is_at_least"]
+
+
 async def test_a_target_that_hangs_delays_nothing(
     provider: FakeProvider, data_dir: Path, tmp_path: Path
 ) -> None:
