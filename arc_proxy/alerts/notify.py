@@ -81,11 +81,18 @@ async def _post(target: Webhook, message: Message, own_port: int | None) -> Deli
     except aiohttp.ClientConnectorError as error:
         if sockets.is_own:
             return Delivered(False, "refused: it leads back to this proxy")
-        return Delivered(False, f"no connection: {error.os_error.strerror or type(error.os_error).__name__}")
+        return Delivered(False, f"no connection: {_why(error.os_error)}")
     except TimeoutError:
         return Delivered(False, f"no connection within {CONNECT_S:g} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Delivered(False, f"broke off: {type(error).__name__}")  # its text may quote the URL
+
+
+def _why(error: OSError) -> str:
+    """`Connection refused`, `Name or service not known`: asyncio's own words have the address in them."""
+    if error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or type(error).__name__
 
 
 async def _answered(answer: aiohttp.ClientResponse) -> Delivered:

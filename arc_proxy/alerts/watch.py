@@ -228,14 +228,13 @@ class _LiveFile:
 def _note(notice: Notice) -> None:
     reading = notice.firing.reading
     log = _log.warning if notice.status is Status.FIRING else _log.info
+    about = {"agent": reading.agent, "issue": reading.issue_key, "code": reading.code}
     log(
         f"alert.{notice.status}",
         rule=notice.rule.name,
         kind=kind_of(notice.rule),
-        agent=reading.agent,
         urgency=str(reading.urgency),
         value=reading.value,
         limit=reading.limit,
-        issue=reading.issue_key,
-        code=reading.code,
+        **{name: each for name, each in about.items() if each is not None},
     )

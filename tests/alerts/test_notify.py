@@ -118,8 +118,7 @@ async def test_a_target_that_is_not_there_is_told_without_its_path() -> None:
         target = Webhook(name="x", url=f"http://127.0.0.1:{unused.getsockname()[1]}/T0-secret")
         done = await send(target)
     assert not done.is_ok
-    assert done.says.startswith("no connection: ")
-    assert "secret" not in done.says
+    assert done.says == "no connection: Connection refused"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0"])
