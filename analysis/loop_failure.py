@@ -48,7 +48,7 @@ def _repeated_calls(uses: Sequence[Used]) -> Iterator[Failure]:
             open_uses = {key: each for key, each in open_uses.items() if key[0] == name}
         if not is_same:
             open_uses[key] = (used, 1, used.turn)
-        elif used.turn != turn and not _WAITING.search(name):
+        elif used.turn != turn and not is_waiting(name):
             open_uses[key] = (used, times + 1, used.turn)
             found[key] = (used, times + 1)
     for used, times in found.values():
@@ -68,6 +68,11 @@ def _repeated_calls(uses: Sequence[Used]) -> Iterator[Failure]:
 def is_changing(name: str) -> bool:
     """Whether a tool's name says that it changes something."""
     return bool(_CHANGING.search(_CAMEL.sub("_", name)))
+
+
+def is_waiting(name: str) -> bool:
+    """Whether a tool's name says that it is called again until something has changed."""
+    return bool(_WAITING.search(name))
 
 
 def canonical_arguments(arguments: str) -> str:

@@ -58,6 +58,11 @@ def tool_uses(messages: Iterable[Mapping[str, Any]]) -> list[ToolUse]:
     return uses
 
 
+def is_of_user(message: Mapping[str, Any]) -> bool:
+    """Whether the user speaks, and not a tool in the user's name."""
+    return message.get("role") == "user" and not any(_answer_of(item) for item in _items(message))
+
+
 def stand(uses: Sequence[ToolUse]) -> list[ToolStanding]:
     """Per tool, in the order of their first calls."""
     by_name: dict[str, list[ToolUse]] = {}

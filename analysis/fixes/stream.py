@@ -1,5 +1,5 @@
 """
-Fixes of answers that broke off on the way, and of calls that arc-proxy itself did not forward. Pure.
+Fixes of answers that broke off on the way. Pure.
 
 Sources: https://docs.claude.com/en/docs/build-with-claude/streaming,
 https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout
@@ -10,7 +10,7 @@ from __future__ import annotations
 from analysis.fixes.fix import Remedy, Snippet, watched_runs
 from analysis.fixes.idiom import idiom_of, language_of
 from analysis.fixes.observed import Observed
-from analysis.fixes.quote import name, shell_word
+from analysis.fixes.quote import name
 from analysis.fixes.settings import timeout_line
 from analysis.fixes.vendor import vendor_name
 
@@ -68,25 +68,6 @@ def client_closed(observed: Observed) -> Remedy:
         check=f"no stream.client_closed in the next {watched_runs(observed)} runs, but for those a user "
         "stops",
     )
-
-
-def proxy_refused(observed: Observed) -> Remedy:
-    host = observed.fact("host")
-    to = f" to {host}" if host else ""
-    call = observed.examples[0].call_id if observed.examples else ""
-    look = f"\narc-proxy show {shell_word(call)}" if call else ""
-    return Remedy(
-        title=f"arc-proxy did not forward a call{to}",
-        what=f"arc-proxy answered in the provider's place {observed.times}{observed.saying}.",
-        why="The call named no provider that arc-proxy knows, or one that it may not call, so that it was "
-        "sent nowhere and cost nothing. Mostly the base URL lacks its path, or has one part too many.",
-        advice="Set the base URL as `arc-proxy env` prints it for your SDK.",
-        guard=Snippet(
-            f"arc-proxy env      # the base URL for each SDK\narc-proxy doctor   # what is set wrong{look}",
-            "sh",
-        ),
-        check=f"no proxy.refused in the next {watched_runs(observed)} runs",
-    )  # fmt: skip
 
 
 def _again(observed: Observed) -> Snippet:

@@ -14,6 +14,7 @@ import errno
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,7 +91,9 @@ async def _post(target: Webhook, message: Message, own_port: int | None) -> Deli
 
 def _why(error: OSError) -> str:
     """`Connection refused`, `Name or service not known`: asyncio's own words have the address in them."""
-    if error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror):
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted: {error.verify_message}"
+    if error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror | ssl.SSLError):
         return os.strerror(error.errno)
     return error.strerror or type(error).__name__
 

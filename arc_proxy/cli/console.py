@@ -32,6 +32,7 @@ from arc_proxy.api.auth import LOGIN_PATH, Gate
 from arc_proxy.cli.budgets import read_budgets
 from arc_proxy.cli.console_work import ConsoleWork
 from arc_proxy.cli.folder import Folder, read_secret
+from arc_proxy.cli.guard_socket import serve_guard
 from arc_proxy.cli.log import log_to_file_too
 from arc_proxy.dashboard.app import add_dashboard
 from arc_proxy.dashboard.page import POLICY
@@ -58,6 +59,8 @@ class ConsoleConfig:
     budgets: Budgets
     alerts_every_s: float
     own_port: int  # of the gateways' listener
+    loop_limit: int
+    guard_socket: Path | None  # where gateways ask whether a call may go on; None: they do not
     log_level: str
 
 
@@ -75,6 +78,8 @@ def read_config(path: Path) -> ConsoleConfig:
         budgets=read_budgets(own["budgets"]),
         alerts_every_s=own["alerts_every_s"],
         own_port=whole["port"],
+        loop_limit=own["loop_limit"],
+        guard_socket=Path(own["guard_socket"]) if own["guard_socket"] else None,
         log_level=own["log_level"],
     )
 
@@ -101,8 +106,11 @@ async def serve_console(config: ConsoleConfig, work: ConsoleWork, stop: asyncio.
     try:
         await web.UnixSite(runner, str(config.socket)).start()
         config.socket.chmod(0o600)
-        _log.info("console.ready", pid=os.getpid())
-        await stop.wait()
+        async with contextlib.AsyncExitStack() as served:
+            if config.guard_socket is not None:
+                await served.enter_async_context(await serve_guard(work.guard.ask, config.guard_socket))
+            _log.info("console.ready", pid=os.getpid())
+            await stop.wait()
         await asyncio.to_thread(work.catch_up, LAST_CATCH_UP_S)
     finally:
         await runner.cleanup()
@@ -136,19 +144,25 @@ def _lifeline_cut(loop: asyncio.AbstractEventLoop, lifeline: int, stop: asyncio.
     stop.set()
 
 
-def make_room() -> None:
+def make_room(*, is_waited_for: bool) -> None:
     """
-    Stand back for the gateways, which may share this core, and look for garbage seldom.
+    Stand back for the gateways, which may share this core, unless requests wait for an answer from here, and
+    look for garbage seldom.
 
     What is loaded by now stays, and ingest leaves few cycles behind.
     """
+    if not is_waited_for:
+        stand_back()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
+
+
+def stand_back() -> None:
     os.nice(NICENESS)
     if hasattr(os, "SCHED_BATCH"):  # Linux: whoever runs when it wakes up, a gateway perhaps, runs on
         with contextlib.suppress(OSError):  # a sandbox may refuse
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -160,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     config = read_config(given.config)
     log_to_file_too(config.folder.logs / "console.log", config.log_level)
-    make_room()
+    make_room(is_waited_for=config.guard_socket is not None)
     asyncio.run(_run(config, given.lifeline))
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from arc_proxy.alerts.shown import deliveries_json, firing_json, warning_lines
 from arc_proxy.alerts.watch import Watcher
+from arc_proxy.cli.console_guard import Guard, Limits
 from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError
@@ -49,6 +50,11 @@ class ConsoleWork:
         self._target: str | Path = config.database_url or config.folder.path / "arc.db"
         self._book = LiveBook(config.folder)
         self._follower = Follower(config.folder.path, self._open_store, self._book)
+        self.guard = Guard(
+            Limits(budgets=config.budgets, loop_limit=config.loop_limit),
+            self._store,
+            lambda seconds: self._follower.catch_up(seconds, rows_only=True),
+        )
         self._stopping = threading.Event()
         self._reading: Store | None = None
         self._lock = threading.Lock()  # over _reading
@@ -64,17 +70,19 @@ class ConsoleWork:
 
     @property
     def threads(self) -> Mapping[str, Callable[[], None]]:
-        return {
+        threads = {
             "ingest": self._follower.run_forever,
             "retention": self._keep_limits,
             "alerts": self._watcher.run_forever,
             "deliveries": self._watcher.deliver_forever,
         }
+        return threads if self._config.guard_socket is None else threads | {"guard": self.guard.judge_forever}
 
     def stop(self) -> None:
         self._stopping.set()
         self._follower.stop()
         self._watcher.stop()
+        self.guard.stop()
 
     def close(self) -> None:
         with self._lock:
@@ -108,6 +116,7 @@ class ConsoleWork:
             "unanalysed_runs": due_runs,
             "unanalysed_s": None if due_since_ns is None else round((now_ns - due_since_ns) / 1e9, 3),
             "price_book": self._book().version,
+            "guards": self.guard.counts if self._config.guard_socket is not None else None,
             "retention": self._retained,
             "alerts": self._alerts_status(),
         }

@@ -19,6 +19,7 @@ from arc_proxy.cut import load_secret_key
 from arc_proxy.errors import ConfigError
 
 CONSOLE_SOCKET = "console.sock"
+GUARD_SOCKET = "guard.sock"
 SOCKET_PATH_BYTES_MAX = 103  # of a Unix socket's address on macOS; Linux has four more
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from arc_proxy import __version__
 from arc_proxy.cli.budgets import budgets_json, budgets_of
-from arc_proxy.cli.folder import CONSOLE_SOCKET, Folder, prepare, runtime_dir
+from arc_proxy.cli.folder import CONSOLE_SOCKET, GUARD_SOCKET, Folder, prepare, runtime_dir
 from arc_proxy.cli.port import free_port, is_free
 from arc_proxy.errors import ConfigError
 from arc_proxy.gateway.config import Capture, GatewayConfig, OnClientClose
@@ -56,6 +56,7 @@ def prepare_launch(settings: Settings, folder: Folder, environ: Mapping[str, str
 def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -> dict[str, Any]:
     """What each process reads its part of."""
     socket_path = runtime / CONSOLE_SOCKET
+    guard_socket = runtime / GUARD_SOCKET if settings.enforce else None
     gateway = GatewayConfig(
         journal_dir=folder.journal,
         secret_key_file=folder.path / "secret.key",
@@ -69,6 +70,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
         capture=Capture(settings.capture),
         capture_body_bytes_max=int(settings.capture_body_bytes_max),
         console_socket=socket_path,
+        guard_socket=guard_socket,
         on_client_close=OnClientClose(settings.on_client_close),
         include_usage=settings.include_usage,
         ca_bundle=settings.ca_bundle,
@@ -95,6 +97,8 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
             "rows_months": settings.rows_months,
             "alerts_every_s": settings.alerts_every_s,
             "budgets": budgets_json(budgets_of(settings)),
+            "loop_limit": settings.loop_limit,
+            "guard_socket": str(guard_socket) if guard_socket else None,
             "log_level": settings.log_level,
         },
     }

@@ -65,6 +65,32 @@ def serve(
         bool | None,
         given("--include-usage", "Ask for usage in OpenAI chat streams whose client said nothing of it."),
     ] = None,
+    budget_per_run: Annotated[
+        str | None, given("--budget-per-run", "What one run may cost.", metavar="USD")
+    ] = None,
+    budget_per_agent: Annotated[
+        list[str] | None,
+        given(
+            "--budget-per-agent",
+            "What an agent may cost on one day: 5, or finance=5 for that one. May be given again.",
+            metavar="[NAME=]USD",
+        ),
+    ] = None,
+    budget_per_day: Annotated[
+        str | None, given("--budget-per-day", "What all agents may cost on one day.", metavar="USD")
+    ] = None,
+    loop_limit: Annotated[
+        int | None,
+        given(
+            "--loop-limit",
+            "How often in a row a run may make the same tool call or get the same error; else 5.",
+            metavar="TIMES",
+        ),
+    ] = None,
+    enforce: Annotated[
+        bool | None,
+        given("--enforce", "Refuse calls (402) of runs that are over a budget or go in circles."),
+    ] = None,
     allow_host: Annotated[
         list[str] | None, given("--allow-host", "A host name that requests may carry.", metavar="NAME")
     ] = None,
@@ -102,6 +128,11 @@ def serve(
         "capture": str(capture) if capture else None,
         "on_client_close": str(on_client_close) if on_client_close else None,
         "include_usage": include_usage or None,
+        "budget_per_run_usd": budget_per_run,
+        "budget_per_agent_usd": budget_per_agent,
+        "budget_per_day_usd": budget_per_day,
+        "loop_limit": loop_limit,
+        "enforce": enforce or None,
         "allow_host": allow_host,
         "allow_origin": allow_origin,
         "allow_target": allow_target,

@@ -14,7 +14,7 @@ from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import ConsoleUnreachable, ask_console, find_instance
 from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, style
-from arc_proxy.format import clean, plural, size
+from arc_proxy.format import clean, count, plural, size
 
 app = typer.Typer(add_completion=False)
 
@@ -47,6 +47,8 @@ def status(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     out(f"process    {instance.pid}, {plural(instance.workers, 'gateway worker')}")
     out(f"data       {folder.path}")
     out(f"console    {_console_line(console)}")
+    if isinstance(console, dict) and console.get("guards"):
+        out(f"guards     {_guards_line(console['guards'])}")
     for line in _alert_lines(console):
         out(f"alerts     {style(clean(line), 'yellow')}")
 
@@ -55,11 +57,16 @@ def _other_version(version: str) -> str:
     return "" if version == __version__ else f"   (this command is {__version__}: restart to use it)"
 
 
+def _guards_line(guards: dict[str, int]) -> str:
+    judged, refused = guards["judged_calls"], guards["refused_calls"]
+    return f"enforced: {plural(judged, 'call')} judged, {count(refused)} refused"
+
+
 def _alert_lines(console: object) -> Iterator[str]:
     """What fires, and what keeps alerts from being looked at or from arriving."""
-    if not isinstance(console, dict):
+    alerts = console.get("alerts") if isinstance(console, dict) else None
+    if alerts is None:  # it does not answer, or is of a version without them
         return
-    alerts = console["alerts"]
     for each in alerts["firing"][:ALERTS_MAX]:
         yield each["title"]
     if len(alerts["firing"]) > ALERTS_MAX:

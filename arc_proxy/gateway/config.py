@@ -49,6 +49,7 @@ class GatewayConfig:
     capture: Capture = Capture.FULL
     capture_body_bytes_max: int = 64 * 1024 * 1024  # of each side
     console_socket: Path | None = None
+    guard_socket: Path | None = None  # where to ask whether a call may go on; None: all may
     on_client_close: OnClientClose = OnClientClose.CANCEL
     include_usage: bool = False  # ask for usage in streams whose client said nothing of it
     ca_bundle: Path | None = None  # trusted beside the system's own
@@ -99,6 +100,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "allow_targets": _texts,
     "capture": Capture,
     "console_socket": _path_or_none,
+    "guard_socket": _path_or_none,
     "on_client_close": OnClientClose,
     "ca_bundle": _path_or_none,
     "no_proxy": _texts,

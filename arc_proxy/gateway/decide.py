@@ -18,6 +18,7 @@ from arc_proxy.gateway.parsed import UNREADABLE, ParsedHead
 from arc_proxy.gateway.refusal import NO_RETRY, Refusal
 from arc_proxy.gateway.routes import Route, Routes, parse_upstream
 from arc_proxy.prefix import Prefix, is_name, split_prefix
+from arc_proxy.verdict import BUDGET_FIELD, Question, budget_nanousd
 
 # Paths repeat, so their routes are remembered, up to a bound.
 FOUND_MAX = 1024
@@ -48,6 +49,7 @@ class Decision:
     route: Route | None = None
     refusal: Refusal | None = None
     run_id: str | None = None  # as the caller named it
+    question: Question | None = None  # to be asked before it goes on, where guards are enforced
     capture: Capture
     malformed: int = 0  # values of ours that were passed over
     is_call: bool = True  # not a page of ours
@@ -69,6 +71,7 @@ class Desk:
     def __init__(self, config: GatewayConfig) -> None:
         """Raises ConfigError."""
         self._capture = config.capture
+        self._has_guard = config.guard_socket is not None
         self._routes = Routes(config.upstreams)
         self._door = Doorkeeper(
             host=config.host, allow_hosts=config.allow_hosts, allow_origins=config.allow_origins
@@ -97,11 +100,15 @@ class Desk:
             refusal = key_refusal(headers, rest, route.upstream)
             if refusal is None and message.upgrade:
                 refusal = _no_upgrade(headers, route)
+        question = None
+        if self._has_guard and route is not None and refusal is None and message.method == "POST":
+            question = _question(prefix, run_id, headers)
         return Decision(
             action=_FORWARD if refusal is None else Action.REFUSE,
             route=route,
             refusal=refusal,
             run_id=run_id,
+            question=question,
             capture=capture,
             malformed=malformed,
         )
@@ -161,6 +168,16 @@ class Desk:
                     fields=(NO_RETRY,),
                 )
         return None
+
+
+def _question(prefix: Prefix, run_id: str | None, headers: Mapping[str, str]) -> Question:
+    """What is malformed asks for nothing: ingest counts it."""
+    agent = headers.get("x-arc-agent")
+    return Question(
+        agent=agent if agent is not None and is_name(agent) else prefix.agent,
+        run_id=run_id,
+        budget_nanousd=budget_nanousd(headers.get(BUDGET_FIELD, "")),
+    )
 
 
 def _bad_form(message: ParsedHead) -> Refusal | None:

@@ -44,6 +44,7 @@ from arc_proxy.gateway.refusal import NO_RETRY, Refusal, Shape
 from arc_proxy.gateway.repeat import Asked
 from arc_proxy.gateway.upstream import UpstreamConnection
 from arc_proxy.journal.record import Ended, id_text
+from arc_proxy.verdict import Question
 
 if TYPE_CHECKING:
     from arc_proxy.gateway.client import ClientConnection
@@ -118,7 +119,10 @@ class Exchange:
     def begin(self) -> None:
         decision = self._decision
         if decision.route is not None and decision.refusal is None:
-            self._reach(decision.route.upstream.origin)
+            if decision.question is None:
+                self._reach(decision.route.upstream.origin)
+            else:
+                self._task = self._client.loop.create_task(self._reach_if_allowed(decision.question))
             return
         match decision.action:
             case Action.CONSOLE:
@@ -201,6 +205,18 @@ class Exchange:
             self._speak(connection)
         else:
             self._task = self._client.loop.create_task(self._dial(key))
+
+    async def _reach_if_allowed(self, question: Question) -> None:
+        judge, route = self._gateway.judge, self._decision.route
+        assert judge is not None, "only where there is one is anything asked"
+        assert route is not None
+        objection = await judge.objection(question, route.upstream.shape)
+        self._task = None
+        if objection is None:
+            self._reach(route.upstream.origin)
+        else:
+            self._gateway.counts.refused += 1
+            self._refuse(objection, Ended.REFUSED)
 
     async def _dial(self, key: object) -> None:
         connection = UpstreamConnection(self._client, key)

@@ -23,7 +23,12 @@ class Shape(StrEnum):
 
 
 # https://platform.claude.com/docs/en/api/errors
-_ANTHROPIC_TYPES = {400: "invalid_request_error", 403: "permission_error", 404: "not_found_error"}
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+}
 # https://cloud.google.com/apis/design/errors#handling_errors
 _GEMINI_STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 502: "UNAVAILABLE"}
 

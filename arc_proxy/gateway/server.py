@@ -24,6 +24,7 @@ from arc_proxy.gateway.dial import Dialer, DialError, parse_proxy
 from arc_proxy.gateway.forward import Exchange
 from arc_proxy.gateway.headers import read_request_fields
 from arc_proxy.gateway.include_usage import may_ask
+from arc_proxy.gateway.judge import Judge
 from arc_proxy.gateway.mistake import report_mistake
 from arc_proxy.gateway.outbox import Outbox
 from arc_proxy.gateway.parsed import ParsedHead
@@ -75,6 +76,7 @@ class Gateway:
             timeout_s=config.connect_timeout_s,
         )
         self.fingerprints = Fingerprints(_secret_key(config))
+        self.judge = None if config.guard_socket is None else Judge(loop, config.guard_socket)
         self.tape = Tape(config.journal_dir)
         self.outbox = Outbox(loop, self.tape)
         self.counts = GatewayCounts()
@@ -102,6 +104,7 @@ class Gateway:
         while True:
             await asyncio.sleep(STANDING_EVERY_S)
             counts = {name: count for name, count in self.tape.counts().items() if name != "is_secure"}
+            counts["unjudged_calls"] = self.unjudged_calls
             if any(counts.values()) and counts != written:
                 try:
                     await self.loop.run_in_executor(None, write_standing, folder, writer, counts)
@@ -203,8 +206,15 @@ class Gateway:
                 "refused": self.counts.refused,
                 "malformed_names": self.counts.malformed_names,
                 "broken_recordings": self.recording_counts.broken_recordings,
+                "judged_calls": 0 if self.judge is None else self.judge.judged,
+                "unjudged_calls": self.unjudged_calls,
             },
         }
+
+    @property
+    def unjudged_calls(self) -> int:
+        """Calls that went on without the verdict that they had waited for."""
+        return 0 if self.judge is None else self.judge.unjudged
 
     async def drain(self) -> None:
         """Let what is open come to its end, for as long as configured; then cut it off."""
@@ -226,6 +236,8 @@ class Gateway:
             self._sweep.cancel()
         if self._standing is not None:
             self._standing.cancel()
+        if self.judge is not None:
+            self.judge.close()
         self.outbox.close()
         await self.loop.run_in_executor(None, self.tape.close)
 

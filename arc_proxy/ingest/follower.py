@@ -53,7 +53,8 @@ class _Questions:
     """Who waits for the store to have what the journal had when he asked."""
 
     asked: int = 0
-    answered: int = 0
+    stored: int = 0  # of them those whose calls have their rows
+    answered: int = 0  # and those whose runs were looked at, too
     changed: threading.Condition = field(default_factory=threading.Condition)
 
 
@@ -102,14 +103,20 @@ class Follower:
         self._stop.set()
         self._wake.set()
 
-    def catch_up(self, timeout_s: float) -> bool:
-        """Wait until the store has all that the journal holds now. False if it did not get there in time."""
+    def catch_up(self, timeout_s: float, *, rows_only: bool = False) -> bool:
+        """
+        Wait until the store has all that the journal holds now. False if it did not get there in time.
+
+        `rows_only`: not for what is made of the rows afterwards, estimates and analysis.
+        """
         questions = self._questions
         with questions.changed:
             questions.asked += 1
             mine = questions.asked
             self._wake.set()
-            return questions.changed.wait_for(lambda: questions.answered >= mine, timeout_s)
+            return questions.changed.wait_for(
+                lambda: (questions.stored if rows_only else questions.answered) >= mine, timeout_s
+            )
 
     def run_forever(self) -> None:
         """Returns after `stop`. Raises nothing that a later attempt could mend."""
@@ -159,6 +166,9 @@ class Follower:
             if self._stop.is_set():
                 self._intake = None
                 return
+        with self._questions.changed:
+            self._questions.stored = asked
+            self._questions.changed.notify_all()
         has_more = self._count_tokens(store) or self._analyse(store)
         self._note_success(intake.open_count)
         if has_more:

@@ -30,6 +30,9 @@ _LOSSES = {
     ),
     "unsecured_calls": _Loss("call", "recorded only after they were answered, as the disk was slow", _DISK),
     "write_errors": _Loss("write", "to the journal failed", _DISK),
+    "unjudged_calls": _Loss(
+        "call", "went on before a guard had judged them", "the console answers too late: give it more CPU"
+    ),
     "broken_recordings": _Loss("recording", "broke off, while the traffic went on", _BUG),
     "damaged_segments": _Loss(
         "segment", "damaged in the middle: what stands behind is lost", "check the disk"

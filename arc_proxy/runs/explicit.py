@@ -5,6 +5,7 @@ What the caller said in so many words: `x-arc-*` headers and URL prefixes. No I/
     x-arc-tags        comma-separated; `key=value`, or a bare word, which means `word=true`
     x-arc-metadata    the same as a JSON object of scalars
     x-arc-step        the tag "step"
+    x-arc-budget-usd  dollars, for a guard: see `arc_proxy.verdict`
     /run/{id}, /session/{id}, /agent/{name}     in front of the path, see `arc_proxy.prefix`
 
 A header beats a prefix, level by level. A value has 1 to 200 printable characters and is kept byte for byte
@@ -24,6 +25,7 @@ from arc_proxy.call import Grouping
 from arc_proxy.prefix import Prefix, is_name
 from arc_proxy.runs.claim import Claim, Level
 from arc_proxy.runs.tags import Tags, add_tag, read_list, read_object
+from arc_proxy.verdict import budget_nanousd
 
 HEADER = "header"
 PREFIX = "prefix"
@@ -132,4 +134,6 @@ def _read_tags(header: bytes, value: bytes, tags: Tags) -> bool:
         case b"x-arc-step":
             step = readable(value)
             return step is not None and add_tag(tags, "step", step)
+        case b"x-arc-budget-usd":
+            return budget_nanousd(value.decode(errors="replace")) is not None
     return True

@@ -8,6 +8,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,20 @@ async def test_a_target_that_is_not_there_is_told_without_its_path() -> None:
         done = await send(target)
     assert not done.is_ok
     assert done.says == "no connection: Connection refused"
+
+
+async def test_a_certificate_that_is_not_to_be_trusted_gets_nothing() -> None:
+    def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).parents[1] / "gateway" / "tls" / "localhost.pem")
+    server = await asyncio.start_server(close, "127.0.0.1", 0, ssl=context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        done = await send(Webhook(name="x", url=f"https://localhost:{port}/T0-secret"))
+    assert not done.is_ok
+    assert done.says.startswith("no connection: its certificate is not to be trusted: ")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0"])

@@ -263,6 +263,14 @@ ISSUES = {
     "a call that is not forwarded": issue(
         C.PROXY_REFUSED, "no provider for this path", facts={"host": "api.x.test"}
     ),
+    "a call beyond a budget": issue(
+        C.PROXY_REFUSED, "arc_proxy_error: This run has cost $0.52, its budget is $0.50. Start another run."
+    ),
+    "a call of a run in circles": issue(
+        C.PROXY_REFUSED,
+        "billing_error: This run goes in circles: the same call of search 5 times in a row.",
+        facts={"host": "api.x.test"},
+    ),
     "a run without an answer": issue(
         C.NO_FINAL_ANSWER, subject="send_mail", framework="openai-agents", facts={"steps": "9"}
     ),

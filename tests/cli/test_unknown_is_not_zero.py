@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.launch import prepare_launch
 from arc_proxy.dashboard.page import make_page, render_page
 from arc_proxy.settings import Settings
+from tests.cli.command import arc_proxy
 from tests.cli.test_rows_commands import recent
 from tests.report.traffic import write_har
 
@@ -148,15 +150,32 @@ SURFACES = (
 )
 
 
+def imported(folder: Path, calls: list[dict[str, Any]]) -> Path:
+    """A data folder with these calls, to be copied: that is quicker than importing them each time."""
+    done = arc_proxy("import", str(write_har(folder / "calls.har", calls)), ARC_DATA_DIR=str(folder / "data"))
+    assert done.returncode == 0, done.stderr
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def unknown_folder(tmp_path_factory) -> Path:
+    return imported(tmp_path_factory.mktemp("unknown"), unknown_calls())
+
+
+@pytest.fixture(scope="module")
+def free_folder(tmp_path_factory) -> Path:
+    return imported(tmp_path_factory.mktemp("free"), free_calls())
+
+
 @pytest.fixture
-def unknown(arc, tmp_path) -> Arc:
-    assert arc("import", write_har(tmp_path / "unknown.har", unknown_calls())).code == 0
+def unknown(arc, tmp_path, unknown_folder) -> Arc:
+    shutil.copytree(unknown_folder, tmp_path / "data")
     return arc
 
 
 @pytest.fixture
-def free(arc, tmp_path) -> Arc:
-    assert arc("import", write_har(tmp_path / "free.har", free_calls())).code == 0
+def free(arc, tmp_path, free_folder) -> Arc:
+    shutil.copytree(free_folder, tmp_path / "data")
     return arc
 
 

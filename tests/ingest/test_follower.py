@@ -86,6 +86,14 @@ def test_it_follows_the_journal(tmp_path: Path, start: Start, tape: Tape) -> Non
     assert (state.calls, state.open_calls, state.trouble) == (4, 1, None)
 
 
+def test_rows_are_there_before_what_is_made_of_them(tmp_path: Path, start: Start, tape: Tape) -> None:
+    follower = start()
+    written = id_text(tape.call())
+    assert follower.catch_up(PATIENCE_S, rows_only=True)
+    assert stored(tmp_path / "arc.db") == {written}
+    assert follower.catch_up(PATIENCE_S, rows_only=True), "and there is nothing new"
+
+
 def test_it_follows_without_being_asked(tmp_path: Path, start: Start, tape: Tape) -> None:
     follower = start()
     tape.call()
