@@ -31,8 +31,27 @@ SECRET = "T0/B0/kq83jx"
 
 VALUES = st.recursive(
     st.sampled_from(
-        '"errors" "20%" "%" "nan%" "24h" "9999999d" "new" "team" "http://[x" "" '
-        "nan inf -1 0.2 1e400 true 2026-11-27 12:00:00 99999999999999999999".split()
+        [
+            '"errors"',
+            '"20%"',
+            '"%"',
+            '"nan%"',
+            '"24h"',
+            '"9999999d"',
+            '"new"',
+            '"team"',
+            '"http://[x"',
+            '""',
+            "nan",
+            "inf",
+            "-1",
+            "0.2",
+            "1e400",
+            "true",
+            "2026-11-27",
+            "12:00:00",
+            "99999999999999999999",
+        ]
     ),
     lambda inner: (
         st.lists(inner, max_size=3).map(lambda values: f"[{', '.join(values)}]")
