@@ -7,19 +7,19 @@ title of an issue, which may quote what was captured.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from analysis.budget import Budgets
+from arc_proxy.alerts.courier import Clock, Courier
 from arc_proxy.alerts.file import ALERTS_FILE, AlertsFile, read_alerts_file
 from arc_proxy.alerts.firing import Notice, Status, look
-from arc_proxy.alerts.kept import Kept, Parcel
+from arc_proxy.alerts.kept import Kept
 from arc_proxy.alerts.ledger import Ledger
 from arc_proxy.alerts.message import Message, kind_of, message_of
 from arc_proxy.alerts.notify import deliver
@@ -30,13 +30,8 @@ from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.store.engine import Store
 
 FIRST_LOOK_S = 1.0
-IDLE_S = 5.0  # between looks for something to deliver, beside being woken
-# Slack takes one message a second: https://docs.slack.dev/apis/web-api/rate-limits
-BETWEEN_DELIVERIES_S = 1.0
 
 _log = structlog.get_logger()
-
-Clock = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +42,6 @@ class Watched:
     rules: int
     looked_ns: int | None
     trouble: str | None
-
-
-Deliver = Callable[[str, Message], Awaitable[Delivered]]
 
 
 class Watcher:
@@ -81,13 +73,13 @@ class Watcher:
         self._looked_ns: int | None = None
         self._failed: str | None = None
         self._stop = threading.Event()
-        self._courier = _Courier(self._ledger, self._deliver, clock)
+        self._courier = Courier(self._ledger, self._deliver, clock)
 
     @property
     def state(self) -> Watched:
         return Watched(
             kept=self._ledger.kept,
-            rules=len(self._file.last.rules),
+            rules=0 if self._file.last is None else len(self._file.last.rules),
             looked_ns=self._looked_ns,
             trouble=self._file.trouble or self._failed or self._ledger.trouble,
         )
@@ -110,8 +102,10 @@ class Watcher:
                 _log.error("alerts.failed", **describe_bug(error))
 
     def look_once(self) -> None:
-        """Raises StoreError."""
+        """Raises StoreError. Before alerts.toml could be read once, nobody knows what to look for."""
         file, now_ns = self._file.read(), self._clock()
+        if file is None:
+            return
         readings = read_alerts(self._open_store(), file.rules, self._budgets, now_ns)
         alerts, notices = look(self._ledger.kept.alerts, file.rules, readings, now_ns)
         told = [(name, message_of(each)) for each in notices for name in file.recipients(each.rule)]
@@ -126,92 +120,34 @@ class Watcher:
         self._courier.run_forever()
 
     async def _deliver(self, name: str, message: Message) -> Delivered:
+        if self._file.last is None:
+            return Delivered(False, "alerts.toml cannot be read")
         target = self._file.last.targets.get(name)
         if target is None:
             return Delivered(False, "alerts.toml names it no more")
         return await deliver(target, message, own_port=self._own_port, environ=self._environ)
 
 
-class _Courier:
-    """Delivers what the ledger has, one at a time, in an event loop that can be stopped in mid-delivery."""
-
-    def __init__(self, ledger: Ledger, deliver: Deliver, clock: Clock) -> None:
-        self._ledger = ledger
-        self._deliver = deliver
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._work: asyncio.Task[None] | None = None
-        self._more = asyncio.Event()
-        self._is_stopped = False
-
-    def run_forever(self) -> None:
-        asyncio.run(self._run())
-
-    def stop(self) -> None:
-        with self._lock:
-            self._is_stopped = True
-            if self._loop is not None and self._work is not None:
-                self._loop.call_soon_threadsafe(self._work.cancel)
-
-    def wake(self) -> None:
-        with self._lock:
-            if self._loop is not None and not self._is_stopped:
-                self._loop.call_soon_threadsafe(self._more.set)
-
-    async def _run(self) -> None:
-        with self._lock:
-            if self._is_stopped:
-                return
-            self._loop = asyncio.get_running_loop()
-            self._work = asyncio.create_task(self._deliver_all())
-        await asyncio.wait([self._work])
-        with self._lock:
-            self._loop = None
-
-    async def _deliver_all(self) -> None:
-        while True:
-            parcel = self._ledger.next_parcel()
-            wait_s = IDLE_S if parcel is None else (parcel.due_ns - self._clock()) / 1e9
-            if parcel is None or wait_s > 0:
-                await self._pause(min(wait_s, IDLE_S))
-                continue
-            try:
-                await self._deliver_one(parcel)
-            except Exception as error:  # noqa: BLE001  as above
-                _log.error("alert.undelivered", **describe_bug(error))
-            await asyncio.sleep(BETWEEN_DELIVERIES_S)
-
-    async def _pause(self, seconds: float) -> None:
-        self._more.clear()
-        try:
-            await asyncio.wait_for(self._more.wait(), seconds)
-        except TimeoutError:
-            return
-
-    async def _deliver_one(self, parcel: Parcel) -> None:
-        done = await self._deliver(parcel.target, parcel.message)
-        self._ledger.note_delivery(parcel, done, self._clock())
-        log = _log.info if done.is_ok else _log.warning
-        log("alert.delivered" if done.is_ok else "alert.undelivered", target=parcel.target, says=done.says)
-
-
 class _LiveFile:
-    """alerts.toml, read again when it changed. A mistake in it leaves the last rules that could be read."""
+    """
+    alerts.toml, read again when it changed. A mistake in it leaves the last one that could be read. None:
+    there was none yet; to go by the default rules then would drop what is kept of its own.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._stamp: object = None
-        self.last = AlertsFile()
+        self.last: AlertsFile | None = None
         self.trouble: str | None = None
 
-    def read(self) -> AlertsFile:
+    def read(self) -> AlertsFile | None:
         stamp = self._stamp_now()
         if stamp != self._stamp:
             self._stamp = stamp
             try:
-                self.last, self.trouble = read_alerts_file(self._data_dir), None
-                _log.info("alerts.read", rules=len(self.last.rules), targets=len(self.last.targets))
+                found = read_alerts_file(self._data_dir)
+                self.last, self.trouble = found, None
+                _log.info("alerts.read", rules=len(found.rules), targets=len(found.targets))
             except ConfigError as error:
                 self.trouble = str(error)
                 _log.error("alerts.refused", error=str(error))

@@ -138,7 +138,9 @@ class ConsoleWork:
     def document(self, since: str) -> Document:
         trouble = self._follower.state.trouble
         warnings = [f"The rows are behind the journal: {trouble}"] if trouble else []
-        warnings += warning_lines(self._watcher.state.kept, time.time_ns())
+        watched = self._watcher.state
+        warnings += warning_lines(watched.kept, time.time_ns())
+        warnings += [f"alerts are not as they should be: {watched.trouble}"] if watched.trouble else []
         return document_of(self._report(since, None, None), since, warnings=warnings)
 
     def _report(self, since: str, until: str | None, agent: str | None) -> Report:

@@ -201,7 +201,7 @@ def _check_alerts(folder: Folder) -> Iterator[Check]:
     try:
         file = read_alerts_file(folder.path)
     except ConfigError as error:
-        yield Check("alerts", State.BAD, str(error), "mend it; until then the rules before it hold")
+        yield Check("alerts", State.BAD, str(error), "mend it; a proxy that runs goes by the rules before it")
         return
     yield Check(
         "alerts", State.OK, f"{plural(len(file.rules), 'rule')}, {plural(len(file.targets), 'target')}"

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from analysis.budget import Budgets
-from arc_proxy.alerts import watch
+from arc_proxy.alerts import courier
 from arc_proxy.alerts.kept import read_kept
 from arc_proxy.alerts.watch import Watcher
 from arc_proxy.errors import StoreError
@@ -88,10 +88,27 @@ def test_a_changed_file_is_read_again_and_a_mistake_in_it_leaves_the_last(
     assert (found.state.rules, found.state.trouble) == (3, None)
 
 
+def test_a_mistake_in_the_file_at_the_start_loses_nothing(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "alerts.toml"
+    good = f'[target.team]\ncommand = ["/nowhere"]\n{ERRORS}'
+    path.write_text(good)
+    watcher(tmp_path, lambda: failing(store)).look_once()
+    before = read_kept(tmp_path)
+    assert len(before.parcels) == len(before.alerts.firing) == 1
+    path.write_text("[[rule]]")
+    again = watcher(tmp_path, lambda: store)
+    again.look_once()
+    assert read_kept(tmp_path) == before
+    assert "does not say when" in (again.state.trouble or "")
+    path.write_text(good)
+    again.look_once()
+    assert (read_kept(tmp_path), again.state.trouble) == (before, None)
+
+
 async def test_deliveries_stop_at_once_and_are_made_up_for(
     tmp_path: Path, store: Store, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "BETWEEN_DELIVERIES_S", 0)
+    monkeypatch.setattr(courier, "BETWEEN_DELIVERIES_S", 0)
     (tmp_path / "alerts.toml").write_text(f'[target.team]\nwebhook = "{receiver.url}"\n{ERRORS}')
     receiver.hangs = True
     found = watcher(tmp_path, lambda: failing(store))
