@@ -2,8 +2,7 @@
 Sending one message to one target. It never raises for what a target does, and is over within `DELIVERY_S`.
 
 A webhook that leads to our own listener is refused: an alert about a call that delivers an alert would never
-end. Redirects are not followed, since what a webhook's URL holds is for that server alone. Proxies of the
-environment are not used.
+end. Redirects are not followed, since what a webhook's URL holds is for that server alone.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ import signal
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -24,6 +26,8 @@ import orjson
 from arc_proxy import __version__
 from arc_proxy.alerts.message import Message, slack_payload, variables
 from arc_proxy.alerts.targets import Command, Delivered, Target, Webhook
+from arc_proxy.errors import ConfigError
+from arc_proxy.gateway.dial import bypasses_proxy, make_tls_context
 
 DELIVERY_S = 10.0
 CONNECT_S = 5.0
@@ -45,28 +49,48 @@ class _Sockets:
         return socket.socket(family, kind, protocol)
 
 
-async def deliver(
-    target: Target, message: Message, *, own_port: int | None, environ: Mapping[str, str]
-) -> Delivered:
-    """`own_port`: of our listener, None: there is none. `environ`: a command gets it, and ARC_ALERT_*."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """
+    What deliveries go by: the port of our own listener, None: there is none; the environment of commands,
+    beside ARC_ALERT_*; and as the settings have it, how https goes out and whom it trusts.
+    """
+
+    own_port: int | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    https_proxy: str | None = field(default=None, repr=False)
+    no_proxy: tuple[str, ...] = ()
+    ca_bundle: Path | None = None
+
+    def proxy_of(self, url: str) -> str | None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or bypasses_proxy(parts.hostname or "", parts.port or 443, self.no_proxy):
+            return None
+        return self.https_proxy
+
+
+async def deliver(target: Target, message: Message, means: Means) -> Delivered:
     try:
         async with asyncio.timeout(DELIVERY_S):
             if isinstance(target, Command):
-                return await _run(target, message, environ)
-            return await _post(target, message, own_port)
+                return await _run(target, message, means.environ)
+            return await _post(target, message, means)
     except TimeoutError:
         return Delivered(False, f"took longer than {DELIVERY_S:g} s")
+    except ConfigError as error:
+        return Delivered(False, str(error))
 
 
-async def _post(target: Webhook, message: Message, own_port: int | None) -> Delivered:
+async def _post(target: Webhook, message: Message, means: Means) -> Delivered:
     body = slack_payload(message) if target.is_slack else message
     headers = {
         "content-type": "application/json",
         "user-agent": f"arc-proxy/{__version__}",
         "idempotency-key": message["id"],
     }
-    sockets = _Sockets(own_port)
-    connector = aiohttp.TCPConnector(socket_factory=sockets, force_close=True)
+    sockets = _Sockets(means.own_port)
+    trusted = make_tls_context(means.ca_bundle)
+    connector = aiohttp.TCPConnector(socket_factory=sockets, force_close=True, ssl=trusted)
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
     try:
         async with (
@@ -76,6 +100,7 @@ async def _post(target: Webhook, message: Message, own_port: int | None) -> Deli
                 data=orjson.dumps(body),
                 headers=headers | dict(target.headers),
                 allow_redirects=False,
+                proxy=means.proxy_of(target.url),
             ) as answer,
         ):
             return await _answered(answer)
@@ -83,6 +108,8 @@ async def _post(target: Webhook, message: Message, own_port: int | None) -> Deli
         if sockets.is_own:
             return Delivered(False, "refused: it leads back to this proxy")
         return Delivered(False, f"no connection: {_why(error.os_error)}")
+    except aiohttp.ClientHttpProxyError as error:
+        return Delivered(False, f"no connection: the proxy answered {error.status}")
     except TimeoutError:
         return Delivered(False, f"no connection within {CONNECT_S:g} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from arc_proxy.alerts.firing import Notice, Status, look
 from arc_proxy.alerts.kept import Kept
 from arc_proxy.alerts.ledger import Ledger
 from arc_proxy.alerts.message import Message, kind_of, message_of
-from arc_proxy.alerts.notify import deliver
+from arc_proxy.alerts.notify import Means, deliver
 from arc_proxy.alerts.observe import read_alerts
 from arc_proxy.alerts.targets import Delivered
 from arc_proxy.errors import ArcError, ConfigError
@@ -56,16 +56,14 @@ class Watcher:
         open_store: Callable[[], Store],
         *,
         every_s: float,
-        own_port: int | None,
+        means: Means,
         budgets: Budgets,
-        environ: Mapping[str, str],
         clock: Clock = time.time_ns,
     ) -> None:
         self._open_store = open_store
         self._every_s = every_s
-        self._own_port = own_port
+        self._means = means
         self._budgets = budgets
-        self._environ = environ
         self._clock = clock
         self._file = _LiveFile(data_dir)
         self._file.read()
@@ -125,7 +123,7 @@ class Watcher:
         target = self._file.last.targets.get(name)
         if target is None:
             return Delivered(False, "alerts.toml names it no more")
-        return await deliver(target, message, own_port=self._own_port, environ=self._environ)
+        return await deliver(target, message, self._means)
 
 
 class _LiveFile:

@@ -20,6 +20,7 @@ from arc_proxy.format import plural
 if TYPE_CHECKING:
     from arc_proxy.alerts.file import AlertsFile
     from arc_proxy.alerts.kept import Kept
+    from arc_proxy.alerts.notify import Means
     from arc_proxy.alerts.targets import Delivered, Target
 
 app = typer.Typer(cls=HelpGroup, add_completion=False, invoke_without_command=True)
@@ -89,7 +90,7 @@ def send_test(
         _say_sample(folder)
         return
     chosen = [target for target in targets.values() if name in (None, target.name)]
-    done = asyncio.run(_send(chosen, _own_port(folder)))
+    done = asyncio.run(_send(chosen, _means(folder)))
     for target, each in zip(chosen, done, strict=True):
         if as_json:
             out_json_lines([{"target": target.name, "is_ok": each.is_ok, "says": each.says}])
@@ -100,25 +101,29 @@ def send_test(
         raise typer.Exit(1)
 
 
-async def _send(targets: list[Target], own_port: int) -> list[Delivered]:
+async def _send(targets: list[Target], means: Means) -> list[Delivered]:
     from arc_proxy.alerts.message import trial_message
     from arc_proxy.alerts.notify import deliver
 
     now_ns = time.time_ns()
     return await asyncio.gather(
-        *(
-            deliver(target, trial_message(target.name, now_ns), own_port=own_port, environ=os.environ)
-            for target in targets
-        )
+        *(deliver(target, trial_message(target.name, now_ns), means) for target in targets)
     )
 
 
-def _own_port(folder: Folder) -> int:
-    """Of the proxy that runs, or that would."""
+def _means(folder: Folder) -> Means:
+    """Those of the proxy that runs, or that would."""
+    from arc_proxy.alerts.notify import Means
     from arc_proxy.settings import load_settings
 
-    instance = find_instance(folder)
-    return instance.port if instance else load_settings(folder.path, {}, os.environ).settings.port
+    settings, instance = load_settings(folder.path, {}, os.environ).settings, find_instance(folder)
+    return Means(
+        own_port=instance.port if instance else settings.port,
+        environ=os.environ,
+        https_proxy=settings.https_proxy,
+        no_proxy=settings.no_proxy,
+        ca_bundle=settings.ca_bundle,
+    )
 
 
 def _as_json(file: AlertsFile, kept: Kept, *, is_watched: bool) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import structlog
 from aiohttp import web
 
 from analysis.budget import Budgets
+from arc_proxy.alerts.notify import Means
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
 from arc_proxy.cli.budgets import read_budgets
@@ -58,7 +59,7 @@ class ConsoleConfig:
     rows_months: int
     budgets: Budgets
     alerts_every_s: float
-    own_port: int  # of the gateways' listener
+    means: Means  # of alerts
     loop_limit: int
     guard_socket: Path | None  # where gateways ask whether a call may go on; None: they do not
     log_level: str
@@ -77,7 +78,13 @@ def read_config(path: Path) -> ConsoleConfig:
         rows_months=own["rows_months"],
         budgets=read_budgets(own["budgets"]),
         alerts_every_s=own["alerts_every_s"],
-        own_port=whole["port"],
+        means=Means(
+            own_port=whole["port"],
+            environ=os.environ,
+            https_proxy=own["https_proxy"],
+            no_proxy=tuple(own["no_proxy"]),
+            ca_bundle=Path(own["ca_bundle"]) if own["ca_bundle"] else None,
+        ),
         loop_limit=own["loop_limit"],
         guard_socket=Path(own["guard_socket"]) if own["guard_socket"] else None,
         log_level=own["log_level"],

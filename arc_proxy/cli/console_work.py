@@ -63,9 +63,8 @@ class ConsoleWork:
             config.folder.path,
             self._store,
             every_s=config.alerts_every_s,
-            own_port=config.own_port,
+            means=config.means,
             budgets=config.budgets,
-            environ=os.environ,
         )
 
     @property

@@ -17,7 +17,7 @@ import pytest
 
 from arc_proxy.alerts import notify
 from arc_proxy.alerts.message import Message, trial_message
-from arc_proxy.alerts.notify import deliver
+from arc_proxy.alerts.notify import Means, deliver
 from arc_proxy.alerts.targets import Command, Delivered, Target, Webhook
 from tests.alerts.conftest import Receiver
 
@@ -25,8 +25,8 @@ MESSAGE = trial_message("team", 1_800_000_000 * 10**9)
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
 
 
-async def send(target: Target, message: Message = MESSAGE, own_port: int | None = None) -> Delivered:
-    return await deliver(target, message, own_port=own_port, environ=ENVIRON)
+async def send(target: Target, message: Message = MESSAGE, **means: Any) -> Delivered:
+    return await deliver(target, message, Means(**({"environ": ENVIRON} | means)))
 
 
 def webhook(receiver: Receiver, **fields: Any) -> Webhook:
@@ -134,6 +134,48 @@ async def test_a_certificate_that_is_not_to_be_trusted_gets_nothing() -> None:
         done = await send(Webhook(name="x", url=f"https://localhost:{port}/T0-secret"))
     assert not done.is_ok
     assert done.says.startswith("no connection: its certificate is not to be trusted: ")
+
+
+async def test_an_authority_of_the_settings_is_trusted() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    keys = Path(__file__).parents[1] / "gateway" / "tls"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(keys / "localhost.pem")
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with server:
+        target = Webhook(name="x", url=f"https://localhost:{server.sockets[0].getsockname()[1]}/")
+        done = await send(target, ca_bundle=keys / "authority.pem")
+    assert done == Delivered(True, "answered 204")
+
+
+async def test_https_goes_by_the_proxy_of_the_settings_but_where_it_is_not_wanted() -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        proxy = f"http://me:pw@127.0.0.1:{port}"
+        target = Webhook(name="x", url="https://hooks.invalid/T0-secret")
+        assert await send(target, https_proxy=proxy) == Delivered(
+            False, "no connection: the proxy answered 407"
+        )
+        [head] = asked
+        assert head.startswith(b"CONNECT hooks.invalid:443 ")
+        assert b"Proxy-Authorization: Basic " in head
+        assert b"secret" not in head
+        assert not (await send(target, https_proxy=proxy, no_proxy=("hooks.invalid",))).is_ok
+        own = await send(target, https_proxy=proxy, own_port=port)
+    assert own == Delivered(False, "refused: it leads back to this proxy")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0"])

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from analysis.budget import Budgets
 from arc_proxy.alerts import courier
 from arc_proxy.alerts.kept import read_kept
+from arc_proxy.alerts.notify import Means
 from arc_proxy.alerts.watch import Watcher
 from arc_proxy.errors import StoreError
 from arc_proxy.store.engine import Store
@@ -25,7 +26,7 @@ MINUTE_NS = 60 * 10**9
 
 
 def watcher(folder: Path, open_store: Callable[[], Store], **options: Any) -> Watcher:
-    whole: dict[str, Any] = {"every_s": 0.001, "own_port": None, "budgets": Budgets(), "environ": {}}
+    whole: dict[str, Any] = {"every_s": 0.001, "means": Means(), "budgets": Budgets()}
     return Watcher(folder, open_store, **(whole | {"clock": lambda: NOW_NS} | options))
 
 
