@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("show", "Look", "show", "Show one run or one call."),
     Entry("issues", "Look", "issues", "What goes wrong in agents, the worst first."),
     Entry("fix", "Look", "fix", "Print what to change about an issue."),
+    Entry("alerts", "Look", "alerts", "What is watched for, what fires now, and who is told."),
     Entry("outcome", "Look", "outcome", "Report whether a run succeeded."),
     Entry("export", "Data", "export", "Write calls or runs as JSON Lines, CSV or HAR."),
     Entry("import", "Data", "import_file", "Read calls from a HAR file."),

@@ -27,6 +27,7 @@ import structlog
 from aiohttp import web
 
 from analysis.budget import Budgets
+from arc_proxy.alerts.notify import Means
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
 from arc_proxy.cli.budgets import read_budgets
@@ -57,6 +58,8 @@ class ConsoleConfig:
     journal_bytes_max: int
     rows_months: int
     budgets: Budgets
+    alerts_every_s: float
+    means: Means  # of alerts
     loop_limit: int
     guard_socket: Path | None  # where gateways ask whether a call may go on; None: they do not
     log_level: str
@@ -74,6 +77,14 @@ def read_config(path: Path) -> ConsoleConfig:
         journal_bytes_max=own["journal_bytes_max"],
         rows_months=own["rows_months"],
         budgets=read_budgets(own["budgets"]),
+        alerts_every_s=own["alerts_every_s"],
+        means=Means(
+            own_port=whole["port"],
+            environ=os.environ,
+            https_proxy=own["https_proxy"],
+            no_proxy=tuple(own["no_proxy"]),
+            ca_bundle=Path(own["ca_bundle"]) if own["ca_bundle"] else None,
+        ),
         loop_limit=own["loop_limit"],
         guard_socket=Path(own["guard_socket"]) if own["guard_socket"] else None,
         log_level=own["log_level"],

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from arc_proxy.alerts.shown import deliveries_json, firing_json, warning_lines
+from arc_proxy.alerts.watch import Watcher
 from arc_proxy.cli.budgets import budgets_json
 from arc_proxy.cli.console_guard import Guard, Limits
 from arc_proxy.cli.live_book import LiveBook
@@ -19,6 +21,7 @@ from arc_proxy.errors import ArcError
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
+from arc_proxy.journal.fact import rfc3339
 from arc_proxy.journal.retention import prune_journal
 from arc_proxy.journal.standing import read_standing
 from arc_proxy.report.build import build_report
@@ -57,15 +60,28 @@ class ConsoleWork:
         self._reading: Store | None = None
         self._lock = threading.Lock()  # over _reading
         self._retained: dict[str, Any] = {}
+        self._watcher = Watcher(
+            config.folder.path,
+            self._store,
+            every_s=config.alerts_every_s,
+            means=config.means,
+            budgets=config.budgets,
+        )
 
     @property
     def threads(self) -> Mapping[str, Callable[[], None]]:
-        threads = {"ingest": self._follower.run_forever, "retention": self._keep_limits}
+        threads = {
+            "ingest": self._follower.run_forever,
+            "retention": self._keep_limits,
+            "alerts": self._watcher.run_forever,
+            "deliveries": self._watcher.deliver_forever,
+        }
         return threads if self._config.guard_socket is None else threads | {"guard": self.guard.judge_forever}
 
     def stop(self) -> None:
         self._stopping.set()
         self._follower.stop()
+        self._watcher.stop()
         self.guard.stop()
 
     def close(self) -> None:
@@ -103,14 +119,29 @@ class ConsoleWork:
             "budgets_nanousd": budgets_json(self._config.budgets),
             "guards": self.guard.counts if self._config.guard_socket is not None else None,
             "retention": self._retained,
+            "alerts": self._alerts_status(),
+        }
+
+    def _alerts_status(self) -> Mapping[str, Any]:
+        watched = self._watcher.state
+        return {
+            "rules": watched.rules,
+            "looked_at": None if watched.looked_ns is None else rfc3339(watched.looked_ns),
+            "trouble": watched.trouble,
+            "firing": firing_json(watched.kept),
+            "deliveries": deliveries_json(watched.kept),
         }
 
     def report(self, query: Mapping[str, str]) -> Mapping[str, Any]:
-        return report_json(self._report(query.get("since", "30d"), query.get("until"), query.get("agent")))
+        found = self._report(query.get("since", "30d"), query.get("until"), query.get("agent"))
+        return report_json(found) | {"alerts": firing_json(self._watcher.state.kept)}
 
     def document(self, since: str) -> Document:
         trouble = self._follower.state.trouble
-        warnings = (f"The rows are behind the journal: {trouble}",) if trouble else ()
+        warnings = [f"The rows are behind the journal: {trouble}"] if trouble else []
+        watched = self._watcher.state
+        warnings += warning_lines(watched.kept, time.time_ns())
+        warnings += [f"alerts are not as they should be: {watched.trouble}"] if watched.trouble else []
         return document_of(self._report(since, None, None), since, warnings=warnings)
 
     def _report(self, since: str, until: str | None, agent: str | None) -> Report:

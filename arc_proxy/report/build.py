@@ -30,6 +30,7 @@ from arc_proxy.report.savings_model import AgentSavings, Retiring
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, read_days
 from arc_proxy.store.engine import Store
+from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import count_issues, read_issues
 from arc_proxy.store.report import (
     read_chart,
@@ -145,6 +146,7 @@ def build_report(
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
         issues=issues,
         warnings=day_warnings(spending),
+        standings=read_standings(store, issues, end_ns),
         losses=read_losses(store, standing),
         price_book=book.version,
     )

@@ -180,7 +180,9 @@ def _issues(report: Report) -> Iterator[Titled]:
     if report.issues:
         runs = {agent.agent: agent.runs.runs for agent in report.agents}
         shown = report.issues[:ISSUES_MAX]
-        yield Titled("Issues", issues_table(shown, runs, report.made_ns, has_names=len(report.agents) > 1))
+        has_names = len(report.agents) > 1
+        table = issues_table(shown, runs, report.made_ns, has_names=has_names, standings=report.standings)
+        yield Titled("Issues", table)
 
 
 def _warnings(report: Report) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from analysis.reliability import Arrow, Comparison, Reliability
 from analysis.savings import Swap
+from analysis.standing import Standing
 from analysis.trend import Trend
 from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
@@ -110,6 +111,7 @@ class Report:
     doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
     issues: tuple[Issue, ...] = ()  # the worst first
     warnings: tuple[AnyWarning, ...] = ()  # of all agents together
+    standings: Mapping[int, Standing] = field(default_factory=dict)  # by number of the issue
     losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
     price_book: str
     is_first: bool = False  # no call was ever seen in this folder
