@@ -89,9 +89,12 @@ def list_run_trees(
     after: Cursor | None = None,
     oldest_first: bool = False,
 ) -> tuple[RunTree, ...]:
-    """As `list_runs`, of runs that have no parent here; those of their sub-agents stand below them."""
+    """
+    As `list_runs`, of runs that have no parent here, or of that id; those of their sub-agents stand below.
+    """
+    roots = () if wanted.run_id is not None else (is_root(),)
     with reading(store) as connection:
-        return trees_of(connection, _runs(connection, wanted, limit, after, oldest_first, is_root()))
+        return trees_of(connection, _runs(connection, wanted, limit, after, oldest_first, *roots))
 
 
 def iter_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[CallRow]:
