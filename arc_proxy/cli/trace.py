@@ -203,7 +203,9 @@ def _print_latest(store: Store, shown: _Shown) -> tuple[RunTrace, ...]:
     trees, has_more = _trees(store, shown)
     if has_more and not shown.as_json:
         say("Earlier runs are left out; `arc-proxy runs` lists them.")
-    placed = [(depth, run) for tree in trees for depth, run in tree.lines()][-RUNS_MAX:]
+    placed = [
+        (depth + (tree.run.parent_run_id is not None), run) for tree in trees for depth, run in tree.lines()
+    ][-RUNS_MAX:]
     traces = read_traces(store, [run for _, run in placed], calls_max=shown.steps_max)
     for (depth, run), trace in zip(placed, traces, strict=True):
         shown.wants(run)

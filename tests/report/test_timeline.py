@@ -74,7 +74,7 @@ def test_a_run_step_by_step(store):
     first = step(1, **refused)
     calls = [
         first,
-        step(2, attempt_of=first.call_id, attempt=2, reply_tool_calls=(tool("search"),)),
+        step(2, attempt_of=first.call_id, attempt=2, reply_tool_calls=(tool("find"),)),
         step(3, cost=UNKNOWN),
         step(4, kind=Kind.AUXILIARY, auxiliary="title"),
         step(5, grouping_run_id="part", grouping_parent_run_id="task", grouping_agent="helper"),
@@ -84,7 +84,7 @@ def test_a_run_step_by_step(store):
         "  time      model                   in  cached     out       cost      took  tools, end",
         "finance  task",
         "  hh:mm:ss  gpt-5                    -       -       -  $0.0000045    900 ms  429",
-        "  hh:mm:ss  gpt-5                   10       0       5  $0.0000045    900 ms  ↻ attempt 2, → search",
+        "  hh:mm:ss  gpt-5                   10       0       5  $0.0000045    900 ms  ↻ attempt 2, → find",
         "  hh:mm:ss  gpt-5                   10       0       5    unknown    900 ms  stop",
         "  and 1 auxiliary call: 1 title; $0.0000045",
         "└─ helper  part  of task",
