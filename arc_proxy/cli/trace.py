@@ -19,7 +19,7 @@ from arc_proxy.errors import UsageError
 
 if TYPE_CHECKING:
     from arc_proxy.report.happening import Happening
-    from arc_proxy.report.timeline import Line
+    from arc_proxy.report.timeline import Line, Screen
     from arc_proxy.report.watch import Watch
     from arc_proxy.store.engine import Store
     from arc_proxy.store.timeline import RunTrace
@@ -98,7 +98,6 @@ class _Shown:
         self.steps_max = STEPS_SHOWN if run_id is None else STEPS_SHOWN_OF_ONE
         self.as_json = as_json
         self.has_heading = False
-        self.here: int | None = None  # key of the run that the last line is of
         self._of_run: set[str] = {run_id} if run_id is not None else set()
 
     def wants(self, run: RunRow) -> bool:
@@ -141,16 +140,18 @@ def _once(folder: Folder, shown: _Shown) -> None:
 def _follow(folder: Folder, shown: _Shown) -> None:
     from arc_proxy.cli.following import LOOK_S, Following, pause
     from arc_proxy.cli.log import log_to_stderr
+    from arc_proxy.report.timeline import Screen
 
     log_to_stderr()
     watch: Watch | None = None
+    screen = Screen()
 
     def look(store: Store) -> None:
         nonlocal watch
         if watch is None:
             watch = _begin(store, shown)
         else:
-            _print_news(store, shown, watch)
+            _print_news(store, shown, watch, screen)
 
     following = Following(folder, os.environ)
     try:
@@ -177,8 +178,7 @@ def _begin(store: Store, shown: _Shown) -> Watch:
     return watch
 
 
-def _print_news(store: Store, shown: _Shown, watch: Watch) -> None:
-    from arc_proxy.report.timeline import live_lines
+def _print_news(store: Store, shown: _Shown, watch: Watch, screen: Screen) -> None:
     from arc_proxy.store.timeline import read_news
 
     found: list[Happening] = []
@@ -190,8 +190,7 @@ def _print_news(store: Store, shown: _Shown, watch: Watch) -> None:
     if shown.as_json:
         shown.json(found)
     else:
-        lines, shown.here = live_lines(found, width(), time.time_ns(), here=shown.here)
-        shown.lines(lines)
+        shown.lines(screen.lines(found, width(), time.time_ns()))
 
 
 def _print_latest(store: Store, shown: _Shown) -> tuple[RunTrace, ...]:

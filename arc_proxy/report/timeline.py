@@ -1,9 +1,9 @@
 """
 The timeline in lines for a terminal: a heading, a line for each run, and below it one for each step. Pure.
 
-Who follows it sees at most `LINES_MAX` lines with each look. Where more has happened, there is one line for
-each run instead, or for each agent, or for the rest of them; each says how many steps it stands for, so that
-the steps of all lines are those that there were.
+Who follows it sees at most `LINES_MAX` lines with each look, or up to `ROOM_MAX` after some quiet ones. Where
+more has happened, there is one line for each run instead, or for each agent, or for the rest of them; each
+says how many steps it stands for, so that the steps of all lines are those that there were.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from pricing.cost import CostGrade
 from pricing.usage import UsageGrade
 
 LINES_MAX = 10
+ROOM_MAX = 30
 _TOOLS_SHOWN = 4
 _NAME_CELLS_MAX = 30
 _GAP = "  "
@@ -72,7 +73,7 @@ _COLUMNS = (
     _Column("took", 8, rank=3),
     _Column("1st byte", 8, rank=5),
 )
-_LAST_CELLS_MIN = 12  # of the last column, which takes what is left: tools, and how it ended
+_LAST_CELLS_MIN = 18  # of the last column, which takes what is left: tools, and how it ended
 
 
 def heading(width: int) -> Line:
@@ -118,16 +119,26 @@ def trace_lines(
     yield from _beside_lines(beside, width)
 
 
-def live_lines(
-    happenings: Sequence[Happening], width: int, now_ns: int, *, here: int | None = None
-) -> tuple[list[Line], int | None]:
-    """
-    What came with one look, in at most LINES_MAX lines, and the key of the run that the last of them is of.
-    `here` is what that was with the look before.
-    """
-    whole = list(trace_lines(happenings, width, now_ns, here=here))
-    if len(whole) <= LINES_MAX:
-        return whole, happenings[-1].run.key if happenings else here
+class Screen:
+    """What somebody follows, look by look: it has room for some lines, and for some more with each look."""
+
+    def __init__(self) -> None:
+        self._room = ROOM_MAX
+        self._here: int | None = None  # key of the run that the last line is of
+
+    def lines(self, happenings: Sequence[Happening], width: int, now_ns: int) -> list[Line]:
+        """What came with one look: each step where there is room for all, else at most LINES_MAX sums."""
+        whole = list(trace_lines(happenings, width, now_ns, here=self._here))
+        self._room = min(self._room + LINES_MAX, ROOM_MAX)
+        if len(whole) <= self._room:
+            self._here = happenings[-1].run.key if happenings else self._here
+        else:
+            self._here, whole = None, _sum_lines(happenings, width)
+        self._room = max(0, self._room - len(whole))
+        return whole
+
+
+def _sum_lines(happenings: Sequence[Happening], width: int) -> list[Line]:
     sums = _summed(happenings, lambda run: (run.agent, run.run_id))
     if len(sums) > LINES_MAX:
         sums = _summed(happenings, lambda run: (run.agent, ""))
@@ -140,7 +151,7 @@ def live_lines(
         for of in rest:
             total.join(of)
         lines.append(_sum_line(plural(len(rest), "more agent"), total, width, sign="+"))
-    return lines, None
+    return lines
 
 
 @dataclass(slots=True)

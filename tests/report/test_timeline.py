@@ -15,7 +15,7 @@ from arc_proxy.call import Call, Kind, ToolCall
 from arc_proxy.format import cells
 from arc_proxy.ingest.analysing import analyse_due
 from arc_proxy.report.happening import Happening, happening_json, happenings_of
-from arc_proxy.report.timeline import LINES_MAX, Part, heading, live_lines, trace_lines
+from arc_proxy.report.timeline import LINES_MAX, Part, Screen, heading, trace_lines
 from arc_proxy.runs.ending import TIMEOUT_NS
 from arc_proxy.store.engine import Store, open_store
 from arc_proxy.store.read import list_runs
@@ -103,15 +103,19 @@ def test_what_failed_stands_below_its_call_and_the_end_below_all(store):
 
 
 def test_the_line_of_a_run_that_stands_above_already_is_not_repeated(store):
-    found = happened(store, [build_call(1, grouping_run_id="task")])
-    lines, here = live_lines(found, 100, NOW_NS)
-    assert [part for part, _ in lines] == [Part.RUN, Part.STEP]
-    again, _ = live_lines(found, 100, NOW_NS, here=here)
-    assert [part for part, _ in again] == [Part.STEP]
+    found, screen = happened(store, [build_call(1, grouping_run_id="task")]), Screen()
+    assert [part for part, _ in screen.lines(found, 100, NOW_NS)] == [Part.RUN, Part.STEP]
+    assert [part for part, _ in screen.lines(found, 100, NOW_NS)] == [Part.STEP]
+
+
+def test_there_is_room_for_a_burst_but_not_for_one_after_the_other(store):
+    calls = [build_call(number, grouping_run_id=f"run-{number % 2}") for number in range(20)]
+    found, screen = happened(store, calls), Screen()
+    assert [len(screen.lines(found, 100, NOW_NS)) for _ in range(5)] == [22, 2, 22, 2, 22]
 
 
 FOLDED = {
-    "few runs: a line each": (3, 2, 7, [r"^hh:mm:ss  agent-0 run-0  7 steps, \$0.000032, "]),
+    "few runs: a line each": (3, 2, 10, [r"^hh:mm:ss  agent-0 run-0  10 steps, \$0.000045, "]),
     "many runs: a line for each agent": (30, 2, 1, [r"^hh:mm:ss  agent-0 \(15 runs\)  15 steps, "]),
     "many agents: the rest together": (30, 30, 1, [r"^hh:mm:ss  21 more agents  \+21 more steps, "]),
 }
@@ -128,9 +132,7 @@ def test_more_than_can_be_read_is_summed_up_and_nothing_is_left_out(store, runs,
         )
         for number in range(runs * steps)
     ]
-    lines, here = live_lines(happened(store, calls), 100, NOW_NS)
-    assert here is None
-    said = texts(lines)
+    said = texts(Screen().lines(happened(store, calls), 100, NOW_NS))
     assert len(said) <= LINES_MAX
     assert sum(int(found) for found in re.findall(r"(\d+) (?:more )?steps?,", "\n".join(said))) == len(calls)
     for pattern in patterns:
@@ -162,7 +164,7 @@ def test_no_line_is_wider_than_the_terminal_or_acts_on_it(store, width, word, ru
         for number in range(runs)
     ]
     found = happened(store, calls, is_analysed=True)
-    lines, _ = live_lines(found, width, NOW_NS)
+    lines = [line for screen in [Screen()] for _ in range(3) for line in screen.lines(found, width, NOW_NS)]
     for _, text in [heading(width), *trace_lines(found, width, NOW_NS, depth=3, earlier=9), *lines]:
         assert cells(text) <= width, text
         assert text.isprintable() or not set(text) & set("\x1b\x07\x9b\n\r\t\u202e\u2028"), text
