@@ -40,6 +40,7 @@ from arc_proxy.store.views import (
     CallLine,
     CallRow,
     Cursor,
+    FactRow,
     Match,
     RunDetail,
     RunRow,
@@ -179,6 +180,13 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             last_step=_last_step(connection, key),
             failures=failures_of_run(connection, key),
         )
+
+
+def read_fact(store: Store, fact_id: str) -> FactRow | None:
+    """The fact of this record, whoever wrote it."""
+    with reading(store) as connection:
+        found = fact_rows(connection, FACTS.where(tables.fact.c.fact_id == fact_id).limit(1))
+    return found[0] if found else None
 
 
 def _last_step(connection: Connection, run_key: int) -> Call | None:
