@@ -118,8 +118,9 @@ def rollup_projects(connection: Connection, names: set[str], *, adds: bool) -> d
     if new and adds:
         count = int(connection.execute(select(func.count()).select_from(project)).scalar_one())
         new = new[: max(0, PROJECTS_MAX - count)]
-        insert_rows(connection, project, [{"name": name} for name in new])
-        known.update(new)
+        if new:
+            connection.execute(insert(project), [{"name": name} for name in new])
+            known.update(new)
     return {name: name if name in known else OTHER for name in names}
 
 
