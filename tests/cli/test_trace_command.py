@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_an_agent_without_runs_is_no_failure(traffic):
 
 @pytest.mark.parametrize("columns", ["40", "80", "100"])
 def test_hostile_text_does_nothing_and_no_line_is_too_long(traffic, monkeypatch, columns):
-    monkeypatch.setitem(__import__("os").environ, "COLUMNS", columns)
+    monkeypatch.setitem(os.environ, "COLUMNS", columns)
     for options in ((), ("--json",)):
         out = traffic("trace", *options).out
         assert not set(out) & set("\x1b\x07\u202e")
