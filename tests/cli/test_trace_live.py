@@ -224,31 +224,51 @@ def test_without_a_proxy_it_reads_the_journal_itself_and_leaves_room_for_one(dat
             assert follower.end() == 0
 
 
+# Makes the terminal on its stdin its own, as a shell does for what it starts, so that ^C reaches it.
+ON_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @pytest.mark.parametrize(("extra", "has_colour"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_on_a_terminal_it_has_colours_and_ctrl_c_ends_it(data_dir, served, extra, has_colour):
     with client(served) as gpt:
         ask(gpt, "task", "fail [500]")
     served.cli("runs")
-    environ = clean_environ(XDG_RUNTIME_DIR=str(data_dir.parent), TERM="xterm", **extra)
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(COMMAND[0], [*COMMAND, "--data-dir", str(data_dir)], environ)
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_TERMINAL, *COMMAND, "--data-dir", str(data_dir)],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+        env=clean_environ(XDG_RUNTIME_DIR=str(data_dir.parent), TERM="xterm", **extra),
+    )
+    os.close(its)
     try:
         seen = b""
         while b"finance" not in seen:
-            seen += os.read(terminal, 4096)
-        os.write(terminal, b"\x03")
-        while True:
-            try:
-                more = os.read(terminal, 4096)
-            except OSError:  # how a terminal says on Linux that nobody is there any more
-                break
-            if not more:
-                break
-            seen += more
+            seen += os.read(ours, 4096)
+        os.write(ours, b"\x03")
+        seen += rest_of(ours)
+        assert process.wait(WAIT_S_MAX) == 0
     finally:
-        _, status = os.waitpid(child, 0)
-        os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 0
+        process.kill()
+        process.wait()
+        os.close(ours)
     assert (b"\x1b[1mfinance" in seen) is has_colour
     assert b"Traceback" not in seen
+
+
+def rest_of(terminal: int) -> bytes:
+    seen = b""
+    while True:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # how a terminal says on Linux that nobody is there any more
+            return seen
+        if not more:
+            return seen
+        seen += more
