@@ -200,21 +200,19 @@ def _print_latest(store: Store, shown: _Shown) -> tuple[RunTrace, ...]:
     from arc_proxy.store.timeline import read_traces
 
     trees, has_more = _trees(store, shown)
-    if has_more and not shown.as_json:
-        say("Earlier runs are left out; `arc-proxy runs` lists them.")
-    placed = [
+    every = [
         (depth + (tree.run.parent_run_id is not None), run) for tree in trees for depth, run in tree.lines()
-    ][-RUNS_MAX:]
+    ]
+    placed = every[-RUNS_MAX:]
+    if has_more or len(placed) < len(every):
+        say("Earlier runs are left out; `arc-proxy runs` lists them.")
     traces = read_traces(store, [run for _, run in placed], calls_max=shown.steps_max)
     for (depth, run), trace in zip(placed, traces, strict=True):
         shown.wants(run)
         if shown.as_json:
             shown.json(happenings_of(trace))
         else:
-            lines = trace_lines(
-                happenings_of(trace), width(), time.time_ns(), depth=depth, earlier=trace.earlier
-            )
-            shown.lines(lines)
+            shown.lines(trace_lines(happenings_of(trace), width(), time.time_ns(), depth=depth))
     return traces
 
 

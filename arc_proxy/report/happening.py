@@ -3,7 +3,8 @@ What a timeline is made of: things that happened, one after the other; as JSON, 
 
 As JSON each is one object, and an object has every field of its type. Fields may be added, never renamed.
 
-    {"type": "run", "run_id", "agent", "parent_run_id", "session_id", "framework", "started_at", "tags"}
+    {"type": "run", "run_id", "agent", "parent_run_id", "session_id", "framework", "started_at", "tags",
+     "earlier_calls": how many of its calls are left out before the first that follows}
     {"type": "step", "run_id", "agent", "call_id", "attempt_of", "attempt", "auxiliary", "provider",
      "model", "tools": [names], "started_at", "in_progress", "status", "ended", "finish_reason",
      "first_byte_ms", "duration_ms", "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd",
@@ -35,6 +36,7 @@ from pricing.usage import UsageGrade
 @dataclass(frozen=True, slots=True)
 class Began:
     run: RunRow
+    earlier: int = 0  # of its calls, that are not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def happenings_of(trace: RunTrace) -> tuple[Happening, ...]:
     by_call: dict[str, list[FailureRow]] = {}
     for row in trace.failures:
         by_call.setdefault(row.failure.call_id if row.failure.call_id in shown else "", []).append(row)
-    found: list[Happening] = [Began(run)]
+    found: list[Happening] = [Began(run, trace.earlier)]
     for call in trace.calls:
         found.append(Called(run, call))
         found += (Failed(run, row) for row in by_call.get(call.line.call_id, ()))
@@ -75,13 +77,14 @@ def happenings_of(trace: RunTrace) -> tuple[Happening, ...]:
 def happening_json(happening: Happening) -> dict[str, Any]:
     """One object of the form above."""
     match happening:
-        case Began(run):
+        case Began(run, earlier):
             return _of("run", run) | {
                 "parent_run_id": run.parent_run_id,
                 "session_id": run.session_id,
                 "framework": run.framework,
                 "started_at": rfc3339(run.started_ns),
                 "tags": dict(run.tags),
+                "earlier_calls": earlier,
             }
         case Called(run, call):
             return _of("step", run) | _step_json(call)

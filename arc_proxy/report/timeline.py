@@ -86,13 +86,11 @@ def trace_lines(
     now_ns: int,
     *,
     depth: int = 0,
-    earlier: int = 0,
     here: int | None = None,
 ) -> Iterator[Line]:
     """
     All of them, each run's below a line with its name. `depth`: how many parents the run has that are shown;
-    `earlier`: how many of its calls are left out before the first; `here`: key of the run whose lines stand
-    above already.
+    `here`: key of the run whose lines stand above already.
     """
     beside: list[CallLine] = []
     for happening in happenings:
@@ -101,8 +99,6 @@ def trace_lines(
             yield from _beside_lines(beside, width)
             beside, here = [], run.key
             yield _run_line(run, width, depth)
-            if earlier:
-                yield Part.BESIDE, cut(f"{_INDENT}+{plural(earlier, 'earlier call')}", width)
         match happening:
             case Called(_, call) if is_step(call.line):
                 yield _step_line(call, width, now_ns)
@@ -114,8 +110,9 @@ def trace_lines(
                 yield from _beside_lines(beside, width)
                 beside = []
                 yield _end_line(run, width)
-            case Began():
-                pass
+            case Began(_, earlier):
+                if earlier:
+                    yield Part.BESIDE, cut(f"{_INDENT}+{plural(earlier, 'earlier call')}", width)
     yield from _beside_lines(beside, width)
 
 

@@ -102,6 +102,16 @@ def test_what_failed_stands_below_its_call_and_the_end_below_all(store):
     assert parts == [Part.RUN, Part.STEP, Part.BAD_STEP, Part.FAILURE, Part.END]
 
 
+def test_what_is_left_out_before_the_first_step_is_counted(store):
+    happened(store, [build_call(number, grouping_run_id="task") for number in range(5)])
+    [trace] = read_traces(store, list_runs(store), calls_max=2)
+    assert texts(trace_lines(happenings_of(trace), 100, NOW_NS))[:2] == [
+        "finance  task",
+        "  +3 earlier calls",
+    ]
+    assert happening_json(happenings_of(trace)[0])["earlier_calls"] == 3
+
+
 def test_the_line_of_a_run_that_stands_above_already_is_not_repeated(store):
     found, screen = happened(store, [build_call(1, grouping_run_id="task")]), Screen()
     assert [part for part, _ in screen.lines(found, 100, NOW_NS)] == [Part.RUN, Part.STEP]
@@ -165,13 +175,23 @@ def test_no_line_is_wider_than_the_terminal_or_acts_on_it(store, width, word, ru
     ]
     found = happened(store, calls, is_analysed=True)
     lines = [line for screen in [Screen()] for _ in range(3) for line in screen.lines(found, width, NOW_NS)]
-    for _, text in [heading(width), *trace_lines(found, width, NOW_NS, depth=3, earlier=9), *lines]:
+    for _, text in [heading(width), *trace_lines(found, width, NOW_NS, depth=3), *lines]:
         assert cells(text) <= width, text
         assert text.isprintable() or not set(text) & set("\x1b\x07\x9b\n\r\t\u202e\u2028"), text
 
 
 FIELDS = {
-    "run": {"type", "run_id", "agent", "parent_run_id", "session_id", "framework", "started_at", "tags"},
+    "run": {
+        "type",
+        "run_id",
+        "agent",
+        "parent_run_id",
+        "session_id",
+        "framework",
+        "started_at",
+        "tags",
+        "earlier_calls",
+    },
     "step": {
         *("type", "run_id", "agent", "call_id", "attempt_of", "attempt", "auxiliary", "provider", "model"),
         *("tools", "started_at", "in_progress", "status", "ended", "finish_reason", "first_byte_ms"),
