@@ -21,6 +21,7 @@ from arc_proxy.report.model import (
     Figures,
     Health,
     ModelReport,
+    ProjectReport,
     Report,
     Runs,
     Weeks,
@@ -36,18 +37,22 @@ from arc_proxy.store.report import (
     read_chart,
     read_doubts,
     read_framework,
+    read_projects,
     read_run_costs,
     read_run_totals,
     read_use,
 )
 from arc_proxy.store.spending import Spent, read_spend
+from arc_proxy.store.sums import STEP_SUMS
 from arc_proxy.store.totals import (
     AgentUse,
     CallTotals,
     Period,
+    ProjectUse,
     RunTotals,
     SeriesUse,
     merge_latencies,
+    subtract_totals,
     sum_totals,
 )
 from arc_proxy.store.uncounted import Unasked, read_unasked
@@ -141,6 +146,7 @@ def build_report(
         agents=tuple(agents),
         models=tuple(_model_reports(found.agents)),
         days=tuple(_day_reports(store, found.period, agent)) if days else (),
+        projects=tuple(_project_reports(read_projects(store, found.period, agent=agent), found.agents)),
         runs=_sum_runs([use.runs for use in found.agents]),
         total=_figures([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
@@ -257,6 +263,31 @@ def _day_reports(store: Store, period: Period, agent: str | None) -> list[DayRep
         for point in read_chart(store, period, by_hour=False, agent=agent)
         if point.start_ns in steps or _has_cost(point.totals)
     ]
+
+
+def _project_reports(projects: Sequence[ProjectUse], agents: Sequence[AgentUse]) -> list[ProjectReport]:
+    """What names no project is the rest of all."""
+    reports = [
+        ProjectReport(
+            project=use.project,
+            runs=use.runs,
+            failed=use.failed_runs,
+            figures=_totals_figures(use.totals, use.totals),
+        )
+        for use in projects
+    ]
+    series = [each for agent in agents for each in agent.series]
+    steps = sum_totals([use.totals for use in series if use.series.kind != Kind.AUXILIARY])
+    every = sum_totals([use.totals for use in series])
+    whole = replace(every, **{name: getattr(steps, name) for name in STEP_SUMS})
+    rest = subtract_totals(whole, [use.totals for use in projects])
+    runs = sum(agent.runs.runs for agent in agents) - sum(use.runs for use in projects)
+    failed = sum(agent.runs.failed_runs for agent in agents) - sum(use.failed_runs for use in projects)
+    if runs or rest != CallTotals():
+        reports.append(
+            ProjectReport(project=None, runs=runs, failed=failed, figures=_totals_figures(rest, rest))
+        )
+    return reports
 
 
 def _has_cost(total: CallTotals) -> bool:
