@@ -110,6 +110,7 @@ class RunResult:
     failures: tuple[Failure, ...]
     outcome: bool | None
     ended_by: FailureCode | None
+    version: str | None = None  # of the agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,7 +178,8 @@ class ConsoleWork:
         watched = self._watcher.state
         warnings += warning_lines(watched.kept, time.time_ns())
         warnings += [f"alerts are not as they should be: {watched.trouble}"] if watched.trouble else []
-        return document_of(self._report(since, None, None), since, warnings=warnings)
+        report = self._report(since, None, None)
+        return document_of(report, since, warnings=warnings, mark=self._config.folder.mark)
 
     def _report(self, since: str, until: str | None, agent: str | None) -> Report:
         now_ns = time.time_ns()

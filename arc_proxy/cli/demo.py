@@ -27,7 +27,6 @@ from arc_proxy.errors import ArcError, ConfigError
 
 app = typer.Typer(add_completion=False)
 
-MARKER = "this-is-a-demo"
 AGENTS_S = 60.0
 
 _RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
@@ -80,14 +79,14 @@ def _clear(folder: Folder) -> None:
     """Make room for this demo. Raises ConfigError where something else than a demo lies."""
     if not folder.path.exists() or not any(folder.path.iterdir()):
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder.path / MARKER).touch()
+        folder.demo_marker.touch()
         return
-    if not (folder.path / MARKER).exists():
+    if not folder.demo_marker.exists():
         raise ConfigError(f"{folder.path} is not empty and holds no demo. Choose another --data-dir.")
     if find_instance(folder) is not None:
         _arc_proxy("stop", "--data-dir", str(folder.path))
     for each in folder.path.iterdir():
-        if each.name == MARKER:
+        if each == folder.demo_marker:
             continue
         if each.is_dir() and not each.is_symlink():
             shutil.rmtree(each)

@@ -41,6 +41,16 @@ class Folder:
         return self.path / "logs"
 
     @property
+    def demo_marker(self) -> Path:
+        """A file that is in the folder of a demo, and in no other."""
+        return self.path / "this-is-a-demo"
+
+    @property
+    def mark(self) -> str:
+        """What sort of data it holds, where that is not the user's own."""
+        return "demo data" if self.demo_marker.exists() else ""
+
+    @property
     def digest(self) -> str:
         """8 hex digits that tell this folder from others, for names that must be short."""
         return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:8]

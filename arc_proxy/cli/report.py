@@ -35,6 +35,7 @@ class By(StrEnum):
     TOOL = "tool"
     PROMPT = "prompt"
     PROJECT = "project"
+    VERSION = "version"
 
 
 class Format(StrEnum):
@@ -54,7 +55,7 @@ def report(
         given(
             "--by",
             "Which tables; else agent and model. May be given again.",
-            metavar="agent|model|day|tool|prompt|project",
+            metavar="agent|model|day|tool|prompt|project|version",
         ),
     ] = None,
     form: Annotated[
@@ -89,18 +90,20 @@ def report(
     form = Format.JSON if as_json else form
     words = f"{since} to {until}" if until else since
     folder = find_folder(data_dir, os.environ)
-    found = _read(folder, period, agent, days=By.DAY in chosen)
+    found = _read(folder, period, agent, chosen)
     _print(folder, found, form, words, agent, tuple(map(str, chosen)), explain=explain)
     _judge(found, thresholds)
 
 
-def _read(folder: Folder, period: tuple[int | None, int | None], agent: str | None, *, days: bool) -> Report:
+def _read(
+    folder: Folder, period: tuple[int | None, int | None], agent: str | None, by: tuple[By, ...]
+) -> Report:
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.report.model import empty_report
 
     try:
         with open_rows(folder, os.environ) as store:
-            return report_of(store, folder, period, agent, days=days)
+            return report_of(store, folder, period, agent, by)
     except NothingYet:
         return empty_report(time.time_ns())
 
@@ -110,8 +113,7 @@ def report_of(
     folder: Folder,
     period: tuple[int | None, int | None],
     agent: str | None,
-    *,
-    days: bool = False,
+    by: tuple[By, ...] = (),
 ) -> Report:
     from arc_proxy.cli.book import open_book
     from arc_proxy.cli.budgets import budgets_in_force
@@ -125,7 +127,8 @@ def report_of(
         until_ns=until_ns,
         now_ns=time.time_ns(),
         agent=agent,
-        days=days,
+        days=By.DAY in by,
+        versions=By.VERSION in by,
         budgets=budgets_in_force(folder, os.environ),
         standing=standing_counts(find_instance(folder)),
     )
@@ -153,7 +156,9 @@ def _print(
     from arc_proxy.report.layout import document_of
 
     warnings = warning_lines(kept, time.time_ns())
-    document: Document = document_of(found, words, agent=agent, by=by, explain=explain, warnings=warnings)
+    document: Document = document_of(
+        found, words, agent=agent, by=by, explain=explain, warnings=warnings, mark=folder.mark
+    )
     if form is Format.HTML:
         from arc_proxy.dashboard.page import make_page, render_page
 

@@ -124,7 +124,7 @@ def _hash(sheet: str) -> str:
 
 def _clean_card(card: Card) -> Card:
     lines = (Line(line.label, clean(line.value), clean(line.note)) for line in card.lines)
-    return Card(clean(card.agent), tuple(lines))
+    return Card(clean(card.agent), tuple(lines), card.mark)
 
 
 def _table_view(titled: Titled) -> TableView:

@@ -25,13 +25,15 @@ from arc_proxy.report.model import (
 from arc_proxy.report.savings import agent_savings
 from arc_proxy.report.savings_model import AgentSavings, Retiring
 from arc_proxy.report.spent import spent_by_model
+from arc_proxy.report.versions import read_version_reports
 from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, read_days
 from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import count_issues, read_issues
 from arc_proxy.store.report import (
+    MadeOf,
     read_doubts,
-    read_framework,
+    read_made_of,
     read_projects,
     read_run_costs,
     read_run_totals,
@@ -50,7 +52,7 @@ from pricing.rate import Rate
 WEEK_NS = 7 * 86_400 * 1_000_000_000
 # A trend of costs reads runs one by one, so only the agents that cost most have one.
 TRENDS_MAX = 10
-# So does the framework, if by fewer.
+# So do framework and version, if by fewer.
 FRAMEWORKS_MAX = 50
 # A hundred calls are read for what a cheaper model would make of them; `arc-proxy savings` has all agents.
 SAVINGS_MAX = 2
@@ -72,12 +74,14 @@ def build_report(
     now_ns: int,
     agent: str | None = None,
     days: bool = False,
+    versions: bool = False,
     budgets: Budgets = NO_BUDGETS,
     standing: Standing = MappingProxyType({}),
 ) -> Report:
     """
-    `agent` None: all of them, "": calls that named none. `days` adds sums by day. `budgets`: what is warned
-    of, unless the period is over. `standing`: what running writers lost, see `losses`. Raises StoreError.
+    `agent` None: all of them, "": calls that named none. `days` adds sums by day, `versions` the versions of
+    agents that get a card. `budgets`: what is warned of, unless the period is over. `standing`: what running
+    writers lost, see `losses`. Raises StoreError.
     """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
     period = Period(since_ns=since_ns or 0, until_ns=end_ns)
@@ -97,7 +101,7 @@ def build_report(
             use,
             weeks.get(use.agent, _NO_RUNS),
             this_week,
-            framework=read_framework(store, found.period, use.agent) if place < FRAMEWORKS_MAX else None,
+            made_of=read_made_of(store, found.period, use.agent) if place < FRAMEWORKS_MAX else MadeOf(),
             has_trend=place < TRENDS_MAX,
             savings=agent_savings(
                 store, book, use, period, models_max=1 if use.agent in compared else 0, is_brief=True
@@ -123,7 +127,11 @@ def build_report(
         today=local_day(now_ns),
     )
     agents[:HEALTHS_MAX] = [
-        replace(each, warnings=foreseen(each.agent, spent=each.spent, retiring=_retiring(each)))
+        replace(
+            each,
+            warnings=foreseen(each.agent, spent=each.spent, retiring=_retiring(each)),
+            versions=read_version_reports(store, each.agent, period, now_ns) if versions else (),
+        )
         for each in agents[:HEALTHS_MAX]
     ]
     return Report(
@@ -152,7 +160,7 @@ def _agent_report(
     week: tuple[RunTotals, RunTotals],
     this_week: Period,
     *,
-    framework: str | None,
+    made_of: MadeOf,
     has_trend: bool,
     savings: AgentSavings,
     unasked: Unasked | None,
@@ -163,7 +171,8 @@ def _agent_report(
     by_model = spent_by_model(use.series)
     return AgentReport(
         agent=use.agent,
-        framework=framework,
+        framework=made_of.framework,
+        version=made_of.version,
         runs=sum_runs([use.runs]),
         figures=figures_of(use.series),
         models=tuple(dict.fromkeys(each.model for each in by_model)),

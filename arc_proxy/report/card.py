@@ -23,6 +23,7 @@ class Line:
 class Card:
     agent: str
     lines: tuple[Line, ...]
+    mark: str = ""  # at the end of the first line
 
 
 def draw(card: Card, width: int) -> Iterable[str]:
@@ -34,8 +35,9 @@ def draw(card: Card, width: int) -> Iterable[str]:
     values = max([VALUE_CELLS, *(cells(clean(line.value)) + 2 for line in card.lines if line.note)])
     texts = [_text(line, values) for line in card.lines]
     room = min(width, max(CARD_CELLS_MIN, 4 + max(map(cells, texts))))
-    title = f"━━━ {cut(clean(card.agent), room - 8)} "
-    yield title + "━" * (room - cells(title))
+    mark = f" {card.mark} ━━" if card.mark else ""
+    title = f"━━━ {cut(clean(card.agent), room - 8 - cells(mark))} "
+    yield title + "━" * (room - cells(title) - cells(mark)) + mark
     for text in texts:
         for part in _wrap(text, room - 4):
             yield f"│ {pad(part, room - 4)} │"

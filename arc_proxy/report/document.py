@@ -77,7 +77,8 @@ def as_markdown(document: Document) -> Iterable[str]:
         yield from (f"    {line}" for line in document.empty.type_this.splitlines())
         return
     for card in document.cards:
-        yield f"## {tables.escape_markdown(card.agent)}"
+        mark = f" ({card.mark})" if card.mark else ""
+        yield f"## {tables.escape_markdown(card.agent)}{mark}"
         yield ""
         for line in card.lines:
             note = f" ({tables.escape_markdown(line.note)})" if line.note else ""

@@ -14,6 +14,7 @@ import orjson
 
 from analysis.failure import Failure
 from analysis.issue import title
+from analysis.reliability import Reliability
 from analysis.standing import Standing
 from analysis.trend import Trend
 from analysis.waste import wasted
@@ -21,7 +22,7 @@ from arc_proxy.export.rows import export_call, export_failure, export_run, milli
 from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.facets import failure_of
-from arc_proxy.report.model import AgentReport, Figures, Health, Report, Runs
+from arc_proxy.report.model import AgentReport, Figures, Health, Report, Runs, VersionReport
 from arc_proxy.report.savings_json import agent_savings_json
 from arc_proxy.report.summary import cost_per_run
 from arc_proxy.report.tools import tools_of
@@ -191,9 +192,9 @@ def _failure_json(failure: Failure | None) -> dict[str, str] | None:
 def _agent_json(agent: AgentReport) -> dict[str, Any]:
     swap = agent.swap
     return (
-        {"agent": agent.agent, "framework": agent.framework}
+        {"agent": agent.agent, "framework": agent.framework, "version": agent.version}
         | _runs_json(agent.runs)
-        | {"cost_per_run_usd": usd(cost_per_run(agent))}
+        | {"cost_per_run_usd": usd(cost_per_run(agent.runs))}
         | _figures_json(agent.figures)
         | {
             "models": list(agent.models),
@@ -206,6 +207,7 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
             "reliability": _health_json(agent.health),
             "money_went": _money_json(agent),
             "warnings": list(map(warning_json, agent.warnings)),
+            "versions": list(map(_version_json, agent.versions)),
             "savings": agent.savings and agent_savings_json(agent.savings),
             "same_tokens": swap
             and {
@@ -219,10 +221,18 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
     )
 
 
-def _health_json(health: Health | None) -> dict[str, Any] | None:
-    if health is None:
-        return None
-    found, week = health.reliability, health.week
+def _version_json(found: VersionReport) -> dict[str, Any]:
+    return (
+        {"version": found.version, "first_at": rfc3339(found.first_ns), "last_at": rfc3339(found.last_ns)}
+        | _runs_json(found.runs)
+        | {
+            "cost_per_run_usd": usd(cost_per_run(found.runs)),
+            "reliability": _reliability_json(found.reliability),
+        }
+    )
+
+
+def _reliability_json(found: Reliability) -> dict[str, Any]:
     return {
         "score": round(found.score, 6) if found.observed_share is not None else None,
         "high": round(found.high, 6) if found.observed_share is not None else None,
@@ -233,6 +243,14 @@ def _health_json(health: Health | None) -> dict[str, Any] | None:
         "from_traffic_only": found.is_from_traffic_only,
         "outages": found.outages,
         "cancels": found.cancels,
+    }
+
+
+def _health_json(health: Health | None) -> dict[str, Any] | None:
+    if health is None:
+        return None
+    week = health.week
+    return _reliability_json(health.reliability) | {
         "reported_failed": health.reported_failed,
         "with_evidence": health.with_evidence,
         "week": week

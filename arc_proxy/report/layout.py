@@ -19,6 +19,7 @@ from arc_proxy.report.project import project_name
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run, shown_warnings
 from arc_proxy.report.table import NAME_CELLS, Column, Table
+from arc_proxy.report.versions import version_tables
 from arc_proxy.report.warning_lines import warning_words
 
 CARDS_MAX = 8
@@ -53,8 +54,11 @@ def document_of(
     by: Sequence[str] = ("agent", "model"),
     explain: bool = False,
     warnings: Iterable[str] = (),
+    mark: str = "",
 ) -> Document:
-    """`period` and `agent` are what was asked for: `30d`, or words for it."""
+    """
+    `period` and `agent` are what was asked for: `30d`, or words for it. `mark`: on each card, "demo data".
+    """
     said = period_words(period)
     if report.is_empty:
         return Document(
@@ -69,6 +73,7 @@ def document_of(
         "model": lambda report: (models_table(report),),
         "day": lambda report: (days_table(report),),
         "project": lambda report: (projects_table(report),),
+        "version": version_tables,
         "tool": tool_tables,
         "prompt": prompt_tables,
     }
@@ -77,7 +82,7 @@ def document_of(
         period=said,
         updated=moment(report.made_ns),
         warnings=(*warnings, *map(warning_words, report.warnings), *_warnings(report)),
-        cards=tuple(map(make_card, report.agents[:CARDS_MAX])),
+        cards=tuple(make_card(agent, mark) for agent in report.agents[:CARDS_MAX]),
         tables=(
             *_issues(report),
             *(explanations(report) if explain else ()),
@@ -118,7 +123,7 @@ def agents_table(report: Report) -> Titled:
             count(agent.runs.runs),
             *_use(agent.figures),
             _cost(agent.figures),
-            per_run(cost_per_run(agent), agent.runs.spend) if agent.runs.runs else "-",
+            per_run(cost_per_run(agent.runs), agent.runs.spend) if agent.runs.runs else "-",
             *_times(agent.figures),
             *_tokens(agent.figures),
         )

@@ -69,9 +69,21 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionReport:
+    """The latest runs of one version of an agent. `reliability` is of those that were looked at."""
+
+    version: str | None  # None: runs that state none
+    first_ns: int  # when the first of these runs began
+    last_ns: int
+    runs: Runs
+    reliability: Reliability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
     agent: str | None  # None: calls that named no agent
     framework: str | None = None  # what its latest runs were made with
+    version: str | None = None  # of its latest runs
     runs: Runs
     figures: Figures
     models: tuple[str, ...]  # by spend
@@ -81,6 +93,7 @@ class AgentReport:
     unasked: Unasked | None = None  # streams that state no usage
     health: Health | None = None  # None: its runs were not looked at
     spent: Spent | None = None  # where the money of its latest runs went
+    versions: tuple[VersionReport, ...] = ()  # the one that ran last first; only where asked for
     warnings: tuple[AnyWarning, ...] = ()  # the most urgent first
     issues: int = 0  # that it has in the period, COUNTED_MAX at most; of agents that get no card 0
 

@@ -8,9 +8,10 @@ from analysis.trend import Trend
 from analysis.waste import CardPart, card_parts
 from arc_proxy.format import NANOUSD_PER_USD, UNKNOWN, Spend, change, count, money, plural, share
 from arc_proxy.report.card import Card, Line
-from arc_proxy.report.model import AgentReport, Health, Weeks
+from arc_proxy.report.model import AgentReport, Health, Runs, Weeks
 from arc_proxy.report.warning_lines import warning_words
 from arc_proxy.report.warning_model import AnyWarning
+from arc_proxy.runs.proposal import is_made_up
 from arc_proxy.store.issues import COUNTED_MAX
 
 NO_NAME = "(no agent named)"
@@ -23,7 +24,8 @@ def agent_name(agent: str | None) -> str:
     return agent or NO_NAME
 
 
-def make_card(report: AgentReport) -> Card:
+def make_card(report: AgentReport, mark: str = "") -> Card:
+    """`mark`: what sort of data it shows, where that is not one's own."""
     lines = [
         _reliability(report),
         _runs(report),
@@ -35,7 +37,7 @@ def make_card(report: AgentReport) -> Card:
         _issues(report),
         *(Line("Warning", warning_words(each)) for each in shown_warnings(report)),
     ]
-    return Card(agent_name(report.agent), tuple(line for line in lines if line is not None))
+    return Card(titled(report), tuple(line for line in lines if line is not None), mark)
 
 
 def shown_warnings(report: AgentReport) -> tuple[AnyWarning, ...]:
@@ -49,11 +51,19 @@ def shown_warnings(report: AgentReport) -> tuple[AnyWarning, ...]:
     return tuple(news[:WARNINGS_MAX])
 
 
-def cost_per_run(report: AgentReport) -> float | None:
+def titled(report: AgentReport) -> str:
+    """`finance v2.1`, `finance blue` where the version is no number; one that we made up says nothing."""
+    name, version = agent_name(report.agent), report.version
+    if version is None or is_made_up(version):
+        return name
+    return f"{name} {'v' if version[:1].isdigit() else ''}{version}"
+
+
+def cost_per_run(runs: Runs) -> float | None:
     """Nanodollars; None where it is unknown. A lower bound where calls are unpriced or partly priced."""
-    if report.runs.runs == 0 or report.runs.spend.is_unknown:
+    if runs.runs == 0 or runs.spend.is_unknown:
         return None
-    return report.runs.spend.nanousd / report.runs.runs
+    return runs.spend.nanousd / runs.runs
 
 
 def per_run(nanousd: float | None, spend: Spend) -> str:
@@ -135,7 +145,7 @@ def _cost_per_run(report: AgentReport) -> Line:
         notes.append(
             f"{money(spend.api_equivalent_nanousd / report.runs.runs)} at list price by subscription"
         )
-    return Line("Cost/run", per_run(cost_per_run(report), spend), ", ".join(notes))
+    return Line("Cost/run", per_run(cost_per_run(report.runs), spend), ", ".join(notes))
 
 
 def _money_went(report: AgentReport) -> Line | None:
@@ -184,7 +194,7 @@ def _issues(report: AgentReport) -> Line | None:
     if not report.issues:
         return None
     more = "at least " if report.issues >= COUNTED_MAX else ""
-    return Line("Issues", f"{more}{plural(report.issues, 'problem')} found")
+    return Line("Issues", f"{more}{plural(report.issues, 'fixable problem')} found")
 
 
 def _errors(report: AgentReport) -> Line:

@@ -72,7 +72,7 @@ _BY_LETTER = _Metric(_letter, {}, _shown_letter)
 METRICS = {
     "reliability": _Metric(_reliability, _SHARE, share_of),
     "errors": _Metric(_errors, _SHARE, share),
-    "cost-per-run": _Metric(cost_per_run, _USD, money),
+    "cost-per-run": _Metric(lambda agent: cost_per_run(agent.runs), _USD, money),
     "cost": _Metric(_cost, _USD, money),
     "latency-p50": _Metric(lambda agent: agent.figures.latency_ms_p50, _MS, duration),
     "latency-p95": _Metric(lambda agent: agent.figures.latency_ms_p95, _MS, duration),

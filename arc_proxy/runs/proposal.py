@@ -61,6 +61,7 @@ _CALENDAR = re.compile(
     rb"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?|Mon(?:day)?|Tue(?:s|sday)?|Wed(?:nesday)?|Thu(?:rs|rsday)?"
     rb"|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?|AM|PM)\b"
 )
+_MADE_UP = re.compile(r"v-[0-9a-f]{8}")
 
 
 def propose_agent(framework: str | None, opening: Opening, auxiliary: str | None) -> str | None:
@@ -93,6 +94,11 @@ def propose_version(framework: str | None, user_agent: bytes, prompt: Prompt, op
         return None
     sampling = {name: prompt.parameters[name] for name in _PARAMETERS if name in prompt.parameters}
     return _version(opening.tools, b"\n".join(opening.system), prompt.model or "", _canonical(sampling))
+
+
+def is_made_up(version: str) -> bool:
+    """Whether a version is one of ours, made of prompt, tools, model and parameters, as nobody named any."""
+    return bool(_MADE_UP.fullmatch(version))
 
 
 @lru_cache(maxsize=256)

@@ -38,7 +38,7 @@ _NAMED = (
 _HEALTH, _RUN = tables.health.c, tables.run.c
 RESULT_COLUMNS = (
     *(_RUN.run_id, _HEALTH.started_ns, _HEALTH.code, _HEALTH.severity, _HEALTH.is_recovered),
-    *(_HEALTH.evidence, _HEALTH.ended_by, _RUN.outcome, _RUN.exceptions),
+    *(_HEALTH.evidence, _HEALTH.ended_by, _RUN.outcome, _RUN.exceptions, _RUN.version),
 )
 
 
@@ -193,6 +193,7 @@ def result_of(row: Mapping[str, Any]) -> RunResult:
         failures=() if row["code"] is None else (_worst(row),),
         outcome=outcome,
         ended_by=None if row["ended_by"] is None else FailureCode(row["ended_by"]),
+        version=row["version"],
     )
 
 

@@ -48,7 +48,15 @@ from pricing.cost import CostGrade
 
 HOURS_MAX_NS = 2 * DAY_NS  # beyond it the days are read
 RUN_COSTS_MAX = 1000
-FRAMEWORK_RUNS = 100
+MADE_OF_RUNS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOf:
+    """An agent's framework and version; None: no run shows any."""
+
+    framework: str | None = None
+    version: str | None = None
 
 
 def read_use(store: Store, period: Period, *, agent: str | None = None) -> PeriodUse:
@@ -163,23 +171,25 @@ def read_run_costs(
     return int(count), float(total or 0), float(squares or 0)
 
 
-def read_framework(store: Store, period: Period, agent: str | None) -> str | None:
-    """What the latest runs of an agent in the period were made with, as far as any of them shows it."""
+def read_made_of(store: Store, period: Period, agent: str | None) -> MadeOf:
+    """What the latest runs of an agent in the period show of how it is made. Raises StoreError."""
     run = tables.run.c
     latest = (
-        select(run.framework, run.started_ns)
+        select(run.framework, run.version)
         .where(
             run.agent_id == agent_id_of(agent),
             run.started_ns >= period.since_ns,
             run.started_ns < period.until_ns,
         )
         .order_by(run.started_ns.desc())
-        .limit(FRAMEWORK_RUNS)
-        .subquery()
+        .limit(MADE_OF_RUNS)
     )
-    shown = select(latest.c.framework).where(latest.c.framework.is_not(None))
     with reading(store) as connection:
-        return connection.execute(shown.order_by(latest.c.started_ns.desc()).limit(1)).scalar()
+        rows = connection.execute(latest).all()
+    return MadeOf(
+        framework=next((row.framework for row in rows if row.framework is not None), None),
+        version=next((row.version for row in rows if row.version is not None), None),
+    )
 
 
 def read_doubts(

@@ -56,7 +56,7 @@ def troubled(arc, tmp_path):
 
 def test_the_report_counts_what_is_wrong_in_words(troubled):
     text = troubled("report").out
-    assert "│ Issues       2 problems found" in text
+    assert "│ Issues       2 fixable problems found" in text
     lines = [" ".join(line.split()) for line in text[text.index("Issues · ") :].splitlines()]
     [frame] = [line for line in lines if "Empty DataFrame in calculation" in line]
     [cut] = [line for line in lines if "answer cut at max_tokens=256" in line]

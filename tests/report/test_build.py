@@ -25,6 +25,7 @@ from arc_proxy.report.layout import document_of, period_words
 from arc_proxy.report.model import Report, empty_report
 from arc_proxy.report.summary import cost_per_run, make_card
 from arc_proxy.report.threshold import breaches, parse_threshold
+from arc_proxy.runs.proposal import is_made_up
 from arc_proxy.store import issues
 from arc_proxy.store.engine import open_store
 from arc_proxy.store.write import save
@@ -109,7 +110,7 @@ def test_an_unknown_model_is_never_for_nothing(report_of):
     card = card_of(report)
     assert card["Cost/run"] == ("unknown", "+ 3 unpriced calls")
     assert "Same tokens" not in card
-    assert cost_per_run(report.agents[0]) is None
+    assert cost_per_run(report.agents[0].runs) is None
     text = "\n".join(as_text(document_of(report, "30d"), 120))
     assert "$0" not in text
     assert "unknown (3 unpriced calls)" in text
@@ -300,17 +301,64 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "cost_doubts", "issues", "warnings", "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
-        "agent", "framework", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls",
-        "attempts", "errors", "client_closed", "interrupted", "cut_captures", "unsecured", "input_tokens",
-        "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd",
-        "priced_calls", "unpriced_calls",
+        "agent", "framework", "version", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd",
+        "calls", "attempts", "errors", "client_closed", "interrupted", "cut_captures", "unsecured",
+        "input_tokens", "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95",
+        "cost_usd", "priced_calls", "unpriced_calls",
         "estimated_calls", "partial_calls", "api_equivalent_usd", "disputed_calls", "cost_usd_low",
-            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "money_went", "warnings",
-        "savings", "same_tokens",
+        "cost_usd_high", "misreported_calls", "models", "week", "reliability", "money_went", "warnings",
+        "versions", "savings", "same_tokens",
     ]  # fmt: skip
     assert body["agents"][0]["cost_usd"] == "0.002250000"
     assert body["made_at"] == "2026-11-25T12:00:00.000000Z"
     assert body["days"][0]["day"] == "2026-11-24"
+
+
+def test_an_agent_is_compared_version_by_version(report_of):
+    entries = [
+        *(call("finance", f"old{n}", days_ago=3, x_arc_version="2.0") for n in range(25)),
+        *(call("finance", f"new{n}", days_ago=1, tokens=(2000, 100), x_arc_version="2.1") for n in range(25)),
+        call("finance", "unnamed", days_ago=2),
+        call("other", "r", days_ago=1),
+    ]
+    facts = [{"run_id": f"old{n}", "agent": "finance", "outcome": "failure"} for n in range(5)]
+    report = report_of(entries, versions=True, facts=facts)
+    finance = next(agent for agent in report.agents if agent.agent == "finance")
+    assert make_card(finance).agent == "finance v2.1"
+    newest, unnamed, oldest = finance.versions
+    assert [newest.version, oldest.version] == ["2.1", "2.0"]
+    assert is_made_up(unnamed.version)
+    assert [(each.runs.runs, each.runs.failed) for each in finance.versions] == [(25, 0), (1, 0), (25, 5)]
+    assert newest.reliability.observed_share == 1
+    assert oldest.reliability.observed_share == pytest.approx(0.8)
+    assert unnamed.reliability.letter is None
+    assert sum(each.runs.spend.nanousd for each in finance.versions) == finance.runs.spend.nanousd
+    text = "\n".join(as_text(document_of(report, "30d", by=("version",)), 100))
+    assert "Versions of finance" in text
+    assert "1 of 20 runs" in text
+    assert "Versions of other" in text
+    shown = report_json(report)["agents"][0]["versions"][0]
+    assert (shown["version"], shown["runs"], shown["reliability"]["observed_share"]) == ("2.1", 25, 1.0)
+
+
+TITLES = {
+    "no version that anybody named": (None, "finance"),
+    "a number": ("2.1", "finance v2.1"),
+    "a number with its letter": ("v3", "finance v3"),
+    "a name": ("blue", "finance blue"),
+}
+
+
+@pytest.mark.parametrize(("version", "title"), TITLES.values(), ids=TITLES)
+def test_a_card_says_the_version(report_of, version, title):
+    names = {} if version is None else {"x_arc_version": version}
+    assert make_card(report_of([call("finance", "r", **names)]).agents[0]).agent == title
+
+
+def test_data_that_are_not_ones_own_are_marked_on_every_surface(report_of):
+    document = document_of(report_of([call("finance", "r")]), "30d", mark="demo data")
+    assert next(line for line in as_text(document, 80) if "finance" in line).endswith("━ demo data ━━")
+    assert "## finance (demo data)" in list(as_markdown(document))
 
 
 def test_issues_are_listed_the_worst_first(report_of):
@@ -354,15 +402,15 @@ def test_a_card_counts_all_issues_of_its_agent_and_not_those_that_are_read(repor
     entries = [refused("finance", word) for word in words] + [refused("support", word) for word in words[:2]]
     report = report_of([*entries, refused("finance", "old", days_ago=40)])
     assert len(report.issues) == 3
-    assert card_of(report)["Issues"] == ("4 problems found", "")
-    assert card_of(report, "support")["Issues"] == ("2 problems found", "")
+    assert card_of(report)["Issues"] == ("4 fixable problems found", "")
+    assert card_of(report, "support")["Issues"] == ("2 fixable problems found", "")
 
 
 def test_a_card_says_where_it_stopped_counting_issues(report_of, monkeypatch):
     monkeypatch.setattr(issues, "COUNTED_MAX", 2)
     monkeypatch.setattr(summary, "COUNTED_MAX", 2)
     report = report_of([refused("finance", word) for word in ("salt", "sugar", "flour")])
-    assert card_of(report)["Issues"] == ("at least 2 problems found", "")
+    assert card_of(report)["Issues"] == ("at least 2 fixable problems found", "")
 
 
 def test_a_report_without_failures_has_no_issues(report_of):
