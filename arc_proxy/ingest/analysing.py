@@ -18,9 +18,9 @@ from analysis.failure import Failure, FailureCode
 from analysis.fingerprint import family, fingerprint, normalised
 from analysis.reliability import failure_loss
 from analysis.run_failure import Raised, run_failures
+from analysis.run_growth import run_growth
 from analysis.run_share import RateOf, share_run
 from analysis.spend import sum_run
-from analysis.step_growth import run_growth
 from arc_proxy.call import Call, Kind
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.mistake import describe_bug
