@@ -30,7 +30,7 @@ from arc_proxy.report.savings_model import AgentSavings, Retiring
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
 from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, read_days
 from arc_proxy.store.engine import Store
-from arc_proxy.store.issues import read_issues
+from arc_proxy.store.issues import count_issues, read_issues
 from arc_proxy.store.report import (
     read_chart,
     read_doubts,
@@ -60,7 +60,8 @@ TRENDS_MAX = 10
 FRAMEWORKS_MAX = 50
 # A hundred calls are read for what a cheaper model would make of them; `arc-proxy savings` has all agents.
 SAVINGS_MAX = 2
-# Of these the latest runs are read: five hundred are weighed, a hundred summed for where the money went.
+# Of these the latest runs are read: five hundred are weighed, a hundred summed for where the money went. So
+# are their issues counted; the worst of all agents are read.
 HEALTHS_MAX = 8
 ISSUES_READ_MAX = 24
 
@@ -111,6 +112,7 @@ def build_report(
             unasked=unasked.get(use.agent),
             health=health.get(use.agent),
             spent=read_spend(store, use.agent, period) if place < HEALTHS_MAX else None,
+            issues=count_issues(store, found.period, use.agent) if place < HEALTHS_MAX else 0,
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -161,6 +163,7 @@ def _agent_report(
     unasked: Unasked | None,
     health: Health | None,
     spent: Spent | None,
+    issues: int,
 ) -> AgentReport:
     by_model = spent_by_model(use.series)
     return AgentReport(
@@ -175,6 +178,7 @@ def _agent_report(
         unasked=unasked,
         health=health,
         spent=spent,
+        issues=issues,
     )
 
 

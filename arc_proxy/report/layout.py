@@ -74,10 +74,7 @@ def document_of(
         period=said,
         updated=moment(report.made_ns),
         warnings=(*warnings, *map(warning_words, report.warnings), *_warnings(report)),
-        cards=tuple(
-            make_card(agent, sum(issue.agent == agent.agent for issue in report.issues))
-            for agent in report.agents[:CARDS_MAX]
-        ),
+        cards=tuple(map(make_card, report.agents[:CARDS_MAX])),
         tables=(
             *_issues(report),
             *(explanations(report) if explain else ()),
@@ -242,7 +239,7 @@ def _notes(report: Report) -> Iterator[str]:
     for grade, reason, calls in report.doubts[:DOUBTS_MAX]:
         yield f"  {grade} for {plural(calls, 'call')}: {clean(reason, 160)}"
     if len(report.issues) > ISSUES_MAX:
-        yield f"issues: {count(len(report.issues) - ISSUES_MAX)} more; `arc-proxy issues` lists them"
+        yield f"issues: the {ISSUES_MAX} worst; `arc-proxy issues` lists more"
     if len(report.agents) > CARDS_MAX:
         yield f"cards of the {CARDS_MAX} agents that cost most; --agent NAME shows another"
 

@@ -81,6 +81,7 @@ class AgentReport:
     health: Health | None = None  # None: its runs were not looked at
     spent: Spent | None = None  # where the money of its latest runs went
     warnings: tuple[AnyWarning, ...] = ()  # the most urgent first
+    issues: int = 0  # that it has in the period, COUNTED_MAX at most; of agents that get no card 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from arc_proxy.report.card import Card, Line
 from arc_proxy.report.model import AgentReport, Health, Weeks
 from arc_proxy.report.warning_lines import warning_words
 from arc_proxy.report.warning_model import AnyWarning
+from arc_proxy.store.issues import COUNTED_MAX
 
 NO_NAME = "(no agent named)"
 MONEY_PARTS = 2
@@ -22,8 +23,7 @@ def agent_name(agent: str | None) -> str:
     return agent or NO_NAME
 
 
-def make_card(report: AgentReport, issues: int = 0) -> Card:
-    """`issues`: how many the agent has in the period."""
+def make_card(report: AgentReport) -> Card:
     lines = [
         _reliability(report),
         _runs(report),
@@ -32,7 +32,7 @@ def make_card(report: AgentReport, issues: int = 0) -> Card:
         _money_went(report),
         _same_tokens(report),
         _errors(report),
-        Line("Issues", f"{plural(issues, 'problem')} found") if issues else None,
+        _issues(report),
         *(Line("Warning", warning_words(each)) for each in shown_warnings(report)),
     ]
     return Card(agent_name(report.agent), tuple(line for line in lines if line is not None))
@@ -178,6 +178,13 @@ def _same_tokens(report: AgentReport) -> Line | None:
     instead = f" for {swap.instead_of}" if len(report.models) > 1 else ""
     cost = money(swap.nanousd_after / report.runs.runs)
     return Line("Same tokens", f"{swap.model}{instead}: {cost}/run ({change(swap.ratio)}), price only")
+
+
+def _issues(report: AgentReport) -> Line | None:
+    if not report.issues:
+        return None
+    more = "at least " if report.issues >= COUNTED_MAX else ""
+    return Line("Issues", f"{more}{plural(report.issues, 'problem')} found")
 
 
 def _errors(report: AgentReport) -> Line:

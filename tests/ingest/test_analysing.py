@@ -12,6 +12,7 @@ from analysis.run_growth import run_growth
 from analysis.run_share import share_run
 from analysis.spend import sum_run
 from analysis.step_growth import Grown
+from analysis.token_growth import BUDGET_RUNS_MIN
 from arc_proxy.call import Call, Grouping
 from arc_proxy.ingest import analysing
 from arc_proxy.ingest.analysing import Analyst, analyse_due
@@ -27,6 +28,7 @@ from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
 from arc_proxy.store.write import apply_moves, save
 from pricing.book import load_book
+from pricing.usage import Usage, UsageGrade
 from tests.analysis.spending import FORMATS
 from tests.analysis.spending import run_of as spending_run
 from tests.analysis.talk import BASE_NS, result, run_of, says, user
@@ -210,6 +212,42 @@ def test_an_exception_is_a_failure_of_its_run(either: Store) -> None:
     assert (failure["code"], failure["evidence"]) == ("agent.exception", "KeyError: 'x' (agent.py:7)")
     [issue] = rows(either, tables.issue)
     assert (issue["subject"], issue["cause"]) == ("main (agent.py)", "KeyError")
+
+
+def test_a_cap_shows_in_the_third_run_that_stops_there(either: Store) -> None:
+    for number in range(3):
+        save(either, talk(*["seven"] * 5, run=f"run-{number}", days=number)[:-1])
+    analyse_due(either, BOOK, LATER_NS + 3 * DAY_NS)
+    by_run = {row["id"]: row["run_id"] for row in rows(either, tables.run)}
+    found = sorted((by_run[row["run_key"]], row["code"]) for row in rows(either, tables.failure))
+    assert [each for each in found if each[1].startswith("run.")] == [
+        ("run-0", "run.no_final_answer"),
+        ("run-1", "run.no_final_answer"),
+        ("run-2", "run.step_cap"),
+    ]
+
+
+@pytest.mark.parametrize(("framework", "count"), [("langgraph", 1), ("claude-code", 0)])
+def test_growth_is_measured_by_the_window_in_the_price_book(
+    either: Store, framework: str, count: int
+) -> None:
+    for number in range(BUDGET_RUNS_MIN):
+        save(either, talk(*["seven"] * 8, run=f"run-{number}"))
+    grown = [
+        replace(
+            call,
+            framework=framework,
+            reply=replace(call.reply, model="gpt-4o-mini"),
+            usage=Usage(input_text=20_000 * (place + 1)),
+            usage_grade=UsageGrade.REPORTED,
+        )
+        for place, call in enumerate(talk(*["seven"] * 4, run="grown", days=1))
+    ]
+    save(either, grown)
+    analyse_due(either, BOOK, LATER_NS + DAY_NS)
+    found = [row["evidence"] for row in rows(either, tables.failure) if row["code"] == "run.token_growth"]
+    assert len(found) == count
+    assert all("of 128,000: full after 1 more; this is call 5" in each for each in found)
 
 
 def test_other_rules_look_at_every_run_again(either: Store, monkeypatch: pytest.MonkeyPatch) -> None:
