@@ -94,9 +94,7 @@ class Analyst:
     def _window_of(self, call: Call) -> int | None:
         """The window of its model. Coding programs summarise before it is full, so for them it is no end."""
         found = self.book.find(call.provider, call.reply.model or call.prompt.model or "")
-        if found is None or call.framework in PROGRAMS:
-            return None
-        return next((model.input_tokens_max for model in found.models if model.input_tokens_max), None)
+        return None if found is None or call.framework in PROGRAMS else found.input_tokens_max
 
 
 def analyse_due(
