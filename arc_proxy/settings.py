@@ -222,6 +222,13 @@ class Settings(BaseModel):
         description="Refuse requests of runs that are over a budget or go in circles.",
         json_schema_extra={"expects": "true or false"},
     )
+    alerts_every_s: float = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How often it is looked at what alerts.toml watches for, in seconds.",
+        json_schema_extra={"expects": "seconds, from 1 to 3600"},
+    )
     price_index: str = Field(
         "https://pypi.org/pypi/genai-prices/json",
         description="Where `prices update` asks for the newest published prices.",

@@ -27,8 +27,10 @@ import structlog
 from aiohttp import web
 
 from analysis.budget import Budgets
+from arc_proxy.alerts.notify import Means
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
+from arc_proxy.api.outcome import add_outcomes
 from arc_proxy.cli.budgets import read_budgets
 from arc_proxy.cli.console_work import ConsoleWork
 from arc_proxy.cli.folder import Folder, read_secret
@@ -57,6 +59,8 @@ class ConsoleConfig:
     journal_bytes_max: int
     rows_months: int
     budgets: Budgets
+    alerts_every_s: float
+    means: Means  # of alerts
     loop_limit: int
     guard_socket: Path | None  # where gateways ask whether a call may go on; None: they do not
     log_level: str
@@ -74,6 +78,14 @@ def read_config(path: Path) -> ConsoleConfig:
         journal_bytes_max=own["journal_bytes_max"],
         rows_months=own["rows_months"],
         budgets=read_budgets(own["budgets"]),
+        alerts_every_s=own["alerts_every_s"],
+        means=Means(
+            own_port=whole["port"],
+            environ=os.environ,
+            https_proxy=own["https_proxy"],
+            no_proxy=tuple(own["no_proxy"]),
+            ca_bundle=Path(own["ca_bundle"]) if own["ca_bundle"] else None,
+        ),
         loop_limit=own["loop_limit"],
         guard_socket=Path(own["guard_socket"]) if own["guard_socket"] else None,
         log_level=own["log_level"],
@@ -91,6 +103,7 @@ def make_app(config: ConsoleConfig, work: ConsoleWork) -> web.Application:
     app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
     threads = asyncio.Semaphore(THREADS_MAX)
     add_api(app, Answers(catch_up=work.catch_up, status=work.status, report=work.report), threads)
+    add_outcomes(app, work.tell_outcome, threads)
     add_dashboard(app, work.document, threads)
     return app
 

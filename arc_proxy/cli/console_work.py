@@ -6,19 +6,26 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from arc_proxy.alerts.shown import deliveries_json, firing_json, warning_lines
+from arc_proxy.alerts.watch import Watcher
+from arc_proxy.api.outcome import KeyUsed, Told
 from arc_proxy.cli.budgets import budgets_json
 from arc_proxy.cli.console_guard import Guard, Limits
+from arc_proxy.cli.facts import FactWriter
 from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
+from arc_proxy.journal.fact import FactType, rfc3339
+from arc_proxy.journal.record import id_text
 from arc_proxy.journal.retention import prune_journal
 from arc_proxy.journal.standing import read_standing
 from arc_proxy.report.build import build_report
@@ -28,12 +35,15 @@ from arc_proxy.report.layout import document_of
 from arc_proxy.report.model import Report
 from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, is_replaced, open_store
+from arc_proxy.store.memory import Recent
 from arc_proxy.store.prune import first_month_kept, prune
+from arc_proxy.store.read import read_fact
 
 if TYPE_CHECKING:
     from arc_proxy.cli.console import ConsoleConfig
 
 CATCH_UP_S = 55.0  # less than a command waits for its answer
+TOLD_MAX = 1000  # outcomes under a key whose rows may not be there yet
 RETENTION_EVERY_S = 3600.0
 RETENTION_FIRST_S = 60.0  # not while everything starts
 
@@ -57,18 +67,34 @@ class ConsoleWork:
         self._reading: Store | None = None
         self._lock = threading.Lock()  # over _reading
         self._retained: dict[str, Any] = {}
+        self._watcher = Watcher(
+            config.folder.path,
+            self._store,
+            every_s=config.alerts_every_s,
+            means=config.means,
+            budgets=config.budgets,
+        )
+        self._facts = FactWriter(config.folder)
+        self._told: Recent[str, Told] = Recent(TOLD_MAX)
 
     @property
     def threads(self) -> Mapping[str, Callable[[], None]]:
-        threads = {"ingest": self._follower.run_forever, "retention": self._keep_limits}
+        threads = {
+            "ingest": self._follower.run_forever,
+            "retention": self._keep_limits,
+            "alerts": self._watcher.run_forever,
+            "deliveries": self._watcher.deliver_forever,
+        }
         return threads if self._config.guard_socket is None else threads | {"guard": self.guard.judge_forever}
 
     def stop(self) -> None:
         self._stopping.set()
         self._follower.stop()
+        self._watcher.stop()
         self.guard.stop()
 
     def close(self) -> None:
+        self._facts.close()
         with self._lock:
             if self._reading is not None:
                 self._reading.close()
@@ -103,14 +129,55 @@ class ConsoleWork:
             "budgets_nanousd": budgets_json(self._config.budgets),
             "guards": self.guard.counts if self._config.guard_socket is not None else None,
             "retention": self._retained,
+            "alerts": self._alerts_status(),
+        }
+
+    def _alerts_status(self) -> Mapping[str, Any]:
+        watched = self._watcher.state
+        return {
+            "rules": watched.rules,
+            "looked_at": None if watched.looked_ns is None else rfc3339(watched.looked_ns),
+            "trouble": watched.trouble,
+            "firing": firing_json(watched.kept),
+            "deliveries": deliveries_json(watched.kept),
         }
 
     def report(self, query: Mapping[str, str]) -> Mapping[str, Any]:
-        return report_json(self._report(query.get("since", "30d"), query.get("until"), query.get("agent")))
+        found = self._report(query.get("since", "30d"), query.get("until"), query.get("agent"))
+        return report_json(found) | {"alerts": firing_json(self._watcher.state.kept)}
+
+    def tell_outcome(self, told: Told) -> str:
+        """Write what a program says of a run; the fact's id. Raises KeyUsed, JournalError, StoreError."""
+        fact_id = told.fact_id()
+        if fact_id is not None:
+            name = id_text(fact_id)
+            # The rows know what an earlier console was told, and a moment later what this one was.
+            before = self._told.get(name) or self._stored(name, told)
+            if before is not None and before != told:
+                raise KeyUsed(f"the Idempotency-Key came with another outcome of {told.run_id} before.")
+            if before is not None:
+                return name
+        written = self._facts.write(FactType.OUTCOME, fact_id=fact_id, source="api", **told.as_json())
+        if fact_id is not None:
+            self._told[written] = told
+        return written
+
+    def _stored(self, fact_id: str, told: Told) -> Told | None:
+        """What the rows have under this id, which follows from run, agent and key."""
+        fact = read_fact(self._store(), fact_id)
+        if fact is None:
+            return None
+        said = fact.body
+        return replace(
+            told, outcome=str(said.get("outcome")), score=said.get("score"), reason=said.get("reason")
+        )
 
     def document(self, since: str) -> Document:
         trouble = self._follower.state.trouble
-        warnings = (f"The rows are behind the journal: {trouble}",) if trouble else ()
+        warnings = [f"The rows are behind the journal: {trouble}"] if trouble else []
+        watched = self._watcher.state
+        warnings += warning_lines(watched.kept, time.time_ns())
+        warnings += [f"alerts are not as they should be: {watched.trouble}"] if watched.trouble else []
         return document_of(self._report(since, None, None), since, warnings=warnings)
 
     def _report(self, since: str, until: str | None, agent: str | None) -> Report:

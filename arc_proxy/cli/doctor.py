@@ -69,6 +69,7 @@ def doctor(
     checks += _check_console(folder, instance)
     checks += _check_store(folder, settings, instance)
     checks += _check_prices(folder)
+    checks += _check_alerts(folder)
     checks += check_variables(os.environ, instance)
     checks += check_names(os.environ, frozenset(Settings.model_fields))
     checks += check_clients(os.environ)
@@ -189,6 +190,24 @@ def _check_prices(folder: Folder) -> Iterator[Check]:
         yield Check("prices", State.OK, f"price book {open_book(folder).version}")
     except ConfigError as error:
         yield Check("prices", State.BAD, str(error), "mend it; until then your own prices do not count")
+
+
+def _check_alerts(folder: Folder) -> Iterator[Check]:
+    """Can the rules be read, and do alerts arrive?"""
+    from arc_proxy.alerts.file import read_alerts_file
+    from arc_proxy.alerts.kept import read_kept
+    from arc_proxy.alerts.shown import trouble_words
+
+    try:
+        file = read_alerts_file(folder.path)
+    except ConfigError as error:
+        yield Check("alerts", State.BAD, str(error), "mend it; a proxy that runs goes by the rules before it")
+        return
+    yield Check(
+        "alerts", State.OK, f"{plural(len(file.rules), 'rule')}, {plural(len(file.targets), 'target')}"
+    )
+    for sentence in trouble_words(read_kept(folder.path)):
+        yield Check("alerts", State.WARN, sentence, "arc-proxy alerts test shows whether it is better now")
 
 
 def _print(loaded: Loaded | None, checks: list[Check], instance: Instance | None) -> None:

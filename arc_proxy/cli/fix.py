@@ -42,7 +42,8 @@ def fix(
     guard with, from ten on, or where it stops runs, a larger change. Nothing is edited, nothing is sent.
     """
     from arc_proxy.cli.rows import open_rows
-    from arc_proxy.report.fix import fix_json, fix_lines, read_fix, tried_lines
+    from arc_proxy.report.fix import fix_json, fix_lines, read_fix, standing_lines, tried_lines
+    from arc_proxy.store.history import read_standings
     from arc_proxy.store.tried import read_effect, read_tries
 
     folder = find_folder(data_dir, os.environ)
@@ -52,13 +53,17 @@ def fix(
             _note(folder, issue, applied=applied, useful=useful)
             return
         found = read_fix(store, issue, _runs(store, issue))
+        standing = read_standings(store, [issue], time.time_ns())[issue.key]
         tries = read_tries(store)
         applied_ns = tries.applied_ns.get(issue.fingerprint)
         became = None if applied_ns is None else read_effect(store, issue, applied_ns)
     if as_json:
-        out_json(fix_json(issue, found, applied_ns, became))
+        out_json(fix_json(issue, found, standing, applied_ns, became))
         return
     for line in fix_lines(issue, found, width()):
+        out(line)
+    out()
+    for line in standing_lines(standing, time.time_ns(), width()):
         out(line)
     for line in tried_lines(issue, tries, became, time.time_ns(), width()):
         out(line)

@@ -16,6 +16,7 @@ from arc_proxy.cli.when import parse_period
 
 if TYPE_CHECKING:
     from analysis.effect import Effect
+    from analysis.standing import Standing
     from arc_proxy.store.issues import Issue
 
 app = typer.Typer(add_completion=False)
@@ -35,16 +36,16 @@ def issues(
     """
     List what goes wrong in agents, the worst first: failures of one agent with one cause are one issue.
 
-    Each has a number, how often it came, and the latest run that has it (`arc-proxy show RUN`). What an agent
-    does not show on the wire is not in it: report outcomes to count that, too.
+    Each has a number, how often it came, and whether it is new, back after a week without it, or rising per
+    run of the agent. What an agent does not show on the wire is not in it: report outcomes to count that.
     """
     now_ns = time.time_ns()
     period = parse_period(since, until, now_ns)
-    found, runs, effects = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
+    found, runs, standings, effects = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
     if as_json:
         from arc_proxy.report.jsonable import issue_json
 
-        out_json_lines(map(issue_json, found))
+        out_json_lines(issue_json(issue, standings.get(issue.key)) for issue in found)
         return
     from arc_proxy.report.issues_table import issues_table
     from arc_proxy.report.layout import period_words
@@ -56,16 +57,18 @@ def issues(
         say(f"Nothing went wrong{whose} that shows on the wire ({words}).")
         return
     has_names = len({issue.agent for issue in found}) > 1
-    for line in draw(issues_table(found, runs, now_ns, has_names=has_names, effects=effects), width()):
+    table = issues_table(found, runs, now_ns, has_names=has_names, standings=standings, effects=effects)
+    for line in draw(table, width()):
         out(line)
 
 
 def _read(
     folder: Folder, period: tuple[int | None, int | None], agent: str | None, limit: int, now_ns: int
-) -> tuple[tuple[Issue, ...], dict[str | None, int], dict[int, Effect]]:
-    """The issues, by agent how many runs there were, and what became of those whose fix was applied."""
+) -> tuple[tuple[Issue, ...], dict[str | None, int], dict[int, Standing], dict[int, Effect]]:
+    """The issues, by agent how many runs there were, and by issue how it stands and what its fix came to."""
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.report.health import midnight_ns
+    from arc_proxy.store.history import read_standings
     from arc_proxy.store.issues import read_issues
     from arc_proxy.store.report import read_run_totals
     from arc_proxy.store.totals import Period
@@ -83,7 +86,8 @@ def _read(
                 for issue in found
                 if issue.fingerprint in applied_ns
             }
-            return found, {name: now.runs for name, (now, _) in totals.items()}, effects
+            runs = {name: now.runs for name, (now, _) in totals.items()}
+            return found, runs, read_standings(store, found, asked.until_ns), effects
     except NothingYet as error:
         say(f"{error} Try: arc-proxy run -- python my_agent.py")
-        return (), {}, {}
+        return (), {}, {}, {}

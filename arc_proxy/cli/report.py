@@ -17,6 +17,7 @@ from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.cli.when import parse_period
 
 if TYPE_CHECKING:
+    from arc_proxy.alerts.kept import Kept
     from arc_proxy.report.document import Document
     from arc_proxy.report.model import Report
     from arc_proxy.report.threshold import Threshold
@@ -33,6 +34,7 @@ class By(StrEnum):
     DAY = "day"
     TOOL = "tool"
     PROMPT = "prompt"
+    PROJECT = "project"
 
 
 class Format(StrEnum):
@@ -52,7 +54,7 @@ def report(
         given(
             "--by",
             "Which tables; else agent and model. May be given again.",
-            metavar="agent|model|day|tool|prompt",
+            metavar="agent|model|day|tool|prompt|project",
         ),
     ] = None,
     form: Annotated[
@@ -86,14 +88,13 @@ def report(
     chosen = tuple(by or (By.AGENT, By.MODEL))
     form = Format.JSON if as_json else form
     words = f"{since} to {until}" if until else since
-    found = _read(find_folder(data_dir, os.environ), period, agent, words, days=By.DAY in chosen)
-    _print(found, form, words, agent, tuple(map(str, chosen)), explain=explain)
+    folder = find_folder(data_dir, os.environ)
+    found = _read(folder, period, agent, days=By.DAY in chosen)
+    _print(folder, found, form, words, agent, tuple(map(str, chosen)), explain=explain)
     _judge(found, thresholds)
 
 
-def _read(
-    folder: Folder, period: tuple[int | None, int | None], agent: str | None, words: str, *, days: bool
-) -> Report:
+def _read(folder: Folder, period: tuple[int | None, int | None], agent: str | None, *, days: bool) -> Report:
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.report.model import empty_report
 
@@ -131,17 +132,28 @@ def report_of(
 
 
 def _print(
-    found: Report, form: Format, words: str, agent: str | None, by: tuple[str, ...], *, explain: bool
+    folder: Folder,
+    found: Report,
+    form: Format,
+    words: str,
+    agent: str | None,
+    by: tuple[str, ...],
+    *,
+    explain: bool,
 ) -> None:
+    from arc_proxy.alerts.shown import firing_json, warning_lines
+
+    kept = _alerts(folder)
     if form is Format.JSON:
         from arc_proxy.report.jsonable import report_json
 
-        out_json(report_json(found))
+        out_json(report_json(found) | {"alerts": firing_json(kept)})
         return
     from arc_proxy.report.document import as_markdown, as_text
     from arc_proxy.report.layout import document_of
 
-    document: Document = document_of(found, words, agent=agent, by=by, explain=explain)
+    warnings = warning_lines(kept, time.time_ns())
+    document: Document = document_of(found, words, agent=agent, by=by, explain=explain, warnings=warnings)
     if form is Format.HTML:
         from arc_proxy.dashboard.page import make_page, render_page
 
@@ -149,6 +161,13 @@ def _print(
         return
     for line in as_markdown(document) if form is Format.MARKDOWN else as_text(document, width()):
         out(line)
+
+
+def _alerts(folder: Folder) -> Kept:
+    """What the running proxy watches over; without one nobody knows what fires now."""
+    from arc_proxy.alerts.kept import Kept, read_kept
+
+    return Kept() if find_instance(folder) is None else read_kept(folder.path)
 
 
 def _judge(found: Report, thresholds: tuple[Threshold, ...]) -> None:

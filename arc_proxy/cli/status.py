@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import typer
@@ -18,6 +19,7 @@ from arc_proxy.format import clean, count, plural, size
 app = typer.Typer(add_completion=False)
 
 FRESH_S = 3.0
+ALERTS_MAX = 5
 WAITING_RUNS_MAX = 100  # fewer are looked at within a second
 
 
@@ -47,6 +49,8 @@ def status(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     out(f"console    {_console_line(console)}")
     if isinstance(console, dict) and console.get("guards"):
         out(f"guards     {_guards_line(console['guards'])}")
+    for line in _alert_lines(console):
+        out(f"alerts     {style(clean(line), 'yellow')}")
 
 
 def _other_version(version: str) -> str:
@@ -56,6 +60,22 @@ def _other_version(version: str) -> str:
 def _guards_line(guards: dict[str, int]) -> str:
     judged, refused = guards["judged_calls"], guards["refused_calls"]
     return f"enforced: {plural(judged, 'call')} judged, {count(refused)} refused"
+
+
+def _alert_lines(console: object) -> Iterator[str]:
+    """What fires, and what keeps alerts from being looked at or from arriving."""
+    alerts = console.get("alerts") if isinstance(console, dict) else None
+    if alerts is None:  # it does not answer, or is of a version without them
+        return
+    for each in alerts["firing"][:ALERTS_MAX]:
+        yield each["title"]
+    if len(alerts["firing"]) > ALERTS_MAX:
+        yield f"{len(alerts['firing']) - ALERTS_MAX} more; `arc-proxy alerts` lists them"
+    if alerts["trouble"]:
+        yield f"not as they should be: {alerts['trouble']}"
+    for name, last in alerts["deliveries"].items():
+        if not last["is_ok"]:
+            yield f"not delivered to {name}: {last['says']}"
 
 
 def _console_line(console: object) -> str:

@@ -11,6 +11,7 @@ from analysis.failure import FailureCode
 from analysis.fixes import Fix, Observed, fix_for
 from analysis.issue import title
 from analysis.issue_facts import facts_of
+from analysis.standing import Change, Standing
 from arc_proxy.call import Call
 from arc_proxy.format import ago, clean, plural
 from arc_proxy.journal.fact import rfc3339
@@ -101,6 +102,36 @@ def tried_lines(issue: Issue, tries: Tries, became: Effect | None, now_ns: int, 
         yield from wrapped(f"Changed it? arc-proxy fix {issue.key} --applied", width)
 
 
+def standing_lines(found: Standing, now_ns: int, width: int) -> Iterator[str]:
+    """Whether the issue is new, back or rising, and with which version of the agent it began."""
+    said = " ".join(filter(None, (_change_words(found, now_ns), _version_words(found))))
+    if said:
+        yield from wrapped(said, width)
+        yield ""
+
+
+def _change_words(found: Standing, now_ns: int) -> str:
+    history = found.history
+    match found.change:
+        case Change.NEW:
+            return f"New: first seen {ago(history.began_ns, now_ns)}, and the agent had run before."
+        case Change.BACK:
+            away = f"{plural(history.absent_days, 'day')} and {plural(history.absent_runs, 'run')}"
+            return f"Back: not seen for {away}, and again {ago(history.began_ns, now_ns)}."
+        case Change.RISING:
+            recent, before = history.recent, history.before
+            counts = f"{recent.having} of {plural(recent.runs, 'run')} lately"
+            was = f"was {before.having} of {before.runs} in the week before"
+            return f"Rising: {counts}, {was}, p = {found.chance:.2g}."
+        case None:
+            return ""
+
+
+def _version_words(found: Standing) -> str:
+    """What most runs before had not: the version is named as what changed, not as the cause."""
+    return f"It began with version {clean(found.version, 40)} of the agent." if found.version else ""
+
+
 def effect_words(became: Effect) -> str:
     """`0 of 52 runs since, was 7 of 40, p = 0.004`."""
     before, after = became.before, became.after
@@ -117,10 +148,14 @@ def effect_words(became: Effect) -> str:
 
 
 def fix_json(
-    issue: Issue, fix: Fix, applied_ns: int | None = None, became: Effect | None = None
+    issue: Issue,
+    fix: Fix,
+    found: Standing | None,
+    applied_ns: int | None = None,
+    became: Effect | None = None,
 ) -> dict[str, Any]:
     return {
-        "issue": issue_json(issue),
+        "issue": issue_json(issue, found),
         "title": fix.title,
         "what_happened": fix.what_happened,
         "why": fix.why,

@@ -14,6 +14,7 @@ import orjson
 
 from analysis.failure import Failure
 from analysis.issue import title
+from analysis.standing import Standing
 from analysis.trend import Trend
 from analysis.waste import wasted
 from arc_proxy.export.rows import export_call, export_failure, export_run, milliseconds, usd
@@ -46,17 +47,22 @@ def report_json(report: Report) -> dict[str, Any]:
             for each in report.models
         ],
         "days": [{"day": each.day} | _figures_json(each.figures) for each in report.days],
+        "projects": [
+            {"project": each.project, "runs": each.runs, "failed_runs": each.failed}
+            | _figures_json(each.figures)
+            for each in report.projects
+        ],
         "cost_doubts": [
             {"cost_grade": grade, "reason": reason, "calls": calls} for grade, reason, calls in report.doubts
         ],
-        "issues": list(map(issue_json, report.issues)),
+        "issues": [issue_json(issue, report.standings.get(issue.key)) for issue in report.issues],
         "warnings": list(map(warning_json, report.warnings)),
         "capture_losses": dict(report.losses),
     }
 
 
-def issue_json(issue: Issue) -> dict[str, Any]:
-    """An issue with the latest failure of it as its evidence."""
+def issue_json(issue: Issue, found: Standing | None = None) -> dict[str, Any]:
+    """An issue with the latest failure of it as its evidence, and what is lately the matter with it."""
     return {
         "issue_id": issue.key,
         "title": title(issue.code, issue.subject, issue.cause),
@@ -71,6 +77,7 @@ def issue_json(issue: Issue) -> dict[str, Any]:
         "failures_today": issue.recently,
         "first_at": rfc3339(issue.first_ns),
         "last_at": rfc3339(issue.last_ns),
+        "standing": found and _standing_json(found),
         "last": {
             "run_id": issue.last_run_id,
             "call_id": issue.last.call_id or None,
@@ -80,6 +87,19 @@ def issue_json(issue: Issue) -> dict[str, Any]:
             "field": issue.last.field,
             "evidence": issue.last.evidence,
         },
+    }
+
+
+def _standing_json(found: Standing) -> dict[str, Any]:
+    history = found.history
+    return {
+        "change": found.change and str(found.change),
+        "began_at": rfc3339(history.began_ns),
+        "began_with_version": found.version,
+        "absent_days": history.absent_days,
+        "last_day": asdict(history.recent),
+        "week_before": asdict(history.before),
+        "chance": None if found.chance is None else round(found.chance, 6),
     }
 
 

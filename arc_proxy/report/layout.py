@@ -14,6 +14,8 @@ from arc_proxy.report.issues_table import issues_table
 from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import AgentReport, Figures, Report
 from arc_proxy.report.money import prompt_tables, tool_tables
+from arc_proxy.report.project import NAME_CELLS_MAX as PROJECT_CELLS
+from arc_proxy.report.project import project_name
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run, shown_warnings
 from arc_proxy.report.table import NAME_CELLS, Column, Table
@@ -66,6 +68,7 @@ def document_of(
         "agent": lambda report: (agents_table(report),),
         "model": lambda report: (models_table(report),),
         "day": lambda report: (days_table(report),),
+        "project": lambda report: (projects_table(report),),
         "tool": tool_tables,
         "prompt": prompt_tables,
     }
@@ -155,6 +158,29 @@ def days_table(report: Report) -> Titled:
     return Titled("Days", Table(columns, rows))
 
 
+def projects_table(report: Report) -> Titled:
+    columns = (
+        Column("project", is_number=False, flex=True, keep=PROJECT_CELLS),
+        Column("runs"),
+        Column("failed", rank=2),
+        *_USE,
+        *_COST,
+        *_TOKENS,
+    )
+    rows = tuple(
+        (
+            project_name(each.project),
+            count(each.runs),
+            count(each.failed),
+            *_use(each.figures),
+            _cost(each.figures),
+            *_tokens(each.figures),
+        )
+        for each in report.projects
+    )
+    return Titled("Projects", Table(columns, rows))
+
+
 def savings_table(report: Report) -> Iterator[Titled]:
     """One row for each agent with something to say, none without."""
     columns = (
@@ -180,7 +206,9 @@ def _issues(report: Report) -> Iterator[Titled]:
     if report.issues:
         runs = {agent.agent: agent.runs.runs for agent in report.agents}
         shown = report.issues[:ISSUES_MAX]
-        yield Titled("Issues", issues_table(shown, runs, report.made_ns, has_names=len(report.agents) > 1))
+        has_names = len(report.agents) > 1
+        table = issues_table(shown, runs, report.made_ns, has_names=has_names, standings=report.standings)
+        yield Titled("Issues", table)
 
 
 def _warnings(report: Report) -> Iterator[str]:

@@ -7,6 +7,7 @@ since a moment, and its first and last time, are read from the failures themselv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,11 @@ _ISSUE = tables.issue.c
 _NAMED = (
     *(_ISSUE.id, _ISSUE.fingerprint, _ISSUE.code, _ISSUE.subject, _ISSUE.cause),
     tables.agent.c.name.label("agent"),
+)
+_HEALTH, _RUN = tables.health.c, tables.run.c
+RESULT_COLUMNS = (
+    *(_RUN.run_id, _HEALTH.started_ns, _HEALTH.code, _HEALTH.severity, _HEALTH.is_recovered),
+    *(_HEALTH.evidence, _HEALTH.ended_by, _RUN.outcome, _RUN.exceptions),
 )
 
 
@@ -129,17 +135,14 @@ def read_results(store: Store, agent: str | None, until_ns: int, *, limit: int) 
     """What became of an agent's latest runs that are over, the latest first. Raises StoreError."""
     health, run = tables.health.c, tables.run.c
     statement = (
-        select(
-            *(run.run_id, health.started_ns, health.code, health.severity, health.is_recovered),
-            *(health.evidence, health.ended_by, run.outcome, run.exceptions),
-        )
+        select(*RESULT_COLUMNS)
         .join(tables.run, run.id == health.run_key)
         .where(health.agent_id == agent_id_of(agent), health.started_ns < until_ns, health.is_over)
         .order_by(health.started_ns.desc())
         .limit(limit)
     )
     with reading(store) as connection:
-        return tuple(map(_result, dicts(connection, statement)))
+        return tuple(map(result_of, dicts(connection, statement)))
 
 
 def _order(row: dict[str, Any]) -> tuple[float, int, int]:
@@ -179,8 +182,8 @@ def _issue(connection: Connection, row: dict[str, Any], recent_ns: int) -> Issue
     )
 
 
-def _result(row: dict[str, Any]) -> RunResult:
-    """A reported outcome holds; an exception that came out of the agent is a failure."""
+def result_of(row: Mapping[str, Any]) -> RunResult:
+    """Of RESULT_COLUMNS. A reported outcome holds; an exception that came out of the agent is a failure."""
     outcome = None if row["outcome"] is None else row["outcome"] == "success"
     if outcome is None and row["exceptions"]:
         outcome = False
@@ -193,7 +196,7 @@ def _result(row: dict[str, Any]) -> RunResult:
     )
 
 
-def _worst(row: dict[str, Any]) -> Failure:
+def _worst(row: Mapping[str, Any]) -> Failure:
     severity = Severity(row["severity"])
     return Failure(
         FailureCode(row["code"]),

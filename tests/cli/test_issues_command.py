@@ -236,3 +236,35 @@ def test_words_of_traffic_are_no_commands_for_a_terminal(arc, tmp_path):
     for shown in shown_by:
         assert "\x1b" not in shown
         assert "\x07" not in shown
+
+
+def test_an_issue_that_began_with_a_version_says_so(arc, tmp_path):
+    entries = [call("finance", f"r{n}", days_ago=3, x_arc_version="2.0") for n in range(20)]
+    for number in range(3):
+        entry = cut_short("finance", f"c{number}", 0.1)
+        entry["request"]["headers"].append({"name": "x-arc-version", "value": "2.1"})
+        entries.append(entry)
+    arc("import", write_har(tmp_path / "new.har", entries))
+    assert "new in 2.1" in arc("issues").out
+    assert "new in 2.1" in arc("report").out
+    [row] = map(json.loads, arc("issues", "--json").out.splitlines())
+    assert row["standing"] == {
+        "change": "new",
+        "began_at": row["first_at"],
+        "began_with_version": "2.1",
+        "absent_days": 0,
+        "last_day": {"having": 3, "runs": 3},
+        "week_before": {"having": 0, "runs": 20},
+        "chance": 0.002219,
+    }
+    assert json.loads(arc("report", "--json").out)["issues"][0]["standing"] == row["standing"]
+    fix = arc("fix", str(row["issue_id"])).out
+    assert "New: first seen 2 h ago, and the agent had run before. It began with version 2.1" in fix
+
+
+def test_an_issue_of_old_says_nothing_of_it(arc, tmp_path):
+    entries = [cut_short("finance", f"c{n}", days) for n, days in enumerate((6, 5, 4, 3, 2, 1))]
+    arc("import", write_har(tmp_path / "old.har", entries))
+    assert "lately" not in arc("issues").out
+    [row] = map(json.loads, arc("issues", "--json").out.splitlines())
+    assert row["standing"]["change"] is None
