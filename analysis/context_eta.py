@@ -11,7 +11,7 @@ says 1, 5 and 10 in the median, and for n = 4 from 2 to 11 in four of five cases
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, median
@@ -23,6 +23,9 @@ TURNS_MIN = 3  # growths that make a pace
 GROWTHS_MAX = 12  # the latest of them count
 TURNS_LEFT_MAX = 20  # farther off, nobody knows how a conversation goes on
 _MEDIANS_MAX = 4
+# Of requests whose history the provider shortens: OpenAI's and Anthropic's.
+_SHORTENED = ("truncation", "context_management")
+_LARGER_WINDOW = "context-1m"  # Anthropic's beta header: the price book has the usual window
 _RESERVING = ("openai.chat", "anthropic.messages")
 _URGENT_TURNS = 3
 _SOON_TURNS = 10
@@ -109,6 +112,12 @@ def reserved_tokens(dialect: str, parameters: Mapping[str, Any]) -> int:
     """
     said = parameters.get("max_tokens") if dialect in _RESERVING else None
     return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else 0
+
+
+def has_own_window(parameters: Mapping[str, Any], headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether a request says that its history is shortened for it, or that it has a larger window."""
+    is_larger = any(_LARGER_WINDOW in value for _, value in headers)
+    return is_larger or any(parameters.get(name) not in (None, "disabled") for name in _SHORTENED)
 
 
 def _pace(growths: Sequence[int]) -> float:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
+from analysis.context_eta import has_own_window
 from analysis.conversation import Conversation
 from analysis.earlier import EarlierRun, EarlierRuns, steps_of
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
@@ -31,9 +32,6 @@ GROWN_MIN = 2.0
 
 WINDOW = "towards the end of the context window"
 COST = "and the run costs far more than the others"
-# Of requests whose history the provider shortens: OpenAI's and Anthropic's.
-_SHORTENED = ("truncation", "context_management")
-_LARGER_WINDOW = "context-1m"  # Anthropic's beta header: the price book has the usual window
 _KNOWN = (CostGrade.COMPUTED, CostGrade.PROVIDER_REPORTED)
 _NUMBERS = re.compile(r"input grew by ([\d,]+) tokens a call to ([\d,]+)(?: of ([\d,]+))?")
 
@@ -84,7 +82,8 @@ def _towards_window(
 ) -> Iterator[Failure]:
     """`share`: of the run's steps, those of this conversation; others may take as many of what is to come."""
     last, tokens = sizes[-1]
-    window = None if _is_shortened(last) else window_of(last)
+    is_open = not has_own_window(last.prompt.parameters, last.request_headers)
+    window = window_of(last) if is_open else None
     if window is None or not FULL_MIN * window <= tokens <= window:
         return
     budget = _usual_steps(earlier_runs())
@@ -98,12 +97,6 @@ def _towards_window(
         f"95 of 100 runs take up to {budget}",
         WINDOW,
     )
-
-
-def _is_shortened(call: Call) -> bool:
-    parameters = call.prompt.parameters
-    is_larger = any(_LARGER_WINDOW in value for _, value in call.request_headers)
-    return is_larger or any(parameters.get(name) not in (None, "disabled") for name in _SHORTENED)
 
 
 def _usual_steps(earlier: Sequence[EarlierRun]) -> int | None:

@@ -63,6 +63,10 @@ class Found:
     models: tuple[Model, ...]
     remark: str = ""
 
+    @property
+    def input_tokens_max(self) -> int | None:
+        return next((model.input_tokens_max for model in self.models if model.input_tokens_max), None)
+
     def rate(self, at: datetime, tier: str = STANDARD) -> Rate | None:
         """The row for a tier at a moment; None if there is none, whatever other tiers cost."""
         for model in self.models:

@@ -20,9 +20,9 @@ from analysis.failure import Failure, FailureCode
 from analysis.fingerprint import family, fingerprint, normalised
 from analysis.reliability import failure_loss
 from analysis.run_failure import Raised, run_failures
+from analysis.run_growth import run_growth
 from analysis.run_share import RateOf, share_run
 from analysis.spend import sum_run
-from analysis.step_growth import run_growth
 from analysis.token_growth import WindowOf
 from arc_proxy.call import Call, Kind
 from arc_proxy.errors import ArcError
@@ -94,9 +94,7 @@ class Analyst:
     def _window_of(self, call: Call) -> int | None:
         """The window of its model. Coding programs summarise before it is full, so for them it is no end."""
         found = self.book.find(call.provider, call.reply.model or call.prompt.model or "")
-        if found is None or call.framework in PROGRAMS:
-            return None
-        return next((model.input_tokens_max for model in found.models if model.input_tokens_max), None)
+        return None if found is None or call.framework in PROGRAMS else found.input_tokens_max
 
 
 def analyse_due(

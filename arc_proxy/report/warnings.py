@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from analysis.budget import Budgets
 from analysis.budget_eta import BudgetEta, BudgetOf, Pace, budget_eta
-from analysis.context_eta import context_eta, reserved_tokens
+from analysis.context_eta import context_eta, has_own_window, reserved_tokens
 from analysis.limit_eta import LimitEta, limit_eta
 from analysis.retirement import retirement
 from analysis.step_growth import step_growth
@@ -16,6 +16,7 @@ from analysis.warning import most_urgent_first
 from arc_proxy.report.health import midnight_ns
 from arc_proxy.report.savings_model import Retiring
 from arc_proxy.report.warning_model import AnyWarning
+from arc_proxy.runs.signatures import PROGRAMS
 from arc_proxy.store.engine import Store
 from arc_proxy.store.limits import read_limit_readings
 from arc_proxy.store.live import LiveRun, read_live_run, read_live_runs
@@ -98,13 +99,11 @@ def run_warnings(
 
 
 def _of_run(run: LiveRun, book: PriceBook, budgets: Budgets) -> Iterator[AnyWarning]:
-    found = book.find(run.provider, run.model)
-    windows = [each.input_tokens_max for each in found.models if each.input_tokens_max] if found else []
     context = context_eta(
         run.turns,
         run_id=run.run.run_id,
         model=run.model,
-        window=windows[0] if windows else None,
+        window=_window(run, book),
         reserved=reserved_tokens(run.dialect, run.parameters),
     )
     budget = budget_eta(
@@ -115,6 +114,14 @@ def _of_run(run: LiveRun, book: PriceBook, budgets: Budgets) -> Iterator[AnyWarn
         is_lower_bound=bool(run.run.unpriced_calls or run.run.partial_calls),
     )
     yield from (each for each in (context, budget) if each is not None)
+
+
+def _window(run: LiveRun, book: PriceBook) -> int | None:
+    """None where it is not known, and where a conversation is shortened before it is full."""
+    if run.run.framework in PROGRAMS or has_own_window(run.parameters, run.request_headers):
+        return None
+    found = book.find(run.provider, run.model)
+    return found.input_tokens_max if found is not None else None
 
 
 def _of_agent(days: Days, agent: str | None) -> BudgetEta | None:

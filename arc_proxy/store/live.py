@@ -26,7 +26,7 @@ from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.guarded import billed_so_far
 from arc_proxy.store.launches import exited_ns
 from arc_proxy.store.load import RUNS, run_row
-from arc_proxy.store.payload import unpack_call
+from arc_proxy.store.payload import headers, unpack_call
 from arc_proxy.store.rows import TOKEN_COLUMNS, usage_of
 from arc_proxy.store.views import RunRow
 
@@ -71,6 +71,7 @@ class LiveRun:
     dialect: str
     model: str
     parameters: Mapping[str, Any]
+    request_headers: tuple[tuple[str, str], ...]
     turns: tuple[Turn, ...]
 
 
@@ -107,7 +108,8 @@ def _live(connection: Connection, run_key: int, now_ns: int) -> LiveRun | None:
     if not steps:
         return None
     run, last = run_row(found[0]), steps[-1]
-    parameters = _parameters(connection, last)
+    envelope = _envelope(connection, last)
+    parameters = envelope.get("parameters", {})
     follows = bool(parameters.get("previous_response_id"))
     talk = _followed(connection, steps) if follows else _quoted(connection, steps)
     return LiveRun(
@@ -117,6 +119,7 @@ def _live(connection: Connection, run_key: int, now_ns: int) -> LiveRun | None:
         dialect=last["dialect"],
         model=last["model"],
         parameters=parameters,
+        request_headers=headers(envelope, "request"),
         turns=tuple(Turn(step["started_ns"], usage_of(step).input_tokens) for step in talk),
     )
 
@@ -168,12 +171,10 @@ def _steps(connection: Connection, run_key: int) -> list[dict[str, Any]]:
     return [step for step in steps if step["model"] == steps[-1]["model"]]
 
 
-def _parameters(connection: Connection, step: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The request's body without its messages."""
+def _envelope(connection: Connection, step: Mapping[str, Any]) -> Mapping[str, Any]:
     payload = tables.payload.c
     packed = connection.execute(select(payload.content).where(payload.call_key == step["id"])).scalar()
-    found: Mapping[str, Any] = unpack_call(packed).get("parameters", {}) if packed else {}
-    return found
+    return unpack_call(packed) if packed else {}
 
 
 def _followed(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -186,7 +187,7 @@ def _followed(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[d
 
 
 def _named_before(connection: Connection, step: Mapping[str, Any]) -> str:
-    return str(_parameters(connection, step).get("previous_response_id") or "")
+    return str(_envelope(connection, step).get("parameters", {}).get("previous_response_id") or "")
 
 
 def _quoted(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from analysis.run_growth import run_growth
 from analysis.run_share import share_run
-from analysis.step_growth import RUNS_MIN, Grown, RunGrowth, run_growth, step_growth
+from analysis.step_growth import RUNS_MIN, Grown, RunGrowth, step_growth
 from pricing.cost import Cost, CostGrade
 from tests.analysis.spending import FORMATS, Step, Talk, run_of, words
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.budget_eta import BudgetOf, Pace, budget_eta
-from analysis.context_eta import Turn, context_eta, reserved_tokens
+from analysis.context_eta import Turn, context_eta, has_own_window, reserved_tokens
 from analysis.limit_eta import limit_eta
 from analysis.retirement import retirement
 from analysis.warning import DAY_NS, MINUTE_NS, EarlyWarning, Urgency, most_urgent_first
@@ -70,6 +70,14 @@ def test_which_requests_keep_room_for_their_answer() -> None:
     assert reserved_tokens("openai.chat", {"max_completion_tokens": 100}) == 0
     assert reserved_tokens("gemini.generate", {"max_tokens": 100}) == 0
     assert reserved_tokens("openai.chat", {"max_tokens": "many"}) == 0
+
+
+def test_which_requests_have_a_window_of_their_own() -> None:
+    beta = [("anthropic-beta", "oauth-2025-04-20,context-1m-2025-08-07")]
+    assert has_own_window({}, beta)
+    assert has_own_window({"truncation": "auto"}, [])
+    assert has_own_window({"context_management": {"edits": []}}, [])
+    assert not has_own_window({"truncation": "disabled", "context_management": None}, [("host", "x")])
 
 
 def reading(ago_s: float, left: float, *, of: float | None = 100, resets_s: float | None = 50) -> Limit:

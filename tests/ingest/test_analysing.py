@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import case, func, select
 
+from analysis.run_growth import run_growth
 from analysis.run_share import share_run
 from analysis.spend import sum_run
-from analysis.step_growth import Grown, run_growth
+from analysis.step_growth import Grown
 from analysis.token_growth import BUDGET_RUNS_MIN
 from arc_proxy.call import Call, Grouping
 from arc_proxy.ingest import analysing
