@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
+from analysis.finish_reason import is_partial
 from analysis.request import offered_tools, output_limit
 from arc_proxy.call import Call, ToolCall
 
@@ -63,9 +64,8 @@ def _of_arguments(call: Call, tool_call: ToolCall, schema: Mapping[str, Any]) ->
 def _is_cut(call: Call) -> bool:
     """Whether the answer stopped at its limit: then its arguments are cut, not wrong."""
     limit = output_limit(call.prompt.parameters)
-    return (call.reply.finish_reason or "").lower() in ("length", "max_tokens", "max_output_tokens") or (
-        limit is not None and call.usage.output_tokens >= limit[1]
-    )
+    is_at_limit = limit is not None and call.usage.output_tokens >= limit[1]
+    return is_at_limit or is_partial(call.reply.finish_reason)
 
 
 def _against(

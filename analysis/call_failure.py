@@ -13,20 +13,9 @@ from __future__ import annotations
 import re
 
 from analysis.failure import Failure, FailureCode
+from analysis.finish_reason import OVERFLOWN, REFUSED, UNPARSED, is_cut
 from arc_proxy.call import CallError, Kind
 from arc_proxy.journal.record import Ended
-
-_TRUNCATED = frozenset(
-    {"length", "max_tokens", "max_output_tokens", "model_length", "2"}
-)  # 2 and on: of an enum
-_REFUSED = frozenset(
-    {"refusal", "content_filter", "content_filtered", "guardrail_intervened", "safety", "prohibited_content"}
-    | {"blocklist", "spii", "recitation", "image_safety", "error_toxic", "sensitive", "3", "4"}
-)
-_UNPARSED = frozenset(
-    {"malformed_function_call", "unexpected_tool_call", "malformed_tool_use", "malformed_model_output"}
-)
-_OVERFLOWN = frozenset({"model_context_window_exceeded"})
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
@@ -184,10 +173,10 @@ def _by_words(said: str) -> FailureCode | None:
 def _of_finish(reason: str) -> Failure | None:
     word = reason.lower()
     code = (
-        FailureCode.OUTPUT_TRUNCATED if word in _TRUNCATED
-        else FailureCode.OUTPUT_REFUSAL if word in _REFUSED
-        else FailureCode.TOOL_PARSER_FAILED if word in _UNPARSED
-        else FailureCode.CONTEXT_OVERFLOW if word in _OVERFLOWN
+        FailureCode.OUTPUT_TRUNCATED if is_cut(word)
+        else FailureCode.OUTPUT_REFUSAL if word in REFUSED
+        else FailureCode.TOOL_PARSER_FAILED if word in UNPARSED
+        else FailureCode.CONTEXT_OVERFLOW if word in OVERFLOWN
         else None
     )  # fmt: skip
     return None if code is None else Failure(code, f"finish reason {reason}", "finish_reason")

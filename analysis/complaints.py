@@ -263,7 +263,8 @@ TITLE = re.compile(
     r"[^:\n]{0,80}\b(?:is|was|are|were) (?:an?|the|one of)\b|(?:[Cc]an(?:'t|not)|[Cc]ould(?:n't| not)) [A-Z]"
 )
 
-# Words for nothing, in lower case, and the beginnings of a report that there is nothing.
+# Words for nothing, in lower case, and the beginnings of a report that there is nothing: the words alone, not
+# what it was about.
 NOTHING = frozenset(
     {
         "none",
@@ -298,7 +299,7 @@ EMPTY = re.compile(
         r"empty (?:dataframe|list|response|result|series|set)\b",
         rf"\(?0 {_THINGS}\b",
         rf"no (?:\w+ ){{0,2}}(?:{_THINGS}|data|output)"
-        r"(?: (?:were |was )?(?:available|found|matched|returned|to (?:display|show)))?\b(?:[^\n]{0,80})?\Z",
+        r"(?: (?:were |was )?(?:available|found|matched|returned|to (?:display|show)))?\b(?=[^\n]{0,80}\Z)",
     ),
     re.I,
 )

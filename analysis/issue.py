@@ -41,7 +41,7 @@ _TITLES = {
     FailureCode.NO_FINAL_ANSWER: "ends without an answer after calling {subject}",
     FailureCode.INFRA_ABORT: "broken off by {subject}: {cause}",
     FailureCode.STEP_CAP: "stops at {subject}",
-    FailureCode.TOKEN_GROWTH: "the prompt grows towards the end of the context",
+    FailureCode.TOKEN_GROWTH: "the prompt grows {cause}",
     FailureCode.FINAL_GIVEUP: "gives up",
     FailureCode.EXCEPTION: "{cause} in {subject}",
 }

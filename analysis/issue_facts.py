@@ -6,12 +6,15 @@ The names are those of `analysis.fixes.observed`. What was not seen is left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from analysis.conversation import conversations
-from analysis.failure import Failure
+from analysis.failure import Failure, FailureCode
+from analysis.grounding import made_up
 from analysis.request import offered_tools, output_limit
+from analysis.token_growth import growth_told
 from analysis.tool_failure import Used, uses_of
 from analysis.tool_result import Verdict
 from arc_proxy.call import Call
@@ -31,10 +34,11 @@ def facts_of(
     *,
     whole_outputs: Sequence[int] = (),
     durations_ns: Sequence[int] = (),
+    good_steps: Sequence[int] = (),
 ) -> Mapping[str, str]:
     """
     `calls`: of the run that shows the failure, in order. `whole_outputs`: tokens of answers of the same kind
-    that came whole, `durations_ns`: how long those calls took.
+    that came whole, `durations_ns`: how long those calls took, `good_steps`: of runs that ended with a text.
     """
     call = next((each for each in calls if each.call_id == failure.call_id), None)
     facts = {
@@ -48,6 +52,13 @@ def facts_of(
         for made in call.reply.tool_calls:
             if made.id is not None and made.id == failure.tool_call_id:
                 facts["arguments"] = made.arguments
+    match failure.code:
+        case FailureCode.TOOL_ARGS_UNGROUNDED:
+            facts |= made_up(failure)
+        case FailureCode.TOKEN_GROWTH:
+            facts |= growth_told(failure) | {"largest_tool": _largest_tool(calls)}
+        case FailureCode.STEP_CAP:
+            facts |= {"steps": failure.subject.partition(" ")[0], "p95_good_steps": _top(good_steps, 95)}
     return {name: value[:VALUE_CHARACTERS_MAX] for name, value in facts.items() if value}
 
 
@@ -78,9 +89,17 @@ def _of_tool(failure: Failure, uses: Iterable[Used]) -> dict[str, str]:
     }
 
 
-def _top(numbers: Sequence[int]) -> str:
-    """The 99th percentile; "" without enough to speak of one."""
+def _largest_tool(calls: Iterable[Call]) -> str:
+    """Whose results are the longest together; "" without any."""
+    sizes: Counter[str] = Counter()
+    for used in uses_of(conversations(calls)):
+        sizes[used.use.name] += len(used.use.result or "")
+    return max(sizes, key=lambda name: sizes[name], default="")
+
+
+def _top(numbers: Sequence[int], percent: int = 99) -> str:
+    """A percentile; "" without enough to speak of one."""
     if len(numbers) < 20:
         return ""
     ordered = sorted(numbers)
-    return str(ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)])
+    return str(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)])

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analysis.conversation import Conversation
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode, Severity
+from analysis.request import texts_of
 from analysis.tool_failure import Used
+from analysis.tool_name import is_changing, is_waiting
 
 LOOP_MIN = 3  # from here on it is an error: two may be a second look
 TEXT_CHARACTERS_MIN = 30
-
-# A call that may have changed what another one sees.
-_CHANGING = re.compile(
-    r"(?:^|[_.\-])(?:add|append|apply|book|buy|cancel|change|click|commit|create|delete|deploy|drop|edit|exchange"
-    r"|execute|insert|install|kill|modify|move|patch|pay|post|publish|push|put|remove|rename|replace|reset|return"
-    r"|run|save|send|set|start|stop|submit|type|update|upload|write)",
-    re.I,
-)
-# A call that is meant to be repeated until something has changed.
-_WAITING = re.compile(
-    r"wait|poll|sleep|status|progress|check_(?:job|task|run)|heartbeat|ping|next|scroll", re.I
-)
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def loop_failures(talks: Sequence[Conversation], uses: Sequence[Used]) -> Iterator[Failure]:
@@ -65,16 +53,6 @@ def _repeated_calls(uses: Sequence[Used]) -> Iterator[Failure]:
         )
 
 
-def is_changing(name: str) -> bool:
-    """Whether a tool's name says that it changes something."""
-    return bool(_CHANGING.search(_CAMEL.sub("_", name)))
-
-
-def is_waiting(name: str) -> bool:
-    """Whether a tool's name says that it is called again until something has changed."""
-    return bool(_WAITING.search(name))
-
-
 def canonical_arguments(arguments: str) -> str:
     """The same for the same JSON, whatever its order and spaces."""
     try:
@@ -109,13 +87,4 @@ def assistant_text(message: Any) -> str:
     role = message.get("role")
     if role not in ("assistant", "model"):
         return ""
-    return "\n".join(_texts(message.get("content", message.get("parts"))))
-
-
-def _texts(content: Any) -> Iterable[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            if isinstance(part, dict) and isinstance(part.get("text"), str) and not part.get("thought"):
-                yield part["text"]
+    return "\n".join(texts_of(message))

@@ -19,8 +19,9 @@ from typing import Any
 from analysis.call_failure import call_failure
 from analysis.conversation import Conversation, conversations
 from analysis.fingerprint import normalised
-from analysis.loop_failure import canonical_arguments, is_waiting
+from analysis.loop_failure import canonical_arguments
 from analysis.reliability import OUTAGES
+from analysis.tool_name import is_waiting
 from analysis.tool_result import Verdict, read_tool_result
 from analysis.tool_use import ToolUse, is_of_user, tool_uses
 from arc_proxy.call import Call, Kind

@@ -11,14 +11,11 @@ from collections.abc import Iterator, Mapping
 
 from analysis.argument_failure import ARGUMENTS_CHARACTERS_MAX, schema_errors
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
+from analysis.finish_reason import is_partial
 from analysis.request import offered_tools, read_object, wanted_form
 from arc_proxy.call import Call, Kind
 from arc_proxy.journal.record import Ended
 
-# Reasons to stop that leave an answer without a text on purpose.
-_UNFINISHED = frozenset(
-    {"pause_turn", "length", "max_tokens", "max_output_tokens", "incomplete", "compaction"}
-)
 _FENCE = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\s*\Z", re.DOTALL)
 # How models write calls that their server did not parse: Hermes and Qwen, Mistral, Llama, DeepSeek.
 # Source: https://docs.vllm.ai/en/latest/features/tool_calling.html
@@ -66,7 +63,7 @@ def _refusal(call: Call) -> str:
 
 def _is_empty(call: Call) -> bool:
     reply = call.reply
-    if reply.server_tools or (reply.finish_reason or "").lower() in _UNFINISHED:
+    if reply.server_tools or is_partial(reply.finish_reason):
         return False
     message = reply.message or b""
     # Audio, pictures and compacted histories are no text, and something all the same.

@@ -51,6 +51,24 @@ class PartKind(StrEnum):
     OTHER = "other"
 
 
+# As people read them; what is earlier was sent again.
+PART_NAMES = {
+    PartKind.TOOL_SCHEMA: "tool schemas",
+    PartKind.SYSTEM: "system prompt",
+    PartKind.USER: "user text",
+    PartKind.TOOL_RESULT: "tool results",
+    PartKind.EARLIER_TEXT: "earlier answers",
+    PartKind.EARLIER_REASONING: "earlier reasoning",
+    PartKind.EARLIER_ARGUMENTS: "earlier tool calls",
+    PartKind.OUTPUT: "answers",
+    PartKind.REASONING: "reasoning",
+    PartKind.ARGUMENTS: "tool calls",
+    PartKind.SERVER_TOOL: "the provider's own tools",
+    PartKind.CACHE_BREAK: "broken caches",
+    PartKind.OTHER: "other",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """

@@ -25,6 +25,8 @@ are Kish's: https://en.wikipedia.org/wiki/Effective_sample_size#Weighted_samples
 from __future__ import annotations
 
 import math
+import operator
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,6 +41,7 @@ HALF_LIFE_RUNS = 200
 SCORE_PROBABILITY = 0.10  # that the share is below the score; as likely it is above `Reliability.high`
 LETTER_RUNS_MIN = 20  # effective ones
 HYSTERESIS = 0.01
+CARRIED_DAYS = 7
 BAD_LOSS = 0.5  # an error that the run did not recover from, or worse
 WINDOW_NS = 7 * DAY_NS
 ARROW_DIFFERENCE_MIN = 0.02
@@ -166,7 +169,8 @@ def reliability(
     """
     Of one agent's runs that began no later than `now_ns`, Unix time.
 
-    `previous_letter` is what was shown last: it stays until the score is a point beyond its bounds.
+    `previous_letter` is what was shown last: it stays until the score is a point beyond its bounds. See
+    `carried_letter`.
     """
     begun = [result for result in results if result.started_ns <= now_ns]
     apart = [kept_apart(result) for result in begun]
@@ -174,21 +178,63 @@ def reliability(
     explained = _explain(counted)
     effective = _effective_runs([run.weight for run in explained])
     lost = math.fsum(run.lost_share for run in explained)
-    posterior = Beta(1 + effective * (1 - lost), 1 + effective * lost)
+    posterior = _posterior(effective, effective * lost)
     score = posterior.quantile(SCORE_PROBABILITY)
-    has_letter = round(effective) >= LETTER_RUNS_MIN  # rounded, as it is shown: "12 of 20 runs"
     return Reliability(
         score=score,
         high=posterior.quantile(1 - SCORE_PROBABILITY),
         observed_share=1 - lost if explained else None,
         effective_runs=effective,
         runs=len(explained),
-        letter=letter_of(score, previous_letter) if has_letter else None,
+        letter=letter_of(score, previous_letter) if _has_letter(effective) else None,
         is_from_traffic_only=all(result.outcome is None for result in counted),
         outages=apart.count(Apart.OUTAGE),
         cancels=apart.count(Apart.CANCEL),
         explained=explained,
     )
+
+
+def carried_letter(
+    results: Iterable[RunResult], now_ns: int, *, runs_max: int, is_all: bool
+) -> Letter | None:
+    """
+    What was shown at the end of the day before (UTC): `reliability` has it as the previous letter.
+
+    Nothing is kept for it. The letters of the last days are made again from the runs that had begun by then,
+    `runs_max` at most as then, each carried to the next day. `is_all`: the agent had no run before these, so
+    that a day with fewer is a day with fewer, and not one whose runs were not read.
+    """
+    ordered = sorted((result for result in results if result.started_ns < now_ns), key=_started_ns)
+    begun_ns = list(map(_started_ns, ordered))
+    letter: Letter | None = None
+    counted_before = 0
+    today = now_ns // DAY_NS
+    for day in range(today - CARRIED_DAYS, today):
+        count = bisect_left(begun_ns, (day + 1) * DAY_NS)
+        if count == counted_before or (count < runs_max and not is_all):
+            continue  # nothing new, or not all that there was
+        counted_before = count
+        latest = ordered[max(0, count - runs_max) : count]
+        letter = _letter([result for result in latest if kept_apart(result) is None], letter)
+    return letter
+
+
+def _letter(counted: Sequence[RunResult], previous: Letter | None) -> Letter | None:
+    """As `reliability` has it, of runs that count, and nothing else of it."""
+    weights = _weights(list(map(_started_ns, counted)))
+    effective = _effective_runs(weights)
+    if not _has_letter(effective):
+        return None
+    lost = math.fsum(map(operator.mul, weights, map(run_loss, counted))) / math.fsum(weights)
+    return letter_of(_posterior(effective, effective * lost).quantile(SCORE_PROBABILITY), previous)
+
+
+def _has_letter(effective_runs: float) -> bool:
+    return round(effective_runs) >= LETTER_RUNS_MIN  # rounded, as it is shown: "12 of 20 runs"
+
+
+def _started_ns(result: RunResult) -> int:
+    return result.started_ns
 
 
 def kept_apart(result: RunResult) -> Apart | None:
@@ -247,7 +293,7 @@ def compare_weeks(results: Iterable[RunResult], now_ns: int) -> Comparison | Non
             (losses_now if age_ns < WINDOW_NS else losses_before).append(run_loss(result))
     if not losses_before or not losses_now:
         return None
-    before, now = _posterior(losses_before), _posterior(losses_now)
+    before, now = (_posterior(len(losses), math.fsum(losses)) for losses in (losses_before, losses_now))
     return Comparison(
         runs_before=len(losses_before),
         runs_now=len(losses_now),
@@ -279,9 +325,8 @@ def _chance_max(chances: Sequence[float]) -> float:
     return max((p for rank, p in ranked if p < (1 - CERTAIN) * rank / len(chances)), default=-1.0)
 
 
-def _posterior(losses: Sequence[float]) -> Beta:
-    lost = math.fsum(losses)
-    return Beta(1 + len(losses) - lost, 1 + lost)
+def _posterior(runs: float, lost: float) -> Beta:
+    return Beta(1 + runs - lost, 1 + lost)
 
 
 def _plain_letter(score: float) -> Letter:

@@ -48,6 +48,17 @@ def read_object(message: bytes) -> Mapping[str, Any]:
         return {}
 
 
+def texts_of(message: Mapping[str, Any]) -> Iterator[str]:
+    """What a message says, without its calls, results and thoughts."""
+    content = message.get("content", message.get("parts"))
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for part in content:
+            if isinstance(part, dict) and isinstance(part.get("text"), str) and not part.get("thought"):
+                yield part["text"]
+
+
 def settings(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """All parameters on one level: Gemini's and Bedrock's lie one down."""
     flat = dict(parameters)

@@ -14,20 +14,19 @@ from dataclasses import dataclass, replace
 from analysis.argument_failure import argument_failures
 from analysis.call_failure import call_failure
 from analysis.conversation import conversations
-from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode, Severity
+from analysis.earlier import EarlierRuns, no_earlier_runs
+from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
+from analysis.grounding import ungrounded_failures
 from analysis.loop_failure import loop_failures
 from analysis.output_failure import output_failures
 from analysis.reliability import OUTAGES
 from analysis.request import output_limit
+from analysis.step_cap import capped_by_count, capped_by_word
+from analysis.token_growth import WindowOf, no_window, token_growth
 from analysis.tool_failure import tool_failures, uses_of
+from analysis.tool_name import may_end
 from arc_proxy.call import Call, Kind
 
-# Tools whose call is the answer, or hands the task over: nothing has to come after them.
-_LAST_TOOLS = re.compile(
-    r"answer|complete|done|end|exit|final|finish|respond|respon[ds]e|result|return|stop|submit|terminate"
-    r"|transfer|hand_?off|escalate|report|output",
-    re.I,
-)
 _GIVEN_UP = re.compile(
     r"\b(?:(?:I|we) (?:was|were|am|are) (?:not able|unable) to|(?:I|we) (?:could|can)(?:not|n't| not) "
     r"(?:find|locate|determine|complete|access|retrieve|answer|solve)"
@@ -51,10 +50,16 @@ class Raised:
 
 
 def run_failures(
-    calls: Sequence[Call], *, is_over: bool, exceptions: Iterable[Raised] = ()
+    calls: Sequence[Call],
+    *,
+    is_over: bool,
+    exceptions: Iterable[Raised] = (),
+    earlier_runs: EarlierRuns = no_earlier_runs,
+    window_of: WindowOf = no_window,
 ) -> tuple[Failure, ...]:
     """
-    `calls`: of one run, whole, in the order in which they began; `is_over`: no more of them is awaited.
+    `calls`: of one run, whole, in the order in which they began; `is_over`: no more of them is awaited;
+    `window_of`: the tokens that the model of a call takes at most, None where that is not known.
 
     Ordered by call, those that are about no call last.
     """
@@ -69,6 +74,8 @@ def run_failures(
         *(each for call in generations if call.call_id not in told for each in output_failures(call)),
         *tool_failures(uses),
         *loop_failures(talks, uses),
+        *ungrounded_failures(generations, uses),
+        *token_growth(calls, talks, earlier_runs, window_of),
     ]
     raised = [
         Failure(
@@ -81,7 +88,7 @@ def run_failures(
         for each in exceptions
     ]
     if is_over and generations and not raised:
-        found += _of_ending(generations, found)
+        found += _of_ending(generations, found, earlier_runs)
     found += raised
     places = {call.call_id: place for place, call in enumerate(calls)}
     return tuple(sorted(found, key=lambda failure: places.get(failure.call_id, len(places))))
@@ -141,7 +148,9 @@ def _subject(call: Call, failure: Failure) -> str:
     return ""
 
 
-def _of_ending(generations: Sequence[Call], found: Iterable[Failure]) -> Iterator[Failure]:
+def _of_ending(
+    generations: Sequence[Call], found: Iterable[Failure], earlier_runs: EarlierRuns
+) -> Iterator[Failure]:
     last = generations[-1]
     of_last = [failure for failure in found if failure.call_id == last.call_id and not failure.is_recovered]
     broken = next((failure for failure in of_last if failure.code in _INFRASTRUCTURE), None)
@@ -155,16 +164,8 @@ def _of_ending(generations: Sequence[Call], found: Iterable[Failure]) -> Iterato
             follows=broken.code,
         )
     elif last.reply.tool_calls and _is_good(last):
-        names = [call.name for call in last.reply.tool_calls]
-        if not any(map(_LAST_TOOLS.search, names)):
-            message = f"the last answer calls {', '.join(names)}, and nothing came after it"
-            yield Failure(
-                FailureCode.NO_FINAL_ANSWER,
-                message[:EVIDENCE_CHARACTERS_MAX],
-                "reply.tool_calls",
-                call_id=last.call_id,
-                subject=names[0],
-            )
+        if not any(may_end(call.name) for call in last.reply.tool_calls):
+            yield capped_by_count(generations, earlier_runs) or _no_answer(last)
     elif any(failure.code is FailureCode.CLIENT_CLOSED for failure in of_last):
         yield Failure(
             FailureCode.NO_FINAL_ANSWER,
@@ -175,7 +176,22 @@ def _of_ending(generations: Sequence[Call], found: Iterable[Failure]) -> Iterato
             follows=FailureCode.CLIENT_CLOSED,
         )
     else:
+        capped = capped_by_word(generations)
+        if capped is not None:
+            yield capped
         yield from _given_up(last)
+
+
+def _no_answer(last: Call) -> Failure:
+    names = [call.name for call in last.reply.tool_calls]
+    message = f"the last answer calls {', '.join(names)}, and nothing came after it"
+    return Failure(
+        FailureCode.NO_FINAL_ANSWER,
+        message[:EVIDENCE_CHARACTERS_MAX],
+        "reply.tool_calls",
+        call_id=last.call_id,
+        subject=names[0],
+    )
 
 
 def _given_up(last: Call) -> Iterator[Failure]:
@@ -188,10 +204,3 @@ def _given_up(last: Call) -> Iterator[Failure]:
             "reply.output_text",
             call_id=last.call_id,
         )
-
-
-def worst(failures: Iterable[Failure]) -> Severity | None:
-    """The worst severity of what was not made good; None where nothing is left."""
-    order = list(Severity)
-    left = [failure.severity for failure in failures if not failure.is_recovered]
-    return min(left, key=order.index, default=None)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from analysis.parts import PartKind
+from analysis.parts import PART_NAMES, PartKind
 from analysis.spend import OTHER_NAMES, Spend
 from pricing.money import NANO_PER_USD
 
@@ -39,6 +39,7 @@ class Waste:
 class CardPart(NamedTuple):
     usd: float  # a run
     text: str
+    is_resent: bool = False  # a tool's result that was sent again and again
 
 
 def wasted(spend: Spend) -> list[Waste]:
@@ -63,26 +64,11 @@ def card_parts(spend: Spend, parts_max: int = 3) -> list[CardPart]:
     rest = {kind: spend.of_kind(kind) for kind in PartKind}
     for each in waste:
         rest[each.kind] -= each.nanousd
-    plain = sorted(((nanousd, _PLAIN[kind]) for kind, nanousd in rest.items()), key=lambda each: -each[0])
-    lines = [(each.nanousd, each.text) for each in waste] + [each for each in plain if each[0] >= least]
-    return [CardPart(nanousd / spend.runs / NANO_PER_USD, text) for nanousd, text in lines[:parts_max]]
-
-
-_PLAIN = {
-    PartKind.TOOL_SCHEMA: "tool schemas",
-    PartKind.SYSTEM: "system prompt",
-    PartKind.USER: "user text",
-    PartKind.TOOL_RESULT: "tool results",
-    PartKind.EARLIER_TEXT: "earlier answers",
-    PartKind.EARLIER_REASONING: "earlier reasoning",
-    PartKind.EARLIER_ARGUMENTS: "earlier tool calls",
-    PartKind.OUTPUT: "output text",
-    PartKind.REASONING: "reasoning",
-    PartKind.ARGUMENTS: "tool-call arguments",
-    PartKind.SERVER_TOOL: "the provider's tools",
-    PartKind.CACHE_BREAK: "broken caches",
-    PartKind.OTHER: "other",
-}
+    plain = sorted(((nanousd, PART_NAMES[kind]) for kind, nanousd in rest.items()), key=lambda each: -each[0])
+    per_usd = spend.runs * NANO_PER_USD
+    parts = [CardPart(each.nanousd / per_usd, each.text, each.kind is PartKind.TOOL_RESULT) for each in waste]
+    parts += [CardPart(nanousd / per_usd, text) for nanousd, text in plain if nanousd >= least]
+    return parts[:parts_max]
 
 
 def _never_called(spend: Spend) -> Iterator[Waste]:
@@ -125,7 +111,7 @@ def _changed(kind: PartKind, name: str) -> str:
         case PartKind.TOOL_RESULT:
             return f"a change of a{named} result"
         case _:
-            return f"a change of the {_PLAIN[kind]}"
+            return f"a change of the {PART_NAMES[kind]}"
 
 
 def _for_card(waste: list[Waste]) -> list[Waste]:

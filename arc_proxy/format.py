@@ -178,6 +178,15 @@ def duration(ms: float | None) -> str:
     raise AssertionError("the last row takes all")
 
 
+def about(ns: int) -> str:
+    """`40 s`, `12 m`, `2 h`, `3 d`: one unit, for what is an estimate."""
+    seconds = max(0, ns) / 1e9
+    for step, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 1.5 * step:
+            return f"{seconds / step:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def count(number: int) -> str:
     return f"{number:,}"
 

@@ -114,7 +114,7 @@ def _join(model: Model, others: list[Model], at: datetime, filled_at: datetime) 
     model = replace(
         model,
         mode=other.mode,
-        input_tokens_max=model.input_tokens_max or other.input_tokens_max,
+        input_tokens_max=_least(model.input_tokens_max, other.input_tokens_max),
         output_tokens_max=other.output_tokens_max,
         cache_tokens_min=other.cache_tokens_min,
         retires=other.retires,
@@ -128,6 +128,14 @@ def _join(model: Model, others: list[Model], at: datetime, filled_at: datetime) 
     if disputed is None or rival is None:
         return model
     return replace(model, rivals=(replace(rival, model=model.id, since=disputed.since),))
+
+
+def _least(ours: int | None, said: int | None) -> int | None:
+    """
+    The base gives the context window, the second source the largest prompt, which is less where the answer's
+    room is kept: of 400,000 tokens of gpt-5 a prompt may have 272,000.
+    """
+    return min((each for each in (ours, said) if each), default=None)
 
 
 def _with_uplifts(model: Model, others: Iterable[Model]) -> Model:

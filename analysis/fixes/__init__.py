@@ -5,7 +5,8 @@ What to change about an issue: `fix_for(observed)`. No I/O, and nothing but the 
     fix                    the noun Fix, and how much of a change the evidence allows
     idiom                  in whose words: the framework or SDK
     settings, history,     what a change is made of: lines, trimming, schemas, wrappers of tools
-    structured, guard
+    structured, guard,
+    nothing
     causes, arguments,     what messages mean, how arguments differ, where a provider's pages are
     vendor
     provider ... exception one module for each family of codes

@@ -16,6 +16,7 @@ from string import Template
 
 from analysis.fixes.fix import Snippet
 from analysis.fixes.idiom import Idiom, idiom_of, language_of
+from analysis.fixes.nothing import NO_TEST, EmptyTest
 from analysis.fixes.observed import Observed
 from analysis.fixes.quote import hint_literal, identifier, json_literal, literal
 
@@ -23,7 +24,8 @@ from analysis.fixes.quote import hint_literal, identifier, json_literal, literal
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapper:
     """
-    In templates $hint is a text for the model, as a literal, and $n a number.
+    In templates $hint is a text for the model, as a literal, $n a number, and $found_empty a condition on
+    `text`, the result as text.
     """
 
     python: str
@@ -191,16 +193,24 @@ SAY_WHEN_EMPTY = Wrapper(
     python_name="say_when_empty",
     python="""\
 import functools
+import json
 
 HINT = $hint
+
+
+def says_nothing(result):
+    if hasattr(result, "__len__") and not len(result):
+        return True
+    text = result if isinstance(result, str) else json.dumps(result, default=str)
+    was_seen = $found_empty
+    return was_seen or text.strip() in ("", "[]", "null")
 
 
 def say_when_empty(tool):
     @functools.wraps(tool)
     def guarded(*args, **kwargs):
         result = tool(*args, **kwargs)
-        is_empty = not len(result) if hasattr(result, "__len__") else not result
-        if is_empty or str(result).strip() in ("[]", "null"):
+        if says_nothing(result):
             asked = ", ".join(f"{key}={value!r}" for key, value in kwargs.items()) or repr(args)
             return f"0 results of {tool.__name__} for {asked}. {HINT}"
         return result
@@ -210,11 +220,17 @@ def say_when_empty(tool):
     typescript="""\
 const HINT = $hint;
 
+function saysNothing(result) {
+  const text = typeof result === "string" ? result : JSON.stringify(result) ?? "";
+  const wasSeen = $found_empty;
+  return wasSeen || ["", "[]", "null"].includes(text.trim());
+}
+
 function sayWhenEmpty(name, execute) {
   return async (input, options) => {
     const result = await execute(input, options);
-    const isEmpty = !result || result.length === 0 || Object.keys(result).length === 0;
-    return isEmpty ? `0 results of ${name} for ${JSON.stringify(input)}. ${HINT}` : result;
+    const asked = JSON.stringify(input);
+    return saysNothing(result) ? `0 results of ${name} for ${asked}. ${HINT}` : result;
   };
 }""",
 )
@@ -256,7 +272,13 @@ _NAMED = ("refuseRepeats", "stopAfterErrors", "sayWhenEmpty")  # take the tool's
 
 
 def guard(
-    wrapper: Wrapper, observed: Observed, *, hint: str = "", number: int = 3, tool: str = ""
+    wrapper: Wrapper,
+    observed: Observed,
+    *,
+    hint: str = "",
+    number: int = 3,
+    tool: str = "",
+    found_empty: EmptyTest = NO_TEST,
 ) -> Snippet:
     """`tool`: another one than the subject; `hint`: what the model should do, in a sentence."""
     idiom = idiom_of(observed)
@@ -265,7 +287,9 @@ def guard(
     name = tool or observed.subject
     # Safely, as TypeScript has its own `${names}`.
     body = Template(wrapper.typescript if is_typescript else wrapper.python).safe_substitute(
-        hint=hint_literal(told, is_typescript=is_typescript), n=number
+        hint=hint_literal(told, is_typescript=is_typescript),
+        n=number,
+        found_empty=found_empty.typescript if is_typescript else found_empty.python,
     )
     hook = _typescript_hook(wrapper, name) if is_typescript else _python_hook(wrapper, idiom, name)
     return Snippet(f"{body}\n\n\n{hook}", language_of(idiom))

@@ -18,6 +18,7 @@ from analysis.fixes.causes import Cause, cause_of, lookup_tool
 from analysis.fixes.fix import Remedy, Snippet, watched_runs
 from analysis.fixes.guard import EXPLAIN_ERRORS, RETRY, SAY_WHEN_EMPTY, STOP_AFTER_ERRORS, guard
 from analysis.fixes.idiom import Idiom, idiom_of
+from analysis.fixes.nothing import empty_test
 from analysis.fixes.observed import Observed
 from analysis.fixes.quote import hint_literal, identifier, json_literal, literal, name, plain
 
@@ -252,6 +253,7 @@ def empty_result(observed: Observed) -> Remedy:
     tool, arguments, result = observed.called("the tool"), observed.fact("arguments"), observed.result
     asked = f" for {plain(arguments, _ARGUMENTS_CHARACTERS_MAX)}" if arguments else ""
     said = f" ({result})" if result else ""
+    seen = observed.facts.get("result") or observed.message
     related = lookup_tool(observed, "lookup")
     hint = "Check the spelling, or ask for less at once: fewer filters, a wider range."
     if related:
@@ -263,7 +265,7 @@ def empty_result(observed: Observed) -> Remedy:
         "failed quietly. Models then ask the same again, or make up an answer. If nothing there is right, "
         "this is no fault; it still helps to say so.",
         advice=f"Let {tool} return a text such as “0 rows for <query>”, with what to try next.",
-        guard=guard(SAY_WHEN_EMPTY, observed, hint=hint),
+        guard=guard(SAY_WHEN_EMPTY, observed, hint=hint, found_empty=empty_test(seen)),
         check=f"no empty result of {tool} in the next {watched_runs(observed)} runs",
     )
 

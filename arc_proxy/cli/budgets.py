@@ -7,10 +7,26 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from analysis.budget import Budgets
+from arc_proxy.cli.instance import ConsoleUnreachable, ask_console, find_instance
 from arc_proxy.format import NANOUSD_PER_USD
 
 if TYPE_CHECKING:
+    from arc_proxy.cli.folder import Folder
     from arc_proxy.settings import Settings
+
+
+def budgets_in_force(folder: Folder, environ: Mapping[str, str]) -> Budgets:
+    """Those of the `serve` that runs, which may be flags of its own, else of the settings. ConfigError."""
+    from arc_proxy.settings import load_settings
+
+    instance = find_instance(folder)
+    if instance is not None:
+        try:
+            status = ask_console(instance, folder, "GET", "/_arc/api/status")
+            return read_budgets(status["budgets_nanousd"])
+        except (ConsoleUnreachable, KeyError):
+            pass  # a console that starts, or an older one
+    return budgets_of(load_settings(folder.path, {}, environ).settings)
 
 
 def budgets_of(settings: Settings) -> Budgets:

@@ -13,6 +13,7 @@ import structlog
 
 from arc_proxy.alerts.shown import deliveries_json, firing_json, warning_lines
 from arc_proxy.alerts.watch import Watcher
+from arc_proxy.cli.budgets import budgets_json
 from arc_proxy.cli.console_guard import Guard, Limits
 from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.when import parse_period
@@ -115,6 +116,7 @@ class ConsoleWork:
             "unanalysed_runs": due_runs,
             "unanalysed_s": None if due_since_ns is None else round((now_ns - due_since_ns) / 1e9, 3),
             "price_book": self._book().version,
+            "budgets_nanousd": budgets_json(self._config.budgets),
             "guards": self.guard.counts if self._config.guard_socket is not None else None,
             "retention": self._retained,
             "alerts": self._alerts_status(),
@@ -152,6 +154,7 @@ class ConsoleWork:
             until_ns=until_ns,
             now_ns=now_ns,
             agent=agent,
+            budgets=self._config.budgets,
             standing=read_standing(self._config.socket.parent),
         )
 

@@ -112,6 +112,7 @@ def report_of(
     days: bool = False,
 ) -> Report:
     from arc_proxy.cli.book import open_book
+    from arc_proxy.cli.budgets import budgets_in_force
     from arc_proxy.report.build import build_report
 
     since_ns, until_ns = period
@@ -123,6 +124,7 @@ def report_of(
         now_ns=time.time_ns(),
         agent=agent,
         days=days,
+        budgets=budgets_in_force(folder, os.environ),
         standing=standing_counts(find_instance(folder)),
     )
 

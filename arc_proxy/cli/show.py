@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arc_proxy.cli.folder import find_folder
+from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, width
@@ -17,6 +17,7 @@ from arc_proxy.errors import UsageError
 from arc_proxy.format import clean
 
 if TYPE_CHECKING:
+    from arc_proxy.report.warning_model import AnyWarning
     from arc_proxy.store.engine import Store
     from arc_proxy.store.views import Match
 
@@ -53,13 +54,13 @@ def show(
     with open_rows(folder, os.environ) as store:
         match = _one(store, which, agent)
         if as_json:
-            out_json(_json(store, match))
+            out_json(_json(store, folder, match))
         else:
-            for line in _text(store, match, full):
+            for line in _text(store, folder, match, full):
                 out(line)
 
 
-def _text(store: Store, match: Match, full: bool) -> Iterator[str]:
+def _text(store: Store, folder: Folder, match: Match, full: bool) -> Iterator[str]:
     from arc_proxy.cli.runs import runs_table
     from arc_proxy.report.detail import call_lines, run_lines, session_lines
     from arc_proxy.report.table import draw
@@ -71,7 +72,10 @@ def _text(store: Store, match: Match, full: bool) -> Iterator[str]:
         yield from call_lines(call, width(), full=full) if call else ()
     elif match.noun == "run":
         run = read_run(store, match.key)
-        yield from run_lines(run, width(), time.time_ns(), full=full) if run else ()
+        if run is not None:
+            now_ns = time.time_ns()
+            warnings = _warnings(store, folder, match, now_ns)
+            yield from run_lines(run, width(), now_ns, full=full, warnings=warnings)
     else:
         of_session = RunFilter(session_id=match.id)
         runs = list_run_trees(store, of_session, limit=_SESSION_RUNS_MAX, oldest_first=True)
@@ -80,7 +84,16 @@ def _text(store: Store, match: Match, full: bool) -> Iterator[str]:
         yield from draw(runs_table(runs, time.time_ns()), width())
 
 
-def _json(store: Store, match: Match) -> Any:
+def _warnings(store: Store, folder: Folder, match: Match, now_ns: int) -> tuple[AnyWarning, ...]:
+    from arc_proxy.cli.book import open_book
+    from arc_proxy.cli.budgets import budgets_in_force
+    from arc_proxy.report.warnings import run_warnings
+
+    budgets = budgets_in_force(folder, os.environ)
+    return run_warnings(store, open_book(folder), match.key, budgets, now_ns)
+
+
+def _json(store: Store, folder: Folder, match: Match) -> Any:
     from arc_proxy.export.rows import export_run
     from arc_proxy.report.jsonable import call_detail_json, run_detail_json
     from arc_proxy.store.filters import RunFilter
@@ -91,7 +104,7 @@ def _json(store: Store, match: Match) -> Any:
         return call_detail_json(call) if call else None
     if match.noun == "run":
         run = read_run(store, match.key)
-        return run_detail_json(run) if run else None
+        return run_detail_json(run, _warnings(store, folder, match, time.time_ns())) if run else None
     return {
         "session_id": match.id,
         "runs": [export_run(run) for run in iter_runs(store, RunFilter(session_id=match.id))],

@@ -10,28 +10,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import structlog
 
+from analysis.earlier import EarlierRuns
 from analysis.failure import Failure, FailureCode
 from analysis.fingerprint import family, fingerprint, normalised
 from analysis.reliability import failure_loss
 from analysis.run_failure import Raised, run_failures
-from analysis.run_share import RateOf
-from analysis.spend import spend_of_run
+from analysis.run_share import RateOf, share_run
+from analysis.spend import sum_run
+from analysis.step_growth import run_growth
+from analysis.token_growth import WindowOf
 from arc_proxy.call import Call, Kind
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.runs.ending import awaited_end
+from arc_proxy.runs.signatures import PROGRAMS
 from arc_proxy.store.due import DueRun, due_runs, mark_all_due
+from arc_proxy.store.earlier import read_earlier_runs
 from arc_proxy.store.engine import Store
 from arc_proxy.store.findings import Findings, Found, save_findings
 from pricing.book import PriceBook
 from pricing.rate import Rate
 
 # Of the rules that find failures: a later one has every run looked at again.
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 BATCH = 50
 STEP_S = 0.5  # ingest waits as long
 FAILURES_MAX = 200  # of one run; of a run that fails for days, the rest says nothing new
@@ -39,6 +45,15 @@ FAILURES_MAX = 200  # of one run; of a run that fails for days, the rest says no
 _log = structlog.get_logger()
 
 Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What a run is judged by that is not in its calls: prices, windows, and the agent's runs before it."""
+
+    rate_of: RateOf
+    window_of: WindowOf
+    earlier_runs: EarlierRuns
 
 
 @dataclass(slots=True)
@@ -59,15 +74,29 @@ class Analyst:
         until = self.clock() + STEP_S
         done: list[Findings] = []
         for run in waiting:
-            done.append(_findings_or_none(run, now_ns, self._rate_of))
+            done.append(_findings_or_none(run, now_ns, self._usual(run)))
             if self.clock() > until:
                 break
         save_findings(self.store, done)
         return has_more or len(done) < len(waiting)
 
+    def _usual(self, run: DueRun) -> Usual:
+        return Usual(
+            rate_of=self._rate_of,
+            window_of=self._window_of,
+            earlier_runs=cache(partial(read_earlier_runs, self.store, run.agent, run.started_ns)),
+        )
+
     def _rate_of(self, call: Call) -> Rate | None:
         """The price row that the call was priced by."""
         return self.book.row(call.cost.rate_id) if call.cost.rate_id else None
+
+    def _window_of(self, call: Call) -> int | None:
+        """The window of its model. Coding programs summarise before it is full, so for them it is no end."""
+        found = self.book.find(call.provider, call.reply.model or call.prompt.model or "")
+        if found is None or call.framework in PROGRAMS:
+            return None
+        return next((model.input_tokens_max for model in found.models if model.input_tokens_max), None)
 
 
 def analyse_due(
@@ -90,9 +119,9 @@ def analyse_due(
     return True
 
 
-def _findings_or_none(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:
+def _findings_or_none(run: DueRun, now_ns: int, usual: Usual) -> Findings:
     try:
-        return findings_of(run, now_ns, rate_of)
+        return findings_of(run, now_ns, usual)
     except ArcError:
         raise
     except Exception as error:  # noqa: BLE001  a bug in analysis costs one run's findings, not all that follow
@@ -100,21 +129,29 @@ def _findings_or_none(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:
         return Findings(run=run, is_over=True, found=(), worst=None, ended_by=None, spend=None, again_ns=None)
 
 
-def findings_of(run: DueRun, now_ns: int, rate_of: RateOf) -> Findings:
+def findings_of(run: DueRun, now_ns: int, usual: Usual) -> Findings:
     """What went wrong in a run, as far as it has come."""
     over_ns = _over_ns(run)
     is_over = over_ns <= now_ns
-    failures = run_failures(run.calls, is_over=is_over, exceptions=map(_raised, run.exceptions))
+    failures = run_failures(
+        run.calls,
+        is_over=is_over,
+        exceptions=map(_raised, run.exceptions),
+        earlier_runs=usual.earlier_runs,
+        window_of=usual.window_of,
+    )
     began = {call.call_id: call.started_ns for call in run.calls}
     found = [_found(failure, run, began) for failure in failures[:FAILURES_MAX]]
+    spends = list(share_run(run.calls, usual.rate_of))
     return Findings(
         run=run,
         is_over=is_over,
         found=found,
         worst=max(failures, key=failure_loss, default=None),
         ended_by=_ended_by(run.calls, failures),
-        spend=spend_of_run(run.calls, rate_of),
+        spend=sum_run(spends),
         again_ns=None if is_over else over_ns,
+        growth=run_growth(run.calls, spends),
     )
 
 

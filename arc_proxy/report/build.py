@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
+from analysis.budget import Budgets
 from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
@@ -23,11 +26,12 @@ from arc_proxy.report.model import (
     Weeks,
 )
 from arc_proxy.report.savings import agent_savings
-from arc_proxy.report.savings_model import AgentSavings
+from arc_proxy.report.savings_model import AgentSavings, Retiring
 from arc_proxy.report.spent import spent_by_model, usage_of_totals
+from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, read_days
 from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
-from arc_proxy.store.issues import read_issues
+from arc_proxy.store.issues import count_issues, read_issues
 from arc_proxy.store.report import (
     read_chart,
     read_doubts,
@@ -57,10 +61,12 @@ TRENDS_MAX = 10
 FRAMEWORKS_MAX = 50
 # A hundred calls are read for what a cheaper model would make of them; `arc-proxy savings` has all agents.
 SAVINGS_MAX = 2
-# Of these the latest runs are read: five hundred are weighed, a hundred summed for where the money went.
+# Of these the latest runs are read: five hundred are weighed, a hundred summed for where the money went. So
+# are their issues counted; the worst of all agents are read.
 HEALTHS_MAX = 8
 ISSUES_READ_MAX = 24
 
+NO_BUDGETS = Budgets()
 _NO_RUNS = (RunTotals(), RunTotals())
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
 
@@ -74,11 +80,12 @@ def build_report(
     now_ns: int,
     agent: str | None = None,
     days: bool = False,
+    budgets: Budgets = NO_BUDGETS,
     standing: Standing = MappingProxyType({}),
 ) -> Report:
     """
-    `agent` None: all of them, "": calls that named none. `days` adds sums by day. `standing`: what running
-    writers lost, see `losses`. Raises StoreError.
+    `agent` None: all of them, "": calls that named none. `days` adds sums by day. `budgets`: what is warned
+    of, unless the period is over. `standing`: what running writers lost, see `losses`. Raises StoreError.
     """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
     period = Period(since_ns=since_ns or 0, until_ns=end_ns)
@@ -89,6 +96,7 @@ def build_report(
     ordered = sorted(found.agents, key=_by_spend)
     unasked = read_unasked(store, found.period)
     compared = [use.agent for use in ordered if use.runs.known_nanousd][:SAVINGS_MAX]
+    spending = read_days(store, budgets if until_ns is None else NO_BUDGETS, now_ns)
     health = read_health(store, [use.agent for use in ordered[:HEALTHS_MAX]], found.period.since_ns, end_ns)
     agents = [
         _agent_report(
@@ -105,6 +113,7 @@ def build_report(
             unasked=unasked.get(use.agent),
             health=health.get(use.agent),
             spent=read_spend(store, use.agent, period) if place < HEALTHS_MAX else None,
+            issues=count_issues(store, found.period, use.agent) if place < HEALTHS_MAX else 0,
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -113,6 +122,18 @@ def build_report(
     issues = read_issues(
         store, found.period, recent_ns=midnight_ns(end_ns), agent=agent, limit=ISSUES_READ_MAX
     )
+    foreseen = partial(
+        agent_warnings,
+        store,
+        book,
+        now_ns=now_ns if until_ns is None else None,
+        days=spending,
+        today=local_day(now_ns),
+    )
+    agents[:HEALTHS_MAX] = [
+        replace(each, warnings=foreseen(each.agent, spent=each.spent, retiring=_retiring(each)))
+        for each in agents[:HEALTHS_MAX]
+    ]
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,
         until_ns=None if until_ns is None else found.period.until_ns,
@@ -125,6 +146,7 @@ def build_report(
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
         issues=issues,
         standings=read_standings(store, issues, end_ns),
+        warnings=day_warnings(spending),
         losses=read_losses(store, standing),
         price_book=book.version,
     )
@@ -143,6 +165,7 @@ def _agent_report(
     unasked: Unasked | None,
     health: Health | None,
     spent: Spent | None,
+    issues: int,
 ) -> AgentReport:
     by_model = spent_by_model(use.series)
     return AgentReport(
@@ -157,7 +180,12 @@ def _agent_report(
         unasked=unasked,
         health=health,
         spent=spent,
+        issues=issues,
     )
+
+
+def _retiring(report: AgentReport) -> tuple[Retiring, ...]:
+    return report.savings.retiring if report.savings is not None else ()
 
 
 def _weeks(

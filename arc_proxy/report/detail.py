@@ -39,6 +39,8 @@ from arc_proxy.report.facets import (
 from arc_proxy.report.messages import reply_text, shorten, speaker_and_text
 from arc_proxy.report.table import ID_CELLS, NAME_CELLS, Column, Table, draw
 from arc_proxy.report.tools import tools_of, tools_table
+from arc_proxy.report.warning_lines import warning_words
+from arc_proxy.report.warning_model import AnyWarning
 from arc_proxy.runs.ending import Ending, how_it_ended
 from arc_proxy.store.views import CallDetail, CallLine, FactRow, FailureRow, RunDetail, RunRow, RunTree
 
@@ -69,7 +71,14 @@ _ENDINGS = {
 }
 
 
-def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False) -> Iterator[str]:
+def run_lines(
+    detail: RunDetail,
+    width: int,
+    now_ns: int,
+    *,
+    full: bool = False,
+    warnings: Iterable[AnyWarning] = (),
+) -> Iterator[str]:
     """`full`: each attempt and each auxiliary call on a line of its own."""
     run = detail.run
     yield from _facts_of(_run_facts(run))
@@ -86,6 +95,7 @@ def run_lines(detail: RunDetail, width: int, now_ns: int, *, full: bool = False)
         closed_ns=max(closed, default=None),
     )
     yield from _facts_of([("state", _ENDINGS[how])])
+    yield from _facts_of(("warning", warning_words(each)) for each in warnings)
     for fact in detail.facts:
         yield from _fact_lines(fact, width)
     yield ""

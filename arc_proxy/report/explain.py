@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis.reliability import WeightedRun
+from analysis.reliability import Reliability, WeightedRun, letter_of
 from arc_proxy.format import ago, clean, count, plural
 from arc_proxy.report.document import Titled
 from arc_proxy.report.model import Report
@@ -37,7 +37,17 @@ def explanations(report: Report) -> Iterator[Titled]:
                 spared = plural(len(runs) - len(losing), "run")
                 rows.append((spared, "", "", "0", _share(0.0), "nothing went wrong on the wire"))
             title = f"Reliability of {agent_name(agent.agent)}, {count(len(runs))} runs"
-            yield Titled(title, Table(_COLUMNS, tuple(rows)))
+            yield Titled(f"{title}{_graded(agent.health.reliability)}", Table(_COLUMNS, tuple(rows)))
+
+
+def _graded(found: Reliability) -> str:
+    """`: B+`, and where the score alone would be another letter, that it is the one of the days before."""
+    if found.letter is None:
+        return ""
+    is_kept = found.letter is not letter_of(found.score)
+    return f": {found.letter}" + (
+        f", kept at {100 * found.score:.1f}%, within a point of it" if is_kept else ""
+    )
 
 
 def _row(run: WeightedRun, now_ns: int) -> tuple[str, ...]:

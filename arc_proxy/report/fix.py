@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from analysis.earlier import EarlierRun
 from analysis.effect import Effect, Verdict
+from analysis.failure import FailureCode
 from analysis.fixes import Fix, Observed, fix_for
 from analysis.issue import title
 from analysis.issue_facts import facts_of
@@ -16,6 +18,7 @@ from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.jsonable import issue_json
 from arc_proxy.report.summary import agent_name
 from arc_proxy.report.table import wrapped
+from arc_proxy.store.earlier import read_earlier_runs
 from arc_proxy.store.engine import Store
 from arc_proxy.store.issues import Issue, read_run_of
 from arc_proxy.store.peers import read_peers
@@ -33,11 +36,15 @@ def read_fix(store: Store, issue: Issue, total_runs: int) -> Fix:
 
 def _observed(store: Store, issue: Issue, calls: list[Call], shown: Call | None, total_runs: int) -> Observed:
     peers = read_peers(store, shown) if shown is not None else []
+    earlier: Sequence[EarlierRun] = ()
+    if issue.code is FailureCode.STEP_CAP and calls:
+        earlier = read_earlier_runs(store, issue.agent, calls[0].started_ns)
     facts = facts_of(
         issue.last,
         calls,
         whole_outputs=[peer.output_tokens for peer in peers],
         durations_ns=[peer.duration_ns for peer in peers],
+        good_steps=[run.steps for run in earlier if not run.asks],
     )
     return Observed(
         code=issue.code,

@@ -7,10 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from analysis.failure import Failure, Severity
-from analysis.reliability import arrows, compare_weeks, reliability
+from analysis.reliability import arrows, carried_letter, compare_weeks, reliability
 from arc_proxy.report.model import Health
 from arc_proxy.store.engine import Store
 from arc_proxy.store.issues import read_results
+
+# With twice as many runs the score would move by half a point. As many more are read for the days before.
+WEIGHED_MAX = 500
 
 
 def read_health(
@@ -24,11 +27,13 @@ def read_health(
     """
     found = {}
     for agent in agents:
-        results = read_results(store, agent, now_ns)
+        results = read_results(store, agent, now_ns, limit=2 * WEIGHED_MAX)
         if results:
+            is_all = len(results) < 2 * WEIGHED_MAX
+            previous = carried_letter(results, now_ns, runs_max=WEIGHED_MAX, is_all=is_all)
             failed = [run for run in results if run.outcome is False and run.started_ns >= since_ns]
             found[agent] = Health(
-                reliability=reliability(results, now_ns),
+                reliability=reliability(results[:WEIGHED_MAX], now_ns, previous),
                 week=compare_weeks(results, now_ns),
                 reported_failed=len(failed),
                 with_evidence=sum(any(map(_is_evidence, run.failures)) for run in failed),

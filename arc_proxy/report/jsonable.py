@@ -6,6 +6,7 @@ Money is a decimal string of dollars with nine places, null where it is unknown;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -24,6 +25,8 @@ from arc_proxy.report.model import AgentReport, Figures, Health, Report, Runs
 from arc_proxy.report.savings_json import agent_savings_json
 from arc_proxy.report.summary import cost_per_run
 from arc_proxy.report.tools import tools_of
+from arc_proxy.report.warning_lines import warning_json
+from arc_proxy.report.warning_model import AnyWarning
 from arc_proxy.store.issues import Issue
 from arc_proxy.store.views import CallDetail, CallLine, CallRow, RunDetail, RunTree
 from pricing.usage import Usage
@@ -48,6 +51,7 @@ def report_json(report: Report) -> dict[str, Any]:
             {"cost_grade": grade, "reason": reason, "calls": calls} for grade, reason, calls in report.doubts
         ],
         "issues": [issue_json(issue, report.standings.get(issue.key)) for issue in report.issues],
+        "warnings": list(map(warning_json, report.warnings)),
         "capture_losses": dict(report.losses),
     }
 
@@ -94,12 +98,13 @@ def _standing_json(found: Standing) -> dict[str, Any]:
     }
 
 
-def run_detail_json(detail: RunDetail) -> dict[str, Any]:
+def run_detail_json(detail: RunDetail, warnings: Iterable[AnyWarning] = ()) -> dict[str, Any]:
     """The run as exported, with its calls, what was reported of it, and the runs of its sub-agents."""
     return export_run(detail.run) | {
         "calls_list": [_line_json(line) for line in detail.calls],
         "facts": [{"type": fact.type, "at": rfc3339(fact.at_ns)} | dict(fact.body) for fact in detail.facts],
         "failures_list": list(map(export_failure, detail.failures)),
+        "warnings": list(map(warning_json, warnings)),
         "tools": [asdict(tool) for tool in tools_of(detail.last_step)] if detail.last_step else [],
         "parts": list(map(_tree_json, detail.parts)),
     }
@@ -195,6 +200,7 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
             },
             "reliability": _health_json(agent.health),
             "money_went": _money_json(agent),
+            "warnings": list(map(warning_json, agent.warnings)),
             "savings": agent.savings and agent_savings_json(agent.savings),
             "same_tokens": swap
             and {

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from analysis.retirement import Retirement
 from arc_proxy.format import clean, count, duration, moment, money, plural, spend, spend_causes, tokens
 from arc_proxy.report.document import Document, Empty, Titled
 from arc_proxy.report.explain import explanations
@@ -14,8 +15,9 @@ from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import AgentReport, Figures, Report
 from arc_proxy.report.money import prompt_tables, tool_tables
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
-from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run
+from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run, shown_warnings
 from arc_proxy.report.table import NAME_CELLS, Column, Table
+from arc_proxy.report.warning_lines import warning_words
 
 CARDS_MAX = 8
 DOUBTS_MAX = 5
@@ -71,11 +73,8 @@ def document_of(
         title="arc-proxy",
         period=said,
         updated=moment(report.made_ns),
-        warnings=(*warnings, *_warnings(report)),
-        cards=tuple(
-            make_card(agent, sum(issue.agent == agent.agent for issue in report.issues))
-            for agent in report.agents[:CARDS_MAX]
-        ),
+        warnings=(*warnings, *map(warning_words, report.warnings), *_warnings(report)),
+        cards=tuple(map(make_card, report.agents[:CARDS_MAX])),
         tables=(
             *_issues(report),
             *(explanations(report) if explain else ()),
@@ -233,8 +232,8 @@ def _notes(report: Report) -> Iterator[str]:
     made_day = f"{datetime.fromtimestamp(report.made_ns / 1e9, UTC):%Y-%m-%d}"
     for agent in report.agents:
         yield from _outcome_notes(agent)
-    for agent in report.agents:
-        yield from _savings_notes(agent, made_day)
+    for place, agent in enumerate(report.agents):
+        yield from _savings_notes(agent, made_day, has_card=place < CARDS_MAX)
     if report.total.attempts > report.total.calls:
         yield "calls +n: n of them were repeated attempts, which cost too"
     for cause in spend_causes(report.total.spend):
@@ -242,7 +241,7 @@ def _notes(report: Report) -> Iterator[str]:
     for grade, reason, calls in report.doubts[:DOUBTS_MAX]:
         yield f"  {grade} for {plural(calls, 'call')}: {clean(reason, 160)}"
     if len(report.issues) > ISSUES_MAX:
-        yield f"issues: {count(len(report.issues) - ISSUES_MAX)} more; `arc-proxy issues` lists them"
+        yield f"issues: the {ISSUES_MAX} worst; `arc-proxy issues` lists more"
     if len(report.agents) > CARDS_MAX:
         yield f"cards of the {CARDS_MAX} agents that cost most; --agent NAME shows another"
 
@@ -255,12 +254,16 @@ def _outcome_notes(agent: AgentReport) -> Iterator[str]:
         yield f"{agent_name(agent.agent)}: {runs} reported failed; we had evidence in {health.with_evidence}"
 
 
-def _savings_notes(agent: AgentReport, made_day: str) -> Iterator[str]:
-    """What a row of the table has no room for: models that retire, and what a cold cache would cost."""
+def _savings_notes(agent: AgentReport, made_day: str, *, has_card: bool) -> Iterator[str]:
+    """What neither card nor table has room for: models that retire, and what a cold cache would cost."""
     if agent.savings is None:
         return
     name = agent_name(agent.agent)
+    shown = shown_warnings(agent) if has_card else ()
+    warned_of = {each.model for each in shown if isinstance(each, Retirement)}
     for each in agent.savings.retiring:
+        if each.model in warned_of:
+            continue
         yield f"{name}: {retiring_words(each, made_day)}"
     for model in agent.savings.models:
         best = best_option(model)

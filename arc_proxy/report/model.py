@@ -11,6 +11,7 @@ from analysis.standing import Standing
 from analysis.trend import Trend
 from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
+from arc_proxy.report.warning_model import AnyWarning
 from arc_proxy.store.issues import Issue
 from arc_proxy.store.spending import Spent
 from arc_proxy.store.uncounted import Unasked
@@ -80,6 +81,8 @@ class AgentReport:
     unasked: Unasked | None = None  # streams that state no usage
     health: Health | None = None  # None: its runs were not looked at
     spent: Spent | None = None  # where the money of its latest runs went
+    warnings: tuple[AnyWarning, ...] = ()  # the most urgent first
+    issues: int = 0  # that it has in the period, COUNTED_MAX at most; of agents that get no card 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,7 @@ class Report:
     doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
     issues: tuple[Issue, ...] = ()  # the worst first
     standings: Mapping[int, Standing] = field(default_factory=dict)  # by number of the issue
+    warnings: tuple[AnyWarning, ...] = ()  # of all agents together
     losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
     price_book: str
     is_first: bool = False  # no call was ever seen in this folder

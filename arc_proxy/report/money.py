@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis.parts import PartKind
+from analysis.parts import PART_NAMES, PartKind
 from analysis.waste import wasted
 from arc_proxy.format import clean, count, money
 from arc_proxy.report.document import Titled
@@ -12,22 +12,6 @@ from arc_proxy.report.model import AgentReport, Report
 from arc_proxy.report.summary import agent_name, share_of
 from arc_proxy.report.table import NAME_CELLS, Column, Table
 from arc_proxy.store.spending import RUNS_MAX, Spent
-
-_KINDS = {
-    PartKind.SYSTEM: "system prompt",
-    PartKind.TOOL_SCHEMA: "tool schemas",
-    PartKind.USER: "user text",
-    PartKind.TOOL_RESULT: "tool results",
-    PartKind.EARLIER_TEXT: "earlier answers, sent again",
-    PartKind.EARLIER_REASONING: "earlier reasoning, sent again",
-    PartKind.EARLIER_ARGUMENTS: "earlier tool calls, sent again",
-    PartKind.OUTPUT: "answers",
-    PartKind.REASONING: "reasoning",
-    PartKind.ARGUMENTS: "tool calls",
-    PartKind.SERVER_TOOL: "the provider's own tools",
-    PartKind.CACHE_BREAK: "broken caches",
-    PartKind.OTHER: "other",
-}
 
 
 def tool_tables(report: Report) -> Iterator[Titled]:
@@ -68,7 +52,7 @@ def prompt_tables(report: Report) -> Iterator[Titled]:
         spend = spent.spend
         costs = {kind: spend.of_kind(kind) for kind in PartKind}
         rows = tuple(
-            (_KINDS[kind], share_of(costs[kind] / spend.nanousd), money(costs[kind] / spend.runs))
+            (PART_NAMES[kind], share_of(costs[kind] / spend.nanousd), money(costs[kind] / spend.runs))
             for kind in sorted(costs, key=lambda kind: -costs[kind])
             if costs[kind]
         )

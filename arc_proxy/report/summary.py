@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from analysis.reliability import LETTER_RUNS_MIN
+from analysis.step_growth import Grown, StepGrowth
 from analysis.trend import Trend
-from analysis.waste import card_parts
+from analysis.waste import CardPart, card_parts
 from arc_proxy.format import NANOUSD_PER_USD, UNKNOWN, Spend, change, count, money, plural, share
 from arc_proxy.report.card import Card, Line
 from arc_proxy.report.model import AgentReport, Health, Weeks
+from arc_proxy.report.warning_lines import warning_words
+from arc_proxy.report.warning_model import AnyWarning
+from arc_proxy.store.issues import COUNTED_MAX
 
 NO_NAME = "(no agent named)"
 MONEY_PARTS = 2
+WARNINGS_MAX = 3
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -18,8 +23,7 @@ def agent_name(agent: str | None) -> str:
     return agent or NO_NAME
 
 
-def make_card(report: AgentReport, issues: int = 0) -> Card:
-    """`issues`: how many the agent has in the period."""
+def make_card(report: AgentReport) -> Card:
     lines = [
         _reliability(report),
         _runs(report),
@@ -28,9 +32,21 @@ def make_card(report: AgentReport, issues: int = 0) -> Card:
         _money_went(report),
         _same_tokens(report),
         _errors(report),
-        Line("Issues", f"{plural(issues, 'problem')} found") if issues else None,
+        _issues(report),
+        *(Line("Warning", warning_words(each)) for each in shown_warnings(report)),
     ]
     return Card(agent_name(report.agent), tuple(line for line in lines if line is not None))
+
+
+def shown_warnings(report: AgentReport) -> tuple[AnyWarning, ...]:
+    """Those on the card. What the line above says of results that are sent again is not said twice."""
+    is_said = any(part.is_resent for part in _parts(report))
+    news = [
+        each
+        for each in report.warnings
+        if not (is_said and isinstance(each, StepGrowth) and each.grown is Grown.TOOL_RESULTS)
+    ]
+    return tuple(news[:WARNINGS_MAX])
 
 
 def cost_per_run(report: AgentReport) -> float | None:
@@ -124,14 +140,16 @@ def _cost_per_run(report: AgentReport) -> Line:
 
 def _money_went(report: AgentReport) -> Line | None:
     """`41% get_prices result re-sent 11x · 33% tool schemas`."""
-    if report.spent is None or report.spent.spend.nanousd <= 0:
+    parts = _parts(report)
+    if not parts or report.spent is None:
         return None
     spend = report.spent.spend
     whole_usd = spend.nanousd / spend.runs / NANOUSD_PER_USD
-    parts = card_parts(spend, MONEY_PARTS)
-    if not parts:
-        return None
     return Line("Money went", " · ".join(f"{share_of(part.usd / whole_usd)} {part.text}" for part in parts))
+
+
+def _parts(report: AgentReport) -> list[CardPart]:
+    return card_parts(report.spent.spend, MONEY_PARTS) if report.spent is not None else []
 
 
 def _usage(report: AgentReport) -> Line | None:
@@ -160,6 +178,13 @@ def _same_tokens(report: AgentReport) -> Line | None:
     instead = f" for {swap.instead_of}" if len(report.models) > 1 else ""
     cost = money(swap.nanousd_after / report.runs.runs)
     return Line("Same tokens", f"{swap.model}{instead}: {cost}/run ({change(swap.ratio)}), price only")
+
+
+def _issues(report: AgentReport) -> Line | None:
+    if not report.issues:
+        return None
+    more = "at least " if report.issues >= COUNTED_MAX else ""
+    return Line("Issues", f"{more}{plural(report.issues, 'problem')} found")
 
 
 def _errors(report: AgentReport) -> Line:

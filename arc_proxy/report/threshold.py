@@ -28,6 +28,7 @@ class Threshold:
     sign: str
     value: float  # in the metric's own unit: a share 0..1, nanodollars, milliseconds, or a number
     text: str
+    is_letter: bool = False  # the value is the least score of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,17 @@ def _reliability(agent: AgentReport) -> float | None:
     return found.score if found and found.letter else None
 
 
+def _letter(agent: AgentReport) -> float | None:
+    """The letter that is shown, by its least score: the score itself may be a point beyond its bounds."""
+    letter = agent.health and agent.health.reliability.letter
+    return lowest_score(letter) if letter else None
+
+
+def _shown_letter(value: float) -> str:
+    return next(str(letter) for letter in Letter if lowest_score(letter) == value)
+
+
+_BY_LETTER = _Metric(_letter, {}, _shown_letter)
 METRICS = {
     "reliability": _Metric(_reliability, _SHARE, share_of),
     "errors": _Metric(_errors, _SHARE, share),
@@ -78,7 +90,8 @@ def parse_threshold(text: str) -> Threshold:
     """Raises UsageError."""
     grade = _GRADE.fullmatch(text)
     if grade is not None and grade[2] in set(Letter):
-        return Threshold("reliability", grade[1], lowest_score(Letter(grade[2])), text.strip())
+        least = lowest_score(Letter(grade[2]))
+        return Threshold("reliability", grade[1], least, text.strip(), is_letter=True)
     found = _FORM.fullmatch(text)
     name = found[1].replace("_", "-") if found else ""
     metric = METRICS.get(name)
@@ -93,7 +106,7 @@ def parse_threshold(text: str) -> Threshold:
 def breaches(report: Report, thresholds: tuple[Threshold, ...]) -> Iterator[str]:
     """One sentence per agent and threshold that is passed, or that nobody can judge."""
     for threshold in thresholds:
-        metric = METRICS[threshold.metric]
+        metric = _BY_LETTER if threshold.is_letter else METRICS[threshold.metric]
         for agent in report.agents:
             value = metric.read(agent)
             name = clean(agent_name(agent.agent), 60)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from analysis.failure import Failure, FailureCode
 from analysis.spend import Spend
+from analysis.step_growth import RunGrowth
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word, word
 from arc_proxy.store.bulk import dicts, insert_rows, rows_in, slices
@@ -51,7 +52,8 @@ class Found:
 class Findings:
     """
     What became of one run. `worst` is what it loses most by, `ended_by` what its last call failed of, `spend`
-    where its money went; `again_ns`: when to look at it again, None: not before it changes.
+    where its money went, `growth` how its steps grew dearer; `again_ns`: when to look at it again, None: not
+    before it changes.
     """
 
     run: DueRun
@@ -61,6 +63,7 @@ class Findings:
     ended_by: FailureCode | None
     spend: Spend | None
     again_ns: int | None
+    growth: RunGrowth | None = None
 
 
 def save_findings(store: Store, findings: Iterable[Findings]) -> None:
@@ -208,5 +211,10 @@ def _health_row(findings: Findings) -> dict[str, Any]:
         "is_recovered": worst.is_recovered if worst else False,
         "evidence": some_word(worst.evidence) if worst else None,
         "ended_by": findings.ended_by.value if findings.ended_by else None,
-        "spend": pack_spend(findings.spend) if findings.spend and findings.spend.nanousd else None,
+        "spend": _packed(findings),
     }
+
+
+def _packed(findings: Findings) -> bytes | None:
+    spend = findings.spend
+    return pack_spend(spend, findings.growth) if spend and spend.nanousd else None

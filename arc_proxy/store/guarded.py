@@ -38,12 +38,17 @@ def read_run_so_far(store: Store, agent: str | None, run_id: str, *, calls_max: 
         found = [run_row(row) for row in dicts(connection, latest)]
         if not found:
             return None
-        (tree,) = trees_of(connection, (found[0],))
         return RunSoFar(
             agent=found[0].agent,
-            nanousd=sum(_billed(each) for _, each in tree.lines()),
+            nanousd=billed_so_far(connection, found[0]),
             calls=_latest(connection, found[0].key, calls_max),
         )
+
+
+def billed_so_far(connection: Connection, run: RunRow) -> int:
+    """Nanodollars, of a run and of those of its sub-agents."""
+    (tree,) = trees_of(connection, (run,))
+    return sum(_billed(each) for _, each in tree.lines())
 
 
 def _billed(run: RunRow) -> int:

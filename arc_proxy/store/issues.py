@@ -27,8 +27,7 @@ from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
 
 ISSUES_MAX = 50
-# With twice as many runs the score would move by half a point.
-RESULTS_MAX = 500
+COUNTED_MAX = 1_000  # issues, from which on a count says no more
 RUN_CALLS_MAX = 500  # of a run, the latest
 
 _ISSUE = tables.issue.c
@@ -93,6 +92,23 @@ def read_issues(
         return tuple(_issue(connection, row, recent_ns) for row in worst)
 
 
+def count_issues(store: Store, period: Period, agent: str | None) -> int:
+    """Of one agent ("" or None: of calls that named none), `COUNTED_MAX` at most. Raises StoreError."""
+    issue, day = tables.issue.c, tables.issue_day.c
+    in_period = (
+        select(day.issue_id)
+        .where(
+            day.issue_id == issue.id,
+            day.day >= period.since_ns // DAY_NS,
+            day.day <= period.until_ns // DAY_NS,
+        )
+        .exists()
+    )
+    some = select(issue.id).where(issue.agent_id == agent_id_of(agent), in_period).limit(COUNTED_MAX)
+    with reading(store) as connection:
+        return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+
+
 def read_issue(store: Store, key: int, *, recent_ns: int) -> Issue | None:
     """One issue with its sums over all time; None if there is none of this number, or not any more."""
     issue, day = tables.issue.c, tables.issue_day.c
@@ -115,9 +131,7 @@ def read_run_of(store: Store, failure_key: int) -> list[Call]:
         return whole_calls(connection, dicts(connection, lines.limit(RUN_CALLS_MAX))[::-1])
 
 
-def read_results(
-    store: Store, agent: str | None, until_ns: int, *, limit: int = RESULTS_MAX
-) -> tuple[RunResult, ...]:
+def read_results(store: Store, agent: str | None, until_ns: int, *, limit: int) -> tuple[RunResult, ...]:
     """What became of an agent's latest runs that are over, the latest first. Raises StoreError."""
     health, run = tables.health.c, tables.run.c
     statement = (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from analysis.finish_reason import PARTIAL
 from arc_proxy.call import Call, Kind
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import agent_id_of
 
 PEERS_MAX = 500
-_CUT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete")
 
 
 class Peer(NamedTuple):
@@ -36,7 +36,7 @@ def read_peers(store: Store, like: Call) -> list[Peer]:
             call.series_id.in_(alike),
             ~call.failed,
             call.duration_ns.is_not(None),
-            call.finish_reason.not_in(_CUT),
+            func.lower(call.finish_reason).not_in(sorted(PARTIAL)),
         )
         .order_by(call.started_ns.desc())
         .limit(PEERS_MAX)

@@ -24,6 +24,7 @@ from arc_proxy.store.filters import (
     series_of_model,
 )
 from arc_proxy.store.launches import exited_ns
+from arc_proxy.store.live import is_final
 from arc_proxy.store.load import (
     FACTS,
     LINES,
@@ -171,7 +172,7 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
                 connection, FACTS.where(fact.run_key == key).order_by(fact.at_ns, fact.id).limit(calls_max)
             ),
             parts=trees_of(connection, (run_row(found[0]),))[0].parts,
-            is_final=_is_final(connection, key),
+            is_final=is_final(connection, key),
             exited_ns=exited_ns(connection, found[0]),
             last_step=_last_step(connection, key),
             failures=failures_of_run(connection, key),
@@ -183,15 +184,6 @@ def _last_step(connection: Connection, run_key: int) -> Call | None:
     steps = LINES.where(call.run_key == run_key, call.kind == Kind.GENERATION)
     last = dicts(connection, steps.order_by(call.started_ns.desc(), call.id.desc()).limit(1))
     return whole_calls(connection, last)[0] if last else None
-
-
-def _is_final(connection: Connection, run_key: int) -> bool:
-    call, tool_call = tables.call.c, tables.tool_call
-    asks = select(tool_call.c.call_key).where(tool_call.c.call_key == call.id).exists()
-    answers = ~call.failed & call.finish_reason.is_not(None) & ~asks
-    steps = select(answers).where(call.run_key == run_key, call.kind == Kind.GENERATION)
-    last = steps.order_by(call.started_ns.desc(), call.id.desc()).limit(1)
-    return bool(connection.execute(last).scalar())
 
 
 def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:

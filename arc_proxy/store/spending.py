@@ -2,7 +2,8 @@
 Where the money of runs went: kept with each run, as compressed JSON, and summed when it is asked for.
 
     {"n": nanodollars, "calls", "unknown", "plan", "parts": [[kind, name, nanodollars]],
-     "called": {tool: times}, "resent": {tool: [...]}, "broken": [[kind, name, ...]]}
+     "called": {tool: times}, "resent": {tool: [...]}, "broken": [[kind, name, ...]],
+     "growth": {"steps", "early", "late", "whole", "above", "grown", "cached"}}
 
 What a result cost most in one run cannot be taken out of a sum again, so there are no sums by day; a report
 adds the latest runs of an agent.
@@ -11,7 +12,7 @@ adds the latest runs of an agent.
 from __future__ import annotations
 
 import zlib
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from sqlalchemy import select
 
 from analysis.parts import PartKind
 from analysis.spend import Broken, Resent, Spend, sum_spend
+from analysis.step_growth import Grown, RunGrowth
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import agent_id_of
@@ -29,10 +31,14 @@ RUNS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Of the latest runs of an agent in a period: `is_all`: there were no more with a known cost."""
+    """
+    Of the latest runs of an agent in a period. `is_all`: there were no more with a known cost. `growths`: of
+    those with enough steps, the latest first.
+    """
 
     spend: Spend
     is_all: bool
+    growths: tuple[RunGrowth, ...] = ()
 
 
 def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = RUNS_MAX) -> Spent:
@@ -51,10 +57,15 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
     )
     with reading(store) as connection:
         packed = list(connection.execute(statement).scalars())
-    return Spent(sum_spend(map(_unpack_spend, packed[:limit])), is_all=len(packed) <= limit)
+    runs = [orjson.loads(zlib.decompress(each)) for each in packed[:limit]]
+    return Spent(
+        sum_spend(map(_spend, runs)),
+        is_all=len(packed) <= limit,
+        growths=tuple(_growth(run["growth"]) for run in runs if "growth" in run),
+    )
 
 
-def pack_spend(spend: Spend) -> bytes:
+def pack_spend(spend: Spend, growth: RunGrowth | None = None) -> bytes:
     document = {
         "n": spend.nanousd,
         "calls": spend.calls,
@@ -64,12 +75,16 @@ def pack_spend(spend: Spend) -> bytes:
         "called": dict(spend.called),
         "resent": {tool: astuple(each) for tool, each in spend.resent.items()},
         "broken": [[kind, name, *astuple(each)] for (kind, name), each in spend.broken.items()],
+        "growth": growth and asdict(growth),
     }
     return zlib.compress(orjson.dumps({name: value for name, value in document.items() if value}))
 
 
-def _unpack_spend(packed: bytes) -> Spend:
-    said: dict[str, Any] = orjson.loads(zlib.decompress(packed))
+def _growth(said: dict[str, Any]) -> RunGrowth:
+    return RunGrowth(**(said | {"grown": Grown(said["grown"])}))
+
+
+def _spend(said: dict[str, Any]) -> Spend:
     return Spend(
         runs=1,
         calls=said.get("calls", 0),

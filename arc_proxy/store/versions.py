@@ -9,7 +9,6 @@ from sqlalchemy import func, or_, select
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import agent_id_of
-from arc_proxy.store.issues import RESULTS_MAX
 from arc_proxy.store.totals import Period, RunTotals
 
 
@@ -23,12 +22,10 @@ class VersionUse:
     totals: RunTotals
 
 
-def read_versions(
-    store: Store, agent: str | None, period: Period, *, limit: int = RESULTS_MAX
-) -> tuple[VersionUse, ...]:
+def read_versions(store: Store, agent: str | None, period: Period, *, limit: int) -> tuple[VersionUse, ...]:
     """
-    Of the agent's latest runs in the period, as many as a score weighs; the version that ran last first.
-    Raises StoreError.
+    Of the agent's latest runs in the period, `limit` at most; the version that ran last first. Raises
+    StoreError.
     """
     run = tables.run.c
     latest = (

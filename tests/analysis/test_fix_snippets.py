@@ -9,9 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.failure import FailureCode
 from analysis.fixes import Observed, fix_for
+from analysis.tool_result import Verdict, read_tool_result
 
 C = FailureCode
 PLAIN = {"framework": "requests", "dialect": "openai.chat", "provider": "openai"}
@@ -113,7 +116,9 @@ EMPTY = {
     "a list": ([], True),
     "a text": ("", True),
     "a list as text": ("[]", True),
+    "nothing at all": (None, True),
     "a row": ([{"id": 1}], False),
+    "a count of nothing": (0, False),
     "zero": ("0", False),
 }
 
@@ -123,6 +128,47 @@ def test_nothing_is_said_to_be_nothing(result, is_empty):
     guarded = names_of(C.TOOL_EMPTY_RESULT)["say_when_empty"](Tool(result))
     said = guarded(query="refunds")
     assert said.startswith("0 results of look_up for query='refunds'.") if is_empty else said == result
+
+
+# What a tool was seen to answer with, and an answer of it that is none.
+SEEN_EMPTY = {
+    "pandas": (
+        "Empty DataFrame\nColumns: [account, amount]\nIndex: []",
+        "  account  amount\n0  travel  4200",
+    ),
+    "no rows": ("0 rows", "10 rows"),
+    "psql": ("(0 rows)", "(12 rows)"),
+    "MySQL": ("Empty set (0.00 sec)", "1 row in set (0.00 sec)"),
+    "behind a word": ("Output: 0 rows for travel", "Output: 10 rows for travel"),
+    "in a sentence": ("No results found for 'blue widgets'.", "No. 5 is alive"),
+    "no documents": ("No matching documents were found.", "Norway"),
+    "Python's None as text": ("None", "None of the above"),
+    "an empty object": ("{}", '{"a": 1}'),
+    "rows in JSON": ('{"rows": [], "total": 0, "query": "x"}', '{"rows": [1], "total": 1, "query": "x"}'),
+    "words in JSON": ('{"result":"0 rows"}', '{"result":"70 rows"}'),
+    "an empty text in JSON": ('""', '"7"'),
+    "an empty part": ('[{"type": "text", "text": ""}]', '[{"type": "text", "text": "7"}]'),
+}
+
+
+@pytest.mark.parametrize(("empty", "answer"), SEEN_EMPTY.values(), ids=SEEN_EMPTY)
+def test_what_was_seen_to_be_nothing_is_caught(empty, answer):
+    assert read_tool_result(empty).verdict is Verdict.EMPTY
+    names = names_of(C.TOOL_EMPTY_RESULT, empty, facts={"result": empty})
+    assert names["say_when_empty"](Tool(empty))(query="refunds").startswith("0 results of look_up")
+    assert names["say_when_empty"](Tool(answer))(query="refunds") == answer
+
+
+def test_an_object_is_caught_like_its_text():
+    names = names_of(C.TOOL_EMPTY_RESULT, facts={"result": '{"rows":[],"total":0}'})
+    assert names["says_nothing"]({"rows": [], "total": 0})
+    assert not names["says_nothing"]({"rows": [7], "total": 1})
+
+
+@given(st.sampled_from([empty for empty, _ in SEEN_EMPTY.values()]), st.text(max_size=20))
+def test_whatever_else_was_seen_makes_a_snippet_that_runs(empty, more):
+    names = names_of(C.TOOL_EMPTY_RESULT, facts={"result": f"{empty}{more}"})
+    assert names["says_nothing"](7) is False
 
 
 def test_a_long_result_is_capped():

@@ -18,6 +18,7 @@ from analysis.reliability import (
     Letter,
     RunResult,
     arrows,
+    carried_letter,
     compare_weeks,
     is_bad,
     kept_apart,
@@ -28,6 +29,7 @@ from analysis.reliability import (
 
 Code = FailureCode
 NOW_NS = 1_800_000_000 * 10**9
+MIDNIGHT_NS = NOW_NS // DAY_NS * DAY_NS
 
 
 def failure(code, **more):
@@ -235,6 +237,62 @@ LETTERS = {
 @pytest.mark.parametrize(("score", "previous", "letter"), LETTERS.values(), ids=LETTERS)
 def test_letters(score, previous, letter):
     assert letter_of(score, previous) is letter
+
+
+def days_of(*good: int, total: int = 100) -> list[RunResult]:
+    """So many runs a day, of which so many went well: the last of the days is the one before today."""
+    return [
+        run(f"{age}-{number}", age_days=age - 0.5 + (NOW_NS - MIDNIGHT_NS) / DAY_NS, outcome=number < each)
+        for age, each in zip(range(len(good), 0, -1), good, strict=True)
+        for number in range(total)
+    ]
+
+
+def carried(results, *, runs_max=10_000, is_all=True):
+    return carried_letter(results, MIDNIGHT_NS, runs_max=runs_max, is_all=is_all)
+
+
+def test_a_letter_is_carried_from_day_to_day():
+    """The score of the last day alone is a B+, and within a point of the A of the days before."""
+    falling = days_of(97, 92, 90, 88)
+    alone = reliability(falling, MIDNIGHT_NS)
+    assert (alone.letter, 0.89 < alone.score < 0.90) == (Letter.B_PLUS, True)
+    assert carried(falling) is Letter.A
+    assert reliability(falling, MIDNIGHT_NS, carried(falling)).letter is Letter.A
+
+
+def test_a_letter_falls_where_the_score_falls_by_more():
+    assert carried(days_of(100, 99, 70, 60)) is letter_of(
+        reliability(days_of(100, 99, 70, 60), MIDNIGHT_NS).score
+    )
+
+
+def test_the_same_runs_carry_the_same_letter_in_any_order():
+    results = days_of(97, 92, 90, 88)
+    assert carried(reversed(results)) is carried(results)
+
+
+NO_LETTER = {
+    "no run at all": ([], True),
+    "too few runs": (days_of(9, 9, total=9), True),
+    "runs of today alone": ([run(n) for n in range(50)], True),
+    "days whose runs were not all read": (days_of(100, 99), False),
+}
+
+
+@pytest.mark.parametrize(("results", "is_all"), NO_LETTER.values(), ids=NO_LETTER)
+def test_no_letter_is_carried_without_a_day_that_had_one(results, is_all):
+    assert carried(results, runs_max=500, is_all=is_all) is None
+
+
+def test_a_day_is_judged_by_the_runs_that_were_read_then():
+    """Of two days with 100 runs each, the latest 100 of the last day are all that counts."""
+    assert carried(days_of(0, 100), runs_max=100) is letter_of(reliability(days_of(100), MIDNIGHT_NS).score)
+
+
+def test_runs_that_ended_long_ago_keep_the_letter_that_they_have():
+    results = [run(n, age_days=20 + n / 50, outcome=n > 1) for n in range(100)]
+    assert carried(results) is reliability(results, MIDNIGHT_NS).letter
 
 
 def test_the_letter_that_was_shown_last_stays_for_a_point():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.failure import SEVERITY, FailureCode, Severity
-from analysis.run_failure import Raised, run_failures, worst
+from analysis.run_failure import Raised, run_failures
 from arc_proxy.call import Call, CallError, Kind, ToolCall
 from arc_proxy.journal.record import Ended
 from tests.analysis.talk import LOOK_UP, call, canonical, result, run_of, says, user
@@ -231,8 +231,10 @@ def test_exceptions_come_last() -> None:
         ("tool.error", "look_up"),
         ("agent.exception", "main (agent.py)"),
     ]
-    assert worst(failures) is Severity.FATAL
-    assert worst(failures[:1]) is None
+    assert [(each.severity, each.is_recovered) for each in failures] == [
+        (Severity.WARNING, True),
+        (Severity.FATAL, False),
+    ]
 
 
 def test_every_code_has_a_severity() -> None:

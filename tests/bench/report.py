@@ -35,6 +35,18 @@ CALLS_PER_RUN = 10
 REPEATS = 5
 
 
+def limit_headers(dice: random.Random) -> tuple[tuple[str, str], ...]:
+    left = dice.randrange(150_000, 200_000)
+    return (
+        ("x-ratelimit-limit-requests", "10000"),
+        ("x-ratelimit-limit-tokens", "200000"),
+        ("x-ratelimit-remaining-requests", "9999"),
+        ("x-ratelimit-remaining-tokens", str(left)),
+        ("x-ratelimit-reset-requests", "6ms"),
+        ("x-ratelimit-reset-tokens", f"{(200_000 - left) * 60 / 200_000:.3f}s"),
+    )
+
+
 def generated_calls(count: int, days: int = 60) -> Iterator[Call]:
     dice, book, end_ns = random.Random(11), load_book(), time.time_ns()
     for number in range(count):
@@ -64,6 +76,7 @@ def generated_calls(count: int, days: int = 60) -> Iterator[Call]:
             reply=Reply(model=model, finish_reason="stop", usage=raw, finished=True),
             usage=usage,
             usage_grade=grade,
+            response_headers=limit_headers(dice),
             cost=price_call(
                 book,
                 usage,

@@ -157,7 +157,9 @@ def test_a_model_that_retires_is_pointed_out(month):
     shown = savings(month, "new").out
     assert "! claude-sonnet-4-5 retire" in shown
     assert "2026-11-30" in shown
-    assert "new: claude-sonnet-4-5 retire" in month("report", *PERIOD).out
+    report = month("report", *PERIOD).out
+    assert "Warning      claude-sonnet-4-5 retire" in report
+    assert report.count("claude-sonnet-4-5 retire") == 1  # the card has said it, so no note does
     [found] = json.loads(savings(month, "new", "--json").out)["agents"]
     assert found["retiring"] == [{"model": "claude-sonnet-4-5", "retires": "2026-11-30"}]
 

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import case, func, select
 
+from analysis.run_share import share_run
+from analysis.spend import sum_run
+from analysis.step_growth import Grown, run_growth
+from analysis.token_growth import BUDGET_RUNS_MIN
 from arc_proxy.call import Call, Grouping
 from arc_proxy.ingest import analysing
 from arc_proxy.ingest.analysing import Analyst, analyse_due
@@ -18,10 +22,16 @@ from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.fact_table import Fact
 from arc_proxy.store.prune import first_month_kept, prune
+from arc_proxy.store.spending import read_spend
 from arc_proxy.store.sums import DAY_NS
+from arc_proxy.store.totals import Period
 from arc_proxy.store.write import apply_moves, save
 from pricing.book import load_book
+from pricing.usage import Usage, UsageGrade
+from tests.analysis.spending import FORMATS
+from tests.analysis.spending import run_of as spending_run
 from tests.analysis.talk import BASE_NS, result, run_of, says, user
+from tests.analysis.test_step_growth import talk as loop
 
 HOUR_NS = 3600 * 10**9
 LATER_NS = BASE_NS + HOUR_NS
@@ -86,6 +96,18 @@ def test_what_is_found_is_stored_with_its_evidence(either: Store) -> None:
     [issue] = rows(either, tables.issue)
     assert (issue["code"], issue["subject"]) == ("tool.error", "look_up")
     assert count_due(either, LATER_NS) == (0, None)
+
+
+def test_where_the_money_went_is_kept_with_how_steps_grew_dearer(either: Store) -> None:
+    calls = spending_run(loop(12, result=4000), FORMATS["OpenAI's chat"], caches=False)
+    named = Grouping(run_id="run-1", agent="finance", rule="header", confidence=1.0)
+    save(either, [replace(call, call_id=f"c{at}", grouping=named) for at, call in enumerate(calls)])
+    analyse_due(either, BOOK, LATER_NS)
+    spent = read_spend(either, "finance", Period(since_ns=0, until_ns=LATER_NS))
+    spends = list(share_run(calls))
+    assert spent.spend == sum_run(spends)
+    assert spent.growths == (run_growth(calls, spends),)
+    assert spent.growths[0].grown is Grown.TOOL_RESULTS
 
 
 def test_all_runs_are_looked_at_however_few_are_read_at_a_time(
@@ -189,6 +211,42 @@ def test_an_exception_is_a_failure_of_its_run(either: Store) -> None:
     assert (failure["code"], failure["evidence"]) == ("agent.exception", "KeyError: 'x' (agent.py:7)")
     [issue] = rows(either, tables.issue)
     assert (issue["subject"], issue["cause"]) == ("main (agent.py)", "KeyError")
+
+
+def test_a_cap_shows_in_the_third_run_that_stops_there(either: Store) -> None:
+    for number in range(3):
+        save(either, talk(*["seven"] * 5, run=f"run-{number}", days=number)[:-1])
+    analyse_due(either, BOOK, LATER_NS + 3 * DAY_NS)
+    by_run = {row["id"]: row["run_id"] for row in rows(either, tables.run)}
+    found = sorted((by_run[row["run_key"]], row["code"]) for row in rows(either, tables.failure))
+    assert [each for each in found if each[1].startswith("run.")] == [
+        ("run-0", "run.no_final_answer"),
+        ("run-1", "run.no_final_answer"),
+        ("run-2", "run.step_cap"),
+    ]
+
+
+@pytest.mark.parametrize(("framework", "count"), [("langgraph", 1), ("claude-code", 0)])
+def test_growth_is_measured_by_the_window_in_the_price_book(
+    either: Store, framework: str, count: int
+) -> None:
+    for number in range(BUDGET_RUNS_MIN):
+        save(either, talk(*["seven"] * 8, run=f"run-{number}"))
+    grown = [
+        replace(
+            call,
+            framework=framework,
+            reply=replace(call.reply, model="gpt-4o-mini"),
+            usage=Usage(input_text=20_000 * (place + 1)),
+            usage_grade=UsageGrade.REPORTED,
+        )
+        for place, call in enumerate(talk(*["seven"] * 4, run="grown", days=1))
+    ]
+    save(either, grown)
+    analyse_due(either, BOOK, LATER_NS + DAY_NS)
+    found = [row["evidence"] for row in rows(either, tables.failure) if row["code"] == "run.token_growth"]
+    assert len(found) == count
+    assert all("of 128,000: full after 1 more; this is call 5" in each for each in found)
 
 
 def test_other_rules_look_at_every_run_again(either: Store, monkeypatch: pytest.MonkeyPatch) -> None:

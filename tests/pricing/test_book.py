@@ -103,6 +103,12 @@ def test_candidates_can_take_the_same_calls(book: PriceBook) -> None:
     assert book.candidates("openai", "unknown", AT) == ()
 
 
+def test_a_window_that_keeps_room_for_the_answer_counts_without_it(book: PriceBook) -> None:
+    found = {name: book.find("openai", name) for name in ("gpt-5", "gpt-4o", "o3")}
+    longest = {name: each and each.models[0].input_tokens_max for name, each in found.items()}
+    assert longest == {"gpt-5": 272_000, "gpt-4o": 128_000, "o3": 200_000}
+
+
 def test_a_retired_model_is_no_candidate(book: PriceBook) -> None:
     later = datetime(2026, 12, 1, tzinfo=UTC)
     now = {model.id for model in book.candidates("anthropic", "anthropic.messages", AT)}

@@ -266,6 +266,17 @@ def test_sources_that_agree_confirm_and_fill() -> None:
     assert not model.rivals
 
 
+@pytest.mark.parametrize(
+    ("window", "prompt", "most"), [(400, 272, 272), (128, 131, 128), (400, None, 400), (None, 272, 272)]
+)
+def test_the_longest_prompt_is_the_shorter_of_what_the_sources_say(
+    window: int | None, prompt: int | None, most: int
+) -> None:
+    base = shelf(rate(PRICES))
+    base = replace(base, models=(replace(base.models[0], input_tokens_max=window),))
+    assert joined(base, second(**({"max_input_tokens": prompt} if prompt else {}))).input_tokens_max == most
+
+
 def test_what_follows_another_price_is_not_taken_from_the_standard_row() -> None:
     others = second(
         output_cost_per_reasoning_token=8e-06,

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from arc_proxy.ingest.worker import catch_up
 from arc_proxy.journal.fact import FactType, encode_fact
 from arc_proxy.journal.record import Record, RecordKind
 from arc_proxy.journal.writer import SegmentWriter
+from arc_proxy.report import build, summary
 from arc_proxy.report.build import build_report
 from arc_proxy.report.document import as_markdown, as_text
 from arc_proxy.report.jsonable import report_json
@@ -23,6 +25,7 @@ from arc_proxy.report.layout import document_of, period_words
 from arc_proxy.report.model import Report, empty_report
 from arc_proxy.report.summary import cost_per_run, make_card
 from arc_proxy.report.threshold import breaches, parse_threshold
+from arc_proxy.store import issues
 from arc_proxy.store.engine import open_store
 from arc_proxy.store.write import save
 from pricing.book import load_book
@@ -40,7 +43,7 @@ def report_of(tmp_path) -> Callable[..., Report]:
 
 
 def make_report(
-    folder, entries, *, since_days=30.0, until_ns=None, agent=None, days=False, facts=()
+    folder, entries, *, since_days=30.0, until_ns=None, agent=None, days=False, facts=(), **asked
 ) -> Report:
     """The report on recorded calls, by the way that they always go: journal, ingest, store."""
     journal = folder / "journal"
@@ -55,7 +58,7 @@ def make_report(
         analyse_due(store, BOOK, NOW_NS)
         since_ns = None if since_days is None else NOW_NS - int(since_days * DAY_NS)
         return build_report(
-            store, BOOK, since_ns=since_ns, until_ns=until_ns, now_ns=NOW_NS, agent=agent, days=days
+            store, BOOK, since_ns=since_ns, until_ns=until_ns, now_ns=NOW_NS, agent=agent, days=days, **asked
         )
 
 
@@ -294,7 +297,7 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
     body = json.loads(json.dumps(report_json(report_of([call("finance", "r1")], days=True))))
     assert list(body) == [
         "since", "until", "made_at", "price_book", "total", "agents", "models", "days", "cost_doubts",
-        "issues", "capture_losses",
+        "issues", "warnings", "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
         "agent", "framework", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls",
@@ -302,8 +305,8 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95", "cost_usd",
         "priced_calls", "unpriced_calls",
         "estimated_calls", "partial_calls", "api_equivalent_usd", "disputed_calls", "cost_usd_low",
-            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "money_went", "savings",
-            "same_tokens",
+            "cost_usd_high", "misreported_calls", "models", "week", "reliability", "money_went", "warnings",
+        "savings", "same_tokens",
     ]  # fmt: skip
     assert body["agents"][0]["cost_usd"] == "0.002250000"
     assert body["made_at"] == "2026-11-25T12:00:00.000000Z"
@@ -336,6 +339,30 @@ def test_issues_are_listed_the_worst_first(report_of):
     assert "openai limits the rate" in text
     assert "2 of 2 runs" in text
     assert "1 time today" in text
+
+
+def refused(agent: str, word: str, **more: Any) -> dict[str, Any]:
+    """A call that the provider refuses for a reason of its own: an issue of its own."""
+    entry = call(agent, f"{agent}-{word}", status=400, **more)
+    entry["response"]["content"]["text"] = json.dumps({"error": {"type": "odd", "message": f"no {word}"}})
+    return entry
+
+
+def test_a_card_counts_all_issues_of_its_agent_and_not_those_that_are_read(report_of, monkeypatch):
+    monkeypatch.setattr(build, "ISSUES_READ_MAX", 3)
+    words = ["salt", "sugar", "flour", "milk"]
+    entries = [refused("finance", word) for word in words] + [refused("support", word) for word in words[:2]]
+    report = report_of([*entries, refused("finance", "old", days_ago=40)])
+    assert len(report.issues) == 3
+    assert card_of(report)["Issues"] == ("4 problems found", "")
+    assert card_of(report, "support")["Issues"] == ("2 problems found", "")
+
+
+def test_a_card_says_where_it_stopped_counting_issues(report_of, monkeypatch):
+    monkeypatch.setattr(issues, "COUNTED_MAX", 2)
+    monkeypatch.setattr(summary, "COUNTED_MAX", 2)
+    report = report_of([refused("finance", word) for word in ("salt", "sugar", "flour")])
+    assert card_of(report)["Issues"] == ("at least 2 problems found", "")
 
 
 def test_a_report_without_failures_has_no_issues(report_of):
@@ -389,6 +416,30 @@ def test_a_card_shows_the_score_its_bar_and_its_letter(graded):
 )
 def test_a_grade_is_a_threshold(graded, text, fails):
     assert bool(list(breaches(graded, (parse_threshold(text),)))) is fails
+
+
+@pytest.fixture
+def slipping(report_of) -> Report:
+    """Yesterday a B+, and since then a little less than that."""
+    entries = [call("finance", f"r{n}", days_ago=1.5) for n in range(60)]
+    entries += [call("finance", f"b{n}", days_ago=1.5) for n in range(4)]
+    entries += [call("finance", f"t{n}", days_ago=0.2) for n in range(24)]
+    failed = [*(f"b{n}" for n in range(4)), *(f"t{n}" for n in range(5))]
+    facts = [{"run_id": run, "agent": "finance", "outcome": "failure"} for run in failed]
+    return report_of(entries, facts=facts)
+
+
+def test_a_letter_that_is_kept_is_the_same_everywhere(slipping):
+    assert card_of(slipping)["Reliability"][0] == "84% ████████▍ B+"
+    [agent] = report_json(slipping)["agents"]
+    assert agent["reliability"]["letter"] == "B+"
+    assert list(breaches(slipping, (parse_threshold("reliability<B+"),))) == []
+    assert list(breaches(slipping, (parse_threshold("reliability<A"),))) == [
+        "finance: reliability is B+, reliability<A"
+    ]
+    assert len(list(breaches(slipping, (parse_threshold("reliability<85%"),)))) == 1
+    shown = "\n".join(as_text(document_of(slipping, "30d", explain=True), 120))
+    assert "88 runs: B+, kept at 84.1%, within a point of it" in shown
 
 
 def test_what_is_behind_a_score_can_be_read(graded):

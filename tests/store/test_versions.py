@@ -19,7 +19,7 @@ UNKNOWN = Cost(nanousd=None, grade=CostGrade.UNKNOWN, reason="no price")
 
 
 def test_an_agent_without_runs_has_no_versions(store: Store) -> None:
-    assert read_versions(store, "finance", EVER) == ()
+    assert read_versions(store, "finance", EVER, limit=500) == ()
 
 
 def test_runs_are_summed_by_their_version_the_latest_first(store: Store, make_call: MakeCall) -> None:
@@ -46,7 +46,7 @@ def test_runs_are_summed_by_their_version_the_latest_first(store: Store, make_ca
         9, grouping_run_id="p", grouping_agent="finance", grouping_version="0", kind=Kind.AUXILIARY
     )
     save(store, [*calls, probe])
-    newest, unnamed, oldest = read_versions(store, "finance", EVER)
+    newest, unnamed, oldest = read_versions(store, "finance", EVER, limit=500)
     assert [newest.version, unnamed.version, oldest.version] == ["2.1", None, "1.9"]
     assert (newest.first_ns, newest.last_ns) == (calls[1].started_ns, calls[4].started_ns)
     assert newest.totals == RunTotals(runs=2, attempts=2, known_nanousd=200, failed_runs=1)
@@ -64,4 +64,4 @@ def test_only_the_latest_runs_of_the_period_count(store: Store, make_call: MakeC
     found = read_versions(store, "a", EVER, limit=2)
     assert [(each.version, each.totals.runs) for each in found] == [("2", 1), ("1", 1)]
     until = Period(since_ns=0, until_ns=BASE_NS + 1)
-    assert [each.version for each in read_versions(store, "a", until)] == ["1"]
+    assert [each.version for each in read_versions(store, "a", until, limit=500)] == ["1"]
