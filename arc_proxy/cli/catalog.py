@@ -26,6 +26,7 @@ ENTRIES = (
     Entry("doctor", "Start", "doctor", "Check that everything is as it should be, with a cure if not."),
     Entry("report", "Look", "report", "The card of each agent, and tables per agent and model."),
     Entry("savings", "Look", "savings", "Cheaper models that could take an agent's calls."),
+    Entry("trace", "Look", "trace", "Runs and their steps, as they happen with -f."),
     Entry("runs", "Look", "runs", "List the latest runs."),
     Entry("show", "Look", "show", "Show one run or one call."),
     Entry("issues", "Look", "issues", "What goes wrong in agents, the worst first."),

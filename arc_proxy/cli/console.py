@@ -30,6 +30,7 @@ from analysis.budget import Budgets
 from arc_proxy.alerts.notify import Means
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
+from arc_proxy.api.outcome import add_outcomes
 from arc_proxy.cli.budgets import read_budgets
 from arc_proxy.cli.console_work import ConsoleWork
 from arc_proxy.cli.folder import Folder, read_secret
@@ -102,6 +103,7 @@ def make_app(config: ConsoleConfig, work: ConsoleWork) -> web.Application:
     app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
     threads = asyncio.Semaphore(THREADS_MAX)
     add_api(app, Answers(catch_up=work.catch_up, status=work.status, report=work.report), threads)
+    add_outcomes(app, work.tell_outcome, threads)
     add_dashboard(app, work.document, threads)
     return app
 

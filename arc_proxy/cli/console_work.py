@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,18 @@ import structlog
 
 from arc_proxy.alerts.shown import deliveries_json, firing_json, warning_lines
 from arc_proxy.alerts.watch import Watcher
+from arc_proxy.api.outcome import KeyUsed, Told
 from arc_proxy.cli.budgets import budgets_json
 from arc_proxy.cli.console_guard import Guard, Limits
+from arc_proxy.cli.facts import FactWriter
 from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
-from arc_proxy.journal.fact import rfc3339
+from arc_proxy.journal.fact import FactType, rfc3339
+from arc_proxy.journal.record import id_text
 from arc_proxy.journal.retention import prune_journal
 from arc_proxy.journal.standing import read_standing
 from arc_proxy.report.build import build_report
@@ -31,12 +35,15 @@ from arc_proxy.report.layout import document_of
 from arc_proxy.report.model import Report
 from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, is_replaced, open_store
+from arc_proxy.store.memory import Recent
 from arc_proxy.store.prune import first_month_kept, prune
+from arc_proxy.store.read import read_fact
 
 if TYPE_CHECKING:
     from arc_proxy.cli.console import ConsoleConfig
 
 CATCH_UP_S = 55.0  # less than a command waits for its answer
+TOLD_MAX = 1000  # outcomes under a key whose rows may not be there yet
 RETENTION_EVERY_S = 3600.0
 RETENTION_FIRST_S = 60.0  # not while everything starts
 
@@ -67,6 +74,8 @@ class ConsoleWork:
             means=config.means,
             budgets=config.budgets,
         )
+        self._facts = FactWriter(config.folder)
+        self._told: Recent[str, Told] = Recent(TOLD_MAX)
 
     @property
     def threads(self) -> Mapping[str, Callable[[], None]]:
@@ -85,6 +94,7 @@ class ConsoleWork:
         self.guard.stop()
 
     def close(self) -> None:
+        self._facts.close()
         with self._lock:
             if self._reading is not None:
                 self._reading.close()
@@ -135,6 +145,32 @@ class ConsoleWork:
     def report(self, query: Mapping[str, str]) -> Mapping[str, Any]:
         found = self._report(query.get("since", "30d"), query.get("until"), query.get("agent"))
         return report_json(found) | {"alerts": firing_json(self._watcher.state.kept)}
+
+    def tell_outcome(self, told: Told) -> str:
+        """Write what a program says of a run; the fact's id. Raises KeyUsed, JournalError, StoreError."""
+        fact_id = told.fact_id()
+        if fact_id is not None:
+            name = id_text(fact_id)
+            # The rows know what an earlier console was told, and a moment later what this one was.
+            before = self._told.get(name) or self._stored(name, told)
+            if before is not None and before != told:
+                raise KeyUsed(f"the Idempotency-Key came with another outcome of {told.run_id} before.")
+            if before is not None:
+                return name
+        written = self._facts.write(FactType.OUTCOME, fact_id=fact_id, source="api", **told.as_json())
+        if fact_id is not None:
+            self._told[written] = told
+        return written
+
+    def _stored(self, fact_id: str, told: Told) -> Told | None:
+        """What the rows have under this id, which follows from run, agent and key."""
+        fact = read_fact(self._store(), fact_id)
+        if fact is None:
+            return None
+        said = fact.body
+        return replace(
+            told, outcome=str(said.get("outcome")), score=said.get("score"), reason=said.get("reason")
+        )
 
     def document(self, since: str) -> Document:
         trouble = self._follower.state.trouble

@@ -40,7 +40,12 @@ def outcome(
     reason: Annotated[str | None, given("--reason", "Why, in your words.", metavar="TEXT")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Report whether a run succeeded. It beats what the traffic suggests and may come before the run."""
+    """
+    Report whether a run succeeded. It beats what the traffic suggests and may come before the run.
+
+    A program does the same by `POST /_arc/api/runs/RUN/outcome`, with {"outcome": "success"} and the token
+    that `arc-proxy open --token` prints, or by the header `x-arc-outcome` on the run's last call.
+    """
     if not is_name(run):
         raise UsageError("a run id has 1 to 200 printable characters.")
     folder = find_folder(data_dir, os.environ)

@@ -33,6 +33,7 @@ class By(StrEnum):
     DAY = "day"
     TOOL = "tool"
     PROMPT = "prompt"
+    PROJECT = "project"
 
 
 class Format(StrEnum):
@@ -52,7 +53,7 @@ def report(
         given(
             "--by",
             "Which tables; else agent and model. May be given again.",
-            metavar="agent|model|day|tool|prompt",
+            metavar="agent|model|day|tool|prompt|project",
         ),
     ] = None,
     form: Annotated[

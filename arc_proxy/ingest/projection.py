@@ -5,12 +5,13 @@ One batch of the journal as rows of the store: read, priced and saved in one tra
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
+from arc_proxy.call import Call
 from arc_proxy.ingest.assemble import Exchange
 from arc_proxy.ingest.batch import batch_calls
 from arc_proxy.ingest.intake import Batch, RecordedFact
@@ -18,8 +19,9 @@ from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.normalise import normalise
 from arc_proxy.ingest.placing import Placer, Read
 from arc_proxy.ingest.retrieval import settle_retrievals
-from arc_proxy.journal.fact import decode_fact
+from arc_proxy.journal.fact import FactType, decode_fact
 from arc_proxy.journal.record import id_text
+from arc_proxy.runs.explicit import HEADER, outcome_of
 from arc_proxy.store.engine import Store
 from arc_proxy.store.fact_table import Fact
 from arc_proxy.store.write import Saved, save
@@ -56,7 +58,7 @@ def project(
         saved = save(
             store,
             settle_retrievals(store, placed.calls, book),
-            facts,
+            [*facts, *_outcomes(placed.calls)],
             {writer: point.as_json() for writer, point in batch.resume.items()},
             counts={writer: counts for writer, said in batch.counts.items() if (counts := _as_counts(said))},
             tallies=batch.tallies,
@@ -89,6 +91,20 @@ def _read(exchange: Exchange, book: PriceBook, batch: Batch) -> list[Read]:
         own = Read(call if each is exchange else replace(call, ended_detail=_BROKEN), clues)
         return [own, *(Read(*result) for result in results)]
     return []
+
+
+def _outcomes(calls: Iterable[Call]) -> Iterator[Fact]:
+    """What calls say of their runs themselves, as facts that are known again by their calls."""
+    for call in calls:
+        outcome = outcome_of(call.request_headers)
+        if outcome is not None and call.duration_ns is not None:
+            body = {"fact": str(FactType.OUTCOME), "run_id": call.grouping.run_id, "outcome": outcome}
+            yield Fact(
+                fact_id=f"{call.call_id}.outcome",
+                writer=call.writer,
+                at_ns=call.started_ns + call.duration_ns,
+                body=body | {"agent": call.grouping.agent, "source": HEADER},
+            )
 
 
 def _as_fact(recorded: RecordedFact, batch: Batch) -> Fact | None:

@@ -12,30 +12,27 @@ from analysis.budget import Budgets
 from analysis.savings import ModelSpend, Swap, best_swap
 from analysis.trend import Sample, Trend, compare_means, compare_shares
 from arc_proxy.call import Kind
-from arc_proxy.format import Spend
+from arc_proxy.report.breakdown import day_reports, model_reports, project_reports
+from arc_proxy.report.figures import figures_of, sum_runs
 from arc_proxy.report.health import midnight_ns, read_health
 from arc_proxy.report.losses import Standing, read_losses
 from arc_proxy.report.model import (
     AgentReport,
-    DayReport,
-    Figures,
     Health,
-    ModelReport,
     Report,
-    Runs,
     Weeks,
 )
 from arc_proxy.report.savings import agent_savings
 from arc_proxy.report.savings_model import AgentSavings, Retiring
-from arc_proxy.report.spent import spent_by_model, usage_of_totals
+from arc_proxy.report.spent import spent_by_model
 from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, read_days
 from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import count_issues, read_issues
 from arc_proxy.store.report import (
-    read_chart,
     read_doubts,
     read_framework,
+    read_projects,
     read_run_costs,
     read_run_totals,
     read_use,
@@ -43,12 +40,8 @@ from arc_proxy.store.report import (
 from arc_proxy.store.spending import Spent, read_spend
 from arc_proxy.store.totals import (
     AgentUse,
-    CallTotals,
     Period,
     RunTotals,
-    SeriesUse,
-    merge_latencies,
-    sum_totals,
 )
 from arc_proxy.store.uncounted import Unasked, read_unasked
 from pricing.book import PriceBook
@@ -68,7 +61,6 @@ ISSUES_READ_MAX = 24
 
 NO_BUDGETS = Budgets()
 _NO_RUNS = (RunTotals(), RunTotals())
-_PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
 
 
 def build_report(
@@ -139,14 +131,15 @@ def build_report(
         until_ns=None if until_ns is None else found.period.until_ns,
         made_ns=now_ns,
         agents=tuple(agents),
-        models=tuple(_model_reports(found.agents)),
-        days=tuple(_day_reports(store, found.period, agent)) if days else (),
-        runs=_sum_runs([use.runs for use in found.agents]),
-        total=_figures([series for use in found.agents for series in use.series]),
+        models=tuple(model_reports(found.agents)),
+        days=tuple(day_reports(store, found.period, agent)) if days else (),
+        projects=tuple(project_reports(read_projects(store, found.period, agent=agent), found.agents)),
+        runs=sum_runs([use.runs for use in found.agents]),
+        total=figures_of([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
         issues=issues,
-        standings=read_standings(store, issues, end_ns),
         warnings=day_warnings(spending),
+        standings=read_standings(store, issues, end_ns),
         losses=read_losses(store, standing),
         price_book=book.version,
     )
@@ -171,8 +164,8 @@ def _agent_report(
     return AgentReport(
         agent=use.agent,
         framework=framework,
-        runs=_sum_runs([use.runs]),
-        figures=_figures(use.series),
+        runs=sum_runs([use.runs]),
+        figures=figures_of(use.series),
         models=tuple(dict.fromkeys(each.model for each in by_model)),
         weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
         swap=prices.swap(by_model),
@@ -230,108 +223,6 @@ class _Prices:
             models = self._book.candidates(*key, self._at)
             self._candidates[key] = [rate for model in models if (rate := model.rate(self._at)) is not None]
         return self._candidates[key]
-
-
-def _model_reports(agents: Sequence[AgentUse]) -> list[ModelReport]:
-    uses: dict[tuple[str, str], list[SeriesUse]] = {}
-    for use in (series for agent in agents for series in agent.series):
-        if use.series.kind != Kind.AUXILIARY or _has_cost(use.totals):
-            uses.setdefault((use.series.provider, use.series.model), []).append(use)
-    reports = [
-        ModelReport(provider=provider, model=model, figures=_figures(parts))
-        for (provider, model), parts in uses.items()
-    ]
-    return sorted(reports, key=lambda each: (-each.figures.spend.nanousd, -each.figures.attempts, each.model))
-
-
-def _day_reports(store: Store, period: Period, agent: str | None) -> list[DayReport]:
-    steps = {
-        point.start_ns: point.totals
-        for point in read_chart(store, period, by_hour=False, agent=agent, auxiliary=False)
-    }
-    return [
-        DayReport(
-            day=f"{datetime.fromtimestamp(point.start_ns / 1e9, UTC):%Y-%m-%d}",
-            figures=_totals_figures(steps.get(point.start_ns, CallTotals()), point.totals),
-        )
-        for point in read_chart(store, period, by_hour=False, agent=agent)
-        if point.start_ns in steps or _has_cost(point.totals)
-    ]
-
-
-def _has_cost(total: CallTotals) -> bool:
-    return bool(total.known_nanousd or total.api_nanousd or total.unpriced_calls)
-
-
-def _figures(series: Sequence[SeriesUse]) -> Figures:
-    """
-    Auxiliary calls are no steps, and most of them cost nothing. But a title or a summary that a coding agent
-    asks for is billed like any generation: of all calls the tokens and the money count.
-    """
-    steps = [use for use in series if use.series.kind != Kind.AUXILIARY]
-    latency = merge_latencies([use.duration for use in steps])
-    first_byte = merge_latencies([use.first_byte for use in steps])
-    return _totals_figures(
-        sum_totals([use.totals for use in steps]),
-        sum_totals([use.totals for use in series]),
-        latency=(latency.p50_ms, latency.p95_ms),
-        first_byte_ms_p50=first_byte.p50_ms,
-    )
-
-
-def _totals_figures(
-    steps: CallTotals,
-    every: CallTotals,
-    *,
-    latency: tuple[float | None, float | None] = (None, None),
-    first_byte_ms_p50: float | None = None,
-) -> Figures:
-    """`every` has the auxiliary calls, too."""
-    return Figures(
-        calls=steps.calls,
-        attempts=steps.attempts,
-        errors=steps.errors,
-        client_closed=steps.client_closed,
-        interrupted=steps.interrupted,
-        cut_captures=steps.cut_captures,
-        unsecured=steps.unsecured,
-        usage=usage_of_totals(every),
-        spend=_spend(every),
-        latency_ms_p50=latency[0],
-        latency_ms_p95=latency[1],
-        first_byte_ms_p50=first_byte_ms_p50,
-    )
-
-
-def _spend(total: CallTotals) -> Spend:
-    return Spend(
-        nanousd=total.known_nanousd,
-        priced_calls=sum(getattr(total, name) for name in _PRICED),
-        unpriced_calls=total.unpriced_calls,
-        estimated_calls=total.estimated_calls,
-        partial_calls=total.partial_calls,
-        api_equivalent_nanousd=total.api_nanousd,
-        disputed_calls=total.disputed_calls,
-        less_nanousd=total.disputed_less_nanousd,
-        more_nanousd=total.disputed_more_nanousd,
-        misreported_calls=total.misreported_calls,
-    )
-
-
-def _sum_runs(totals: Sequence[RunTotals]) -> Runs:
-    return Runs(
-        runs=sum(each.runs for each in totals),
-        failed=sum(each.failed_runs for each in totals),
-        with_outcome=sum(each.reported_outcomes for each in totals),
-        spend=Spend(
-            nanousd=sum(each.known_nanousd for each in totals),
-            priced_calls=sum(max(each.attempts - each.unpriced_calls - each.api_calls, 0) for each in totals),
-            unpriced_calls=sum(each.unpriced_calls for each in totals),
-            estimated_calls=sum(each.estimated_calls for each in totals),
-            partial_calls=sum(each.partial_calls for each in totals),
-            api_equivalent_nanousd=sum(each.api_nanousd for each in totals),
-        ),
-    )
 
 
 def _by_spend(use: AgentUse) -> tuple[int, int, str]:

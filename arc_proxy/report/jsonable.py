@@ -47,6 +47,11 @@ def report_json(report: Report) -> dict[str, Any]:
             for each in report.models
         ],
         "days": [{"day": each.day} | _figures_json(each.figures) for each in report.days],
+        "projects": [
+            {"project": each.project, "runs": each.runs, "failed_runs": each.failed}
+            | _figures_json(each.figures)
+            for each in report.projects
+        ],
         "cost_doubts": [
             {"cost_grade": grade, "reason": reason, "calls": calls} for grade, reason, calls in report.doubts
         ],

@@ -14,6 +14,8 @@ from arc_proxy.report.issues_table import issues_table
 from arc_proxy.report.losses import loss_words
 from arc_proxy.report.model import AgentReport, Figures, Report
 from arc_proxy.report.money import prompt_tables, tool_tables
+from arc_proxy.report.project import NAME_CELLS_MAX as PROJECT_CELLS
+from arc_proxy.report.project import project_name
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run, shown_warnings
 from arc_proxy.report.table import NAME_CELLS, Column, Table
@@ -66,6 +68,7 @@ def document_of(
         "agent": lambda report: (agents_table(report),),
         "model": lambda report: (models_table(report),),
         "day": lambda report: (days_table(report),),
+        "project": lambda report: (projects_table(report),),
         "tool": tool_tables,
         "prompt": prompt_tables,
     }
@@ -153,6 +156,29 @@ def days_table(report: Report) -> Titled:
         (each.day, *_use(each.figures), _cost(each.figures), *_tokens(each.figures)) for each in report.days
     )
     return Titled("Days", Table(columns, rows))
+
+
+def projects_table(report: Report) -> Titled:
+    columns = (
+        Column("project", is_number=False, flex=True, keep=PROJECT_CELLS),
+        Column("runs"),
+        Column("failed", rank=2),
+        *_USE,
+        *_COST,
+        *_TOKENS,
+    )
+    rows = tuple(
+        (
+            project_name(each.project),
+            count(each.runs),
+            count(each.failed),
+            *_use(each.figures),
+            _cost(each.figures),
+            *_tokens(each.figures),
+        )
+        for each in report.projects
+    )
+    return Titled("Projects", Table(columns, rows))
 
 
 def savings_table(report: Report) -> Iterator[Titled]:

@@ -99,6 +99,14 @@ class DayReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectReport:
+    project: str | None  # None: calls and runs that name none
+    runs: int
+    failed: int
+    figures: Figures  # without times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     since_ns: int | None  # None: since the first call
     until_ns: int | None
@@ -106,12 +114,13 @@ class Report:
     agents: tuple[AgentReport, ...]  # by spend, then by calls
     models: tuple[ModelReport, ...]
     days: tuple[DayReport, ...]
+    projects: tuple[ProjectReport, ...] = ()  # by spend, what names none last; in sum they are the total
     runs: Runs
     total: Figures
     doubts: tuple[tuple[str, str, int], ...]  # grade, reason and calls: why costs are not certain
     issues: tuple[Issue, ...] = ()  # the worst first
-    standings: Mapping[int, Standing] = field(default_factory=dict)  # by number of the issue
     warnings: tuple[AnyWarning, ...] = ()  # of all agents together
+    standings: Mapping[int, Standing] = field(default_factory=dict)  # by number of the issue
     losses: Mapping[str, int]  # what the writers of the journal and ingest counted, ever
     price_book: str
     is_first: bool = False  # no call was ever seen in this folder

@@ -13,6 +13,7 @@ from arc_proxy.runs.claim import Claim
 from arc_proxy.runs.framework import detect_framework, read_fields, read_opening
 from arc_proxy.runs.gist import Key, make_key
 from arc_proxy.runs.passages import PASSAGES_MAX, brief_passages, issued_passages
+from arc_proxy.runs.project import tag_project
 from arc_proxy.runs.proposal import propose_agent, propose_version
 from arc_proxy.runs.quotes import Quote, read_lineage
 from arc_proxy.runs.said import read_claims
@@ -100,6 +101,7 @@ def read_clues(sent: Sent) -> tuple[Clues, tuple[str, ...]]:
         opening=opening,
         framework=framework,
     )
+    tag_project(said.tags, framework, fields, prompt, opening)
     is_step = sent.kind is Kind.GENERATION and auxiliary is None
     status, failed = sent.status, _failed(sent)
     lineage = read_lineage(prompt, reply)

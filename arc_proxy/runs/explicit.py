@@ -6,6 +6,7 @@ What the caller said in so many words: `x-arc-*` headers and URL prefixes. No I/
     x-arc-metadata    the same as a JSON object of scalars
     x-arc-step        the tag "step"
     x-arc-budget-usd  dollars, for a guard: see `arc_proxy.verdict`
+    x-arc-outcome     `success` or `failure`: how the run went, as its caller knows when this call is made
     /run/{id}, /session/{id}, /agent/{name}     in front of the path, see `arc_proxy.prefix`
 
 A header beats a prefix, level by level. A value has 1 to 200 printable characters and is kept byte for byte
@@ -29,6 +30,8 @@ from arc_proxy.verdict import budget_nanousd
 
 HEADER = "header"
 PREFIX = "prefix"
+OUTCOMES = frozenset({"success", "failure"})
+_OUTCOME = "x-arc-outcome"
 NAMED = frozenset({HEADER, PREFIX})  # rules by which a caller names a run
 
 _LEVELS = {
@@ -104,6 +107,12 @@ def group_call(
     return grouping, tuple(malformed)
 
 
+def outcome_of(headers: Iterable[tuple[str, str]]) -> str | None:
+    """What `x-arc-outcome` says of the call's run; None where it is not there, or says something else."""
+    said = (value for name, value in headers if name[:6].lower() == "x-arc-" and name.lower() == _OUTCOME)
+    return next((value for value in said if value in OUTCOMES), None)
+
+
 def readable(value: bytes) -> str | None:
     """A header's value as text, None if it is no value that we take."""
     try:
@@ -131,6 +140,8 @@ def _read_tags(header: bytes, value: bytes, tags: Tags) -> bool:
             return read_list(value, tags)
         case b"x-arc-metadata":
             return read_object(value, tags)
+        case b"x-arc-outcome":
+            return readable(value) in OUTCOMES
         case b"x-arc-step":
             step = readable(value)
             return step is not None and add_tag(tags, "step", step)

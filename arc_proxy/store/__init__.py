@@ -6,7 +6,8 @@ What others call:
     engine      open_store, is_replaced         write    save, read_positions, forget_positions
     read        lists, details, exports         report   the card, tables and charts over a period
     rollup      check, rebuild                  prune    drop old months, give the space back
-    filters     which calls, which runs         views, totals   the frozen rows that reading gives
+    timeline    what came since one looked      filters  which calls, which runs
+    views, totals   the frozen rows that reading gives
 
 What they stand on:
 

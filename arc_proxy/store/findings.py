@@ -76,9 +76,10 @@ def save_findings(store: Store, findings: Iterable[Findings]) -> None:
         current = _unchanged(connection, given)
         if not current:
             return
+        # Before they are removed: whoever reads on by key takes a higher one for a new failure.
+        first = next_id(connection, tables.failure)
         sums = _removed(connection, [each.run.key for each in current])
         issues = _issues(connection, current)
-        first = next_id(connection, tables.failure)
         rows: list[dict[str, Any]] = []
         for each in current:
             day = each.run.started_ns // DAY_NS

@@ -13,6 +13,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.bulk import Name, insert_rows, rows_in, slices
 from arc_proxy.store.memory import Memory, Recent
 
+PROJECTS_MAX = 500  # values of the tag `project` with sums of their own
 AGENTS_MAX = 500  # agents with series of their own
 MODELS_MAX = 100  # models per agent with series of their own
 OTHER_AGENT = 0
@@ -103,6 +104,24 @@ def rate_keys(connection: Connection, memory: Memory, rates: set[Name]) -> dict[
 def rollup_agent(agent_id: int) -> int:
     """The agent that sums are kept under. Keys are handed out in order, so the first ones have their own."""
     return agent_id if agent_id <= AGENTS_MAX else OTHER_AGENT
+
+
+def rollup_projects(connection: Connection, names: set[str], *, adds: bool) -> dict[str, str]:
+    """
+    The name that sums of each of these are kept under: its own, if it has been given a place, else "other".
+
+    `adds`: new ones are given one while there is room.
+    """
+    project = tables.project
+    known = {name for (name,) in rows_in(connection, project, ("name",), {(name,) for name in names})}
+    new = sorted(names - known)
+    if new and adds:
+        count = int(connection.execute(select(func.count()).select_from(project)).scalar_one())
+        new = new[: max(0, PROJECTS_MAX - count)]
+        if new:
+            connection.execute(insert(project), [{"name": name} for name in new])
+            known.update(new)
+    return {name: name if name in known else OTHER for name in names}
 
 
 SERIES = ("agent_id", "provider", "dialect", "model", "kind")

@@ -201,6 +201,8 @@ def _remove_leftovers(connection: Connection) -> None:
         tables.run_rollup_day,
         tables.latency_hour,
         tables.latency_day,
+        tables.project_hour,
+        tables.project_day,
     ):
         sums: list[Any] = [column == 0 for column in table.c if not column.primary_key]
         connection.execute(delete(table).where(*sums))

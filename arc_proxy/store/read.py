@@ -41,6 +41,7 @@ from arc_proxy.store.views import (
     CallLine,
     CallRow,
     Cursor,
+    FactRow,
     Match,
     RunDetail,
     RunRow,
@@ -90,9 +91,12 @@ def list_run_trees(
     after: Cursor | None = None,
     oldest_first: bool = False,
 ) -> tuple[RunTree, ...]:
-    """As `list_runs`, of runs that have no parent here; those of their sub-agents stand below them."""
+    """
+    As `list_runs`, of runs that have no parent here, or of that id; those of their sub-agents stand below.
+    """
+    roots = () if wanted.run_id is not None else (is_root(),)
     with reading(store) as connection:
-        return trees_of(connection, _runs(connection, wanted, limit, after, oldest_first, is_root()))
+        return trees_of(connection, _runs(connection, wanted, limit, after, oldest_first, *roots))
 
 
 def iter_calls(store: Store, wanted: CallFilter = ANY_CALL) -> Iterator[CallRow]:
@@ -177,6 +181,13 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             last_step=_last_step(connection, key),
             failures=failures_of_run(connection, key),
         )
+
+
+def read_fact(store: Store, fact_id: str) -> FactRow | None:
+    """The fact of this record, whoever wrote it."""
+    with reading(store) as connection:
+        found = fact_rows(connection, FACTS.where(tables.fact.c.fact_id == fact_id).limit(1))
+    return found[0] if found else None
 
 
 def _last_step(connection: Connection, run_key: int) -> Call | None:

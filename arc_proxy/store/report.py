@@ -25,6 +25,7 @@ from arc_proxy.store.sums import (
     DURATION,
     FIRST_BYTE,
     HOUR_NS,
+    PROJECT_SUMS,
     RUN_SUMS,
     SERIES_SUMS,
     Difference,
@@ -37,6 +38,7 @@ from arc_proxy.store.totals import (
     Period,
     PeriodUse,
     Point,
+    ProjectUse,
     RunTotals,
     Series,
     SeriesUse,
@@ -89,6 +91,22 @@ def read_run_totals(
         for name in now | before
         if agent is None or (name or "") == agent
     }
+
+
+def read_projects(store: Store, period: Period, *, agent: str | None = None) -> tuple[ProjectUse, ...]:
+    """Every project with runs or calls in the period, the costliest first. What names none is in none."""
+    period = period.widened()
+    found: dict[tuple[Any, ...], Sequence[int]] = {}
+    with reading(store) as connection:
+        names = _agent_names(connection)
+        for (project, agent_id), sums in _sum(connection, period, _PROJECTS).items():
+            if any(sums) and (agent is None or (names[agent_id] or "") == agent):
+                _merge(found, (project,), sums)
+    uses = [
+        ProjectUse(project=project, runs=runs, failed_runs=failed, totals=_totals(CallTotals, sums))
+        for (project,), (runs, failed, *sums) in found.items()
+    ]
+    return tuple(sorted(uses, key=lambda use: (-use.totals.known_nanousd, -use.totals.calls, use.project)))
 
 
 def read_chart(
@@ -208,7 +226,7 @@ class _Kind:
     day: Table
     keys: tuple[str, ...]
     sums: tuple[str, ...]
-    raw: Callable[[Connection, Period], Mapping[tuple[int, ...], Sequence[int]]]
+    raw: Callable[[Connection, Period], Mapping[tuple[Any, ...], Sequence[int]]]
 
 
 def _raw_difference(connection: Connection, period: Period, table: Table) -> Difference:
@@ -242,18 +260,32 @@ def _raw_latencies(connection: Connection, period: Period) -> dict[tuple[int, ..
     return found
 
 
+def _raw_projects(connection: Connection, period: Period) -> dict[tuple[Any, ...], Sequence[int]]:
+    found: dict[tuple[Any, ...], Sequence[int]] = {}
+    for table in (tables.call, tables.run):
+        difference = _raw_difference(connection, period, table)
+        difference.cap(connection, adds=False)
+        for (_, project, agent_id), sums in difference.projects.items():
+            _merge(found, (project, agent_id), sums)
+    return found
+
+
 _SERIES = _Kind(tables.rollup_hour, tables.rollup_day, ("series_id",), SERIES_SUMS, _raw_series)
 _RUNS = _Kind(tables.run_rollup_hour, tables.run_rollup_day, ("agent_id",), RUN_SUMS, _raw_runs)
 _LATENCIES = _Kind(
     tables.latency_hour, tables.latency_day, ("series_id", "what", "bucket"), ("calls",), _raw_latencies
 )
 
+_PROJECTS = _Kind(
+    tables.project_hour, tables.project_day, ("project", "agent_id"), PROJECT_SUMS, _raw_projects
+)
 
-def _sum(connection: Connection, period: Period, kind: _Kind) -> Mapping[tuple[int, ...], Sequence[int]]:
+
+def _sum(connection: Connection, period: Period, kind: _Kind) -> Mapping[tuple[Any, ...], Sequence[int]]:
     """Sums by key over a period that was `widened`."""
     if period.until_ns - period.since_ns <= RAW_MAX_NS:
         return kind.raw(connection, period)
-    found: dict[tuple[int, ...], Sequence[int]] = {}
+    found: dict[tuple[Any, ...], Sequence[int]] = {}
     for table, start, end in _spans(period, kind):
         keys = [table.c[name] for name in kind.keys]
         sums = [func.sum(table.c[name]) for name in kind.sums]

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,8 +23,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from arc_proxy.call import Kind
 from arc_proxy.journal.record import Ended
 from arc_proxy.store import tables
-from arc_proxy.store.names import rollup_agent
-from arc_proxy.store.rows import tokens_of
+from arc_proxy.store.bounds import load_json
+from arc_proxy.store.names import rollup_agent, rollup_projects
+from arc_proxy.store.rows import TOKEN_COLUMNS, tokens_of
 from pricing.cost import CostGrade
 
 HOUR_NS = 3_600_000_000_000
@@ -38,6 +39,8 @@ _BUCKET_MIN, _BUCKET_MAX = -8, 120  # a quarter of a millisecond; twelve days
 
 SERIES_SUMS = tuple(column.name for column in tables.rollup_hour.c if not column.primary_key)
 RUN_SUMS = tuple(column.name for column in tables.run_rollup_hour.c if not column.primary_key)
+STEP_SUMS = SERIES_SUMS[: SERIES_SUMS.index(TOKEN_COLUMNS[0])]  # in which auxiliary calls are no steps
+PROJECT_SUMS = ("runs", "failed_runs", *SERIES_SUMS)
 
 _GRADES = (
     CostGrade.PROVIDER_REPORTED,
@@ -50,6 +53,10 @@ _GRADES = (
 _PRICED = tuple(grade for grade in _GRADES if grade is not CostGrade.UNKNOWN)
 
 Sums = list[int]
+K = TypeVar("K")
+
+HOURS = (tables.rollup_hour, tables.run_rollup_hour, tables.latency_hour, tables.project_hour)
+DAYS = (tables.rollup_day, tables.run_rollup_day, tables.latency_day, tables.project_day)
 
 
 def series_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
@@ -96,6 +103,13 @@ def run_sums(row: Mapping[str, Any]) -> tuple[int, ...]:
     )
 
 
+def project_of(row: Mapping[str, Any]) -> str | None:
+    """The project of a call's or a run's row: its tag, None where it has none."""
+    if row["tags"] is None or '"project"' not in row["tags"]:
+        return None
+    return load_json(row["tags"]).get("project") or None
+
+
 def latency_bucket(ns: int) -> int:
     if ns <= 0:
         return _BUCKET_MIN
@@ -132,9 +146,17 @@ class Difference:
         default_factory=Counter
     )  # (hour, series, what, bucket)
 
+    projects: dict[tuple[int, str, int], Sums] = field(default_factory=dict)  # (hour, project, agent)
+
     def call(self, row: Mapping[str, Any], sign: int) -> None:
         hour, series_id = row["started_ns"] // HOUR_NS, row["series_id"]
-        _add(self.series, (hour, series_id), series_sums(row), sign)
+        sums = series_sums(row)
+        _add(self.series, (hour, series_id), sums, sign)
+        project = project_of(row)
+        if project is not None:
+            steps = sums[: len(STEP_SUMS)] if row["kind"] != Kind.AUXILIARY else (0,) * len(STEP_SUMS)
+            key = (hour, project, rollup_agent(row["agent_id"]))
+            _add(self.projects, key, (0, 0, *steps, *sums[len(STEP_SUMS) :]), sign)
         if row["failed"] or row["ended"] != Ended.COMPLETE or row["kind"] == Kind.AUXILIARY:
             return
         if row["first_byte_ns"] is not None:
@@ -144,7 +166,20 @@ class Difference:
 
     def run(self, row: Mapping[str, Any], sign: int) -> None:
         key = (row["started_ns"] // HOUR_NS, rollup_agent(row["agent_id"]))
-        _add(self.runs, key, run_sums(row), sign)
+        sums = run_sums(row)
+        _add(self.runs, key, sums, sign)
+        project = project_of(row)
+        if project is not None:
+            nothing = (0,) * len(SERIES_SUMS)
+            runs = (sums[0], sums[RUN_SUMS.index("failed_runs")])
+            _add(self.projects, (key[0], project, key[1]), (*runs, *nothing), sign)
+
+    def cap(self, connection: Connection, *, adds: bool) -> None:
+        """Have projects beyond the cap count as one: see `names.rollup_projects`."""
+        kept = rollup_projects(connection, {project for _, project, _ in self.projects}, adds=adds)
+        given, self.projects = self.projects, {}
+        for (hour, project, agent_id), sums in given.items():
+            _add(self.projects, (hour, kept[project], agent_id), sums, 1)
 
     def by_day(self) -> Difference:
         days = Difference()
@@ -154,19 +189,21 @@ class Difference:
             _add(days.runs, (hour // 24, agent_id), sums, 1)
         for (hour, *rest), calls in self.latencies.items():
             days.latencies[hour // 24, rest[0], rest[1], rest[2]] += calls
+        for (hour, project, agent_id), sums in self.projects.items():
+            _add(days.projects, (hour // 24, project, agent_id), sums, 1)
         return days
 
     def store(self, connection: Connection) -> None:
         """Add it to the hours and to the days."""
-        hours = (tables.rollup_hour, tables.run_rollup_hour, tables.latency_hour)
-        days = (tables.rollup_day, tables.run_rollup_day, tables.latency_day)
-        for difference, grain in ((self, hours), (self.by_day(), days)):
+        if self.projects:
+            self.cap(connection, adds=True)
+        for difference, grain in ((self, HOURS), (self.by_day(), DAYS)):
             for table, rows in zip(grain, difference.rows(), strict=True):
                 if rows:
                     connection.execute(_adding(connection.dialect.name, table.name), rows)
 
-    def rows(self) -> tuple[list[dict[str, int]], ...]:
-        """Rows of the three tables of one grain, but those that are all zero, in the order of their keys."""
+    def rows(self) -> tuple[list[dict[str, Any]], ...]:
+        """Rows of the tables of one grain, but those that are all zero, in the order of their keys."""
         return (
             [
                 {"start": start, "series_id": series_id, **dict(zip(SERIES_SUMS, sums, strict=True))}
@@ -183,10 +220,16 @@ class Difference:
                 for (start, series_id, what, bucket), calls in sorted(self.latencies.items())
                 if calls
             ],
+            [
+                {"start": start, "project": project, "agent_id": agent_id}
+                | dict(zip(PROJECT_SUMS, sums, strict=True))
+                for (start, project, agent_id), sums in sorted(self.projects.items())
+                if any(sums)
+            ],
         )
 
 
-def _add(into: dict[tuple[int, int], Sums], key: tuple[int, int], sums: Sequence[int], sign: int) -> None:
+def _add(into: dict[K, Sums], key: K, sums: Sequence[int], sign: int) -> None:
     old = into.get(key)
     if old is None:
         into[key] = [sign * number for number in sums]

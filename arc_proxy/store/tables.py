@@ -341,6 +341,14 @@ class TagTable(SQLModel, table=True):
     value: str = _text()
 
 
+class ProjectTable(SQLModel, table=True):
+    """Values of the tag `project` that have sums of their own. They are a client's words, so capped."""
+
+    __tablename__ = "project"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+    name: str = _part(ID_TEXT)
+
+
 class IssueTable(SQLModel, table=True):
     """Failures of one agent with one fingerprint. Its sums by day are in `issue_day`."""
 
@@ -435,11 +443,7 @@ class FactTable(SQLModel, table=True):
     body: str = _text()  # JSON, the whole fact
 
 
-class _Rollup(SQLModel):
-    """Sums over the calls of one series that started in one hour or day."""
-
-    start: int = _part(Integer)  # hours or days since the epoch
-    series_id: int = _part(to="series.id")
+class _CallSums(SQLModel):
     calls: int = _int()
     attempts: int = _int()
     errors: int = _int()
@@ -472,6 +476,27 @@ class _Rollup(SQLModel):
     disputed_less_nanousd: int = _int()
     disputed_more_nanousd: int = _int()
     misreported_calls: int = _int()  # of reported_calls, those that cost something else by the price book
+
+
+class _Rollup(_CallSums):
+    """Sums over the calls of one series that started in one hour or day."""
+
+    start: int = _part(Integer)  # hours or days since the epoch
+    series_id: int = _part(to="series.id")
+
+
+class _ProjectRollup(_CallSums):
+    """
+    Sums over the calls with a tag `project` that started in one hour or day, and over such runs.
+
+    Of auxiliary calls only what they cost counts, and their tokens. What has no such tag has no row.
+    """
+
+    start: int = _part(Integer)
+    project: str = _part(ID_TEXT)  # "other": those beyond the cap
+    agent_id: int = _part()  # 0: agents beyond the cap
+    runs: int = _int()
+    failed_runs: int = _int()
 
 
 class _RunRollup(SQLModel):
@@ -533,6 +558,16 @@ class RunRollupDayTable(_RunRollup, table=True):
     __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
 
 
+class ProjectHourTable(_ProjectRollup, table=True):
+    __tablename__ = "project_hour"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
+class ProjectDayTable(_ProjectRollup, table=True):
+    __tablename__ = "project_day"
+    __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
+
+
 class LatencyHourTable(_Latency, table=True):
     __tablename__ = "latency_hour"
     __table_args__: ClassVar[dict[str, Any]] = _CLUSTERED
@@ -550,10 +585,11 @@ def _table(name: str) -> Table:
 meta, segment, agent, session = _table("meta"), _table("segment"), _table("agent"), _table("session")
 rate, series, run, run_alias = _table("rate"), _table("series"), _table("run"), _table("run_alias")
 call, payload, message, node = _table("call"), _table("payload"), _table("message"), _table("node")
-tool_call, tag = _table("tool_call"), _table("tag")
+tool_call, tag, project = _table("tool_call"), _table("tag"), _table("project")
 clue = _table("clue")
 issue, issue_day, failure = _table("issue"), _table("issue_day"), _table("failure")
 health, due, fact = _table("health"), _table("due"), _table("fact")
 rollup_hour, rollup_day = _table("rollup_hour"), _table("rollup_day")
 run_rollup_hour, run_rollup_day = _table("run_rollup_hour"), _table("run_rollup_day")
+project_hour, project_day = _table("project_hour"), _table("project_day")
 latency_hour, latency_day = _table("latency_hour"), _table("latency_day")

@@ -186,6 +186,19 @@ class PeriodUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectUse:
+    """
+    One project over a period: its runs that started in it and its calls. In `totals`, auxiliary calls count
+    only by their cost and tokens.
+    """
+
+    project: str  # "other": those beyond the cap
+    runs: int
+    failed_runs: int
+    totals: CallTotals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One hour or day of a chart."""
 
@@ -215,6 +228,12 @@ def merge_latencies(latencies: Sequence[Latency]) -> Latency:
 def sum_totals(totals: Sequence[CallTotals]) -> CallTotals:
     """One sum of several."""
     return CallTotals(**{name: sum(getattr(each, name) for each in totals) for name in SERIES_SUMS})
+
+
+def subtract_totals(whole: CallTotals, parts: Sequence[CallTotals]) -> CallTotals:
+    """What is left of a sum without these."""
+    less = sum_totals(parts)
+    return CallTotals(**{name: getattr(whole, name) - getattr(less, name) for name in SERIES_SUMS})
 
 
 def latency_of(histogram: Mapping[int, int]) -> Latency:

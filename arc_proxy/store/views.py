@@ -90,6 +90,18 @@ class CallRow(CallLine):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracedCall:
+    """A call as a timeline shows it, with the names of the client's tools that it asked for, in order."""
+
+    line: CallLine
+    tools: tuple[str, ...]
+
+    @property
+    def is_open(self) -> bool:
+        return self.line.duration_ns is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallDetail:
     """All that is known of one call. Times of pieces are kept to the microsecond."""
 
@@ -171,6 +183,7 @@ class FailureRow:
     key: int
     issue_key: int
     fingerprint: str
+    run_key: int
     run_id: str
     agent: str | None
     at_ns: int

@@ -296,8 +296,8 @@ def test_hostile_names_do_nothing(report_of):
 def test_the_json_is_json_and_its_fields_stay(report_of):
     body = json.loads(json.dumps(report_json(report_of([call("finance", "r1")], days=True))))
     assert list(body) == [
-        "since", "until", "made_at", "price_book", "total", "agents", "models", "days", "cost_doubts",
-        "issues", "warnings", "capture_losses",
+        "since", "until", "made_at", "price_book", "total", "agents", "models", "days", "projects",
+        "cost_doubts", "issues", "warnings", "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
         "agent", "framework", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd", "calls",

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from arc_proxy import format as write
 from arc_proxy.format import Spend
+from arc_proxy.report.project import project_name
 
 MONEY = {
     None: "unknown",
@@ -142,3 +143,27 @@ def test_wide_characters_count_twice():
     assert write.cells("日本") == 4
     assert write.cut("日本語テキスト", 6) == "日本…"
     assert write.cells("e\u0301") == 1
+
+
+PROJECTS = {
+    "none": (None, "(none)"),
+    "a name": ("shop", "shop"),
+    "a home folder on Linux": ("/home/ada/work/shop", "~/work/shop"),
+    "a home folder on macOS": ("/Users/ada/work/shop", "~/work/shop"),
+    "a home folder on Windows": ("C:\\Users\\ada\\work\\shop", "~\\work\\shop"),
+    "root's": ("/root/shop", "~/shop"),
+    "somewhere else": ("/srv/shop", "/srv/shop"),
+    "no home": ("/homes/ada", "/homes/ada"),
+    "a long path": (
+        "/home/ada/customers/2026/acme corporation/backend/services/billing",
+        "…/backend/services/billing",
+    ),
+    "one long part": ("/srv/" + "x" * 60, "…" + "x" * 39),
+    "a long name": ("y" * 60, "y" * 39 + "…"),
+    "hostile": ("\x1b[31m/home/ada/\u202ex", "~/x"),
+}
+
+
+@pytest.mark.parametrize(("project", "expected"), PROJECTS.values(), ids=PROJECTS)
+def test_a_project_is_called(project, expected):
+    assert project_name(project) == expected
