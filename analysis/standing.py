@@ -4,8 +4,8 @@ What is lately the matter with an issue: is it new, back or rising, and with whi
 Rising is a rate of runs that have it, per run of the agent, so that twice as many runs with it among twice as
 many runs is no rise. Two such rates are compared as Poisson rates are: given how many runs had it in both
 windows, how many of them fall into the later one is binomial. So the test is exact for small numbers too.
-Source: https://en.wikipedia.org/wiki/Poisson_distribution#Comparing_two_Poisson_rates, there the test of
-Przyborowski and Wilenski.
+Source: Przyborowski and Wilenski, Biometrika 31 (1940), 313-323; as R has it one-sided in
+https://search.r-project.org/R/refmans/stats/html/poisson.test.html
 """
 
 from __future__ import annotations

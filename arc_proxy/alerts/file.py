@@ -161,7 +161,9 @@ def _checked(
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)
+    # A key that is misspelt is missing, too: what is there to be mended is told first.
+    first = min(wrong, key=lambda each: each["type"] != "extra_forbidden" or len(each["loc"]) > 1)
     key = str(first["loc"][0])
     if key not in model.model_fields:
         near = get_close_matches(key, model.model_fields, n=1)

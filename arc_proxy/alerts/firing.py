@@ -76,7 +76,7 @@ def look(
     notices: list[Notice] = []
     for place in dict.fromkeys((*before.firing, *seen)):
         rule, reading = known.get(place[0]), seen.get(place)
-        if rule is None:
+        if rule is None or len(firing) >= FIRING_MAX:
             continue
         each = _next(before.firing.get(place), place, reading, now_ns)
         if each is None:
@@ -91,8 +91,7 @@ def look(
             each = replace(each, told_level=level)
             notices.append(_notice(Status.FIRING, rule, each, now_ns))
             quiet[place] = now_ns + rule.cool_down_ns
-        if len(firing) < FIRING_MAX:
-            firing[place] = each
+        firing[place] = each
     return Alerts(firing, quiet), tuple(notices)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,6 @@ from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.cli.when import parse_period
 
 if TYPE_CHECKING:
-    from arc_proxy.alerts.kept import Kept
     from arc_proxy.report.document import Document
     from arc_proxy.report.model import Report
     from arc_proxy.report.threshold import Threshold
@@ -144,18 +143,15 @@ def _print(
     *,
     explain: bool,
 ) -> None:
-    from arc_proxy.alerts.shown import firing_json, warning_lines
-
-    kept = _alerts(folder)
+    firing, warnings = _alerts(folder)
     if form is Format.JSON:
         from arc_proxy.report.jsonable import report_json
 
-        out_json(report_json(found) | {"alerts": firing_json(kept)})
+        out_json(report_json(found) | {"alerts": firing})
         return
     from arc_proxy.report.document import as_markdown, as_text
     from arc_proxy.report.layout import document_of
 
-    warnings = warning_lines(kept, time.time_ns())
     document: Document = document_of(
         found, words, agent=agent, by=by, explain=explain, warnings=warnings, mark=folder.mark
     )
@@ -168,11 +164,15 @@ def _print(
         out(line)
 
 
-def _alerts(folder: Folder) -> Kept:
-    """What the running proxy watches over; without one nobody knows what fires now."""
-    from arc_proxy.alerts.kept import Kept, read_kept
+def _alerts(folder: Folder) -> tuple[list[dict[str, Any]], list[str]]:
+    """What fires, as JSON and as warnings. Without a proxy that runs nobody knows what fires now."""
+    if find_instance(folder) is None:
+        return [], []
+    from arc_proxy.alerts.kept import read_kept
+    from arc_proxy.alerts.shown import firing_json, warning_lines
 
-    return Kept() if find_instance(folder) is None else read_kept(folder.path)
+    kept = read_kept(folder.path)
+    return firing_json(kept), list(warning_lines(kept, time.time_ns()))
 
 
 def _judge(found: Report, thresholds: tuple[Threshold, ...]) -> None:

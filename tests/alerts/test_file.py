@@ -155,7 +155,11 @@ MISTAKES = {
     "a rule for what is nothing": ('[[rule]]\nwhen = "rain"', ["'rain'", "nothing to watch for", "issue"]),
     "a key of another kind": (
         '[[rule]]\nwhen = "errors"\nabove = 0.1\n[[rule]]\nwhen = "errors"\nabovee = 0.2',
-        ["line 4", "rule 2", "above is missing"],
+        ["line 4", "rule 2", "cannot have 'abovee'. Did you mean above?"],
+    ),
+    "a key that is missing": (
+        '[[rule]]\nwhen = "errors"\nmin_runs = 3',
+        ["line 1", "rule 1", "above is missing", "20%"],
     ),
     "a key that is misspelt": (
         '[[rule]]\nwhen = "issue"\nchnge = ["new"]',

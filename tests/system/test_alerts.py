@@ -102,8 +102,12 @@ async def run_agent(installation: Installation, name: str, count: int, *, is_bad
 
 
 def alerts_status(installation: Installation) -> dict[str, Any]:
-    status: dict[str, Any] = json.loads(installation.cli("status", "--json"))["console"]
-    return status["alerts"]
+    """As the console tells it, once there is one that answers."""
+    give_up = time.monotonic() + WAIT_S
+    while not (console := json.loads(installation.cli("status", "--json"))["console"]):
+        assert time.monotonic() < give_up
+    alerts: dict[str, Any] = console["alerts"]
+    return alerts
 
 
 async def until(is_so: Callable[[], bool]) -> None:
