@@ -34,20 +34,34 @@ from arc_proxy.runs.tags import Tags, add_tag
 TAG = "project"
 
 _MESSAGES_MAX = 4  # after the system prompt that are looked through: instructions, then the environment
+_BEFORE_BYTES_MAX = 80
+_PLACES_MAX = 8  # of one sign in a message
 # A path within a JSON text: up to the next line, quote or tag.
-_PATH = rb'((?:[^"\\<\n]|\\[\\"/])+)'
+_PATH = re.compile(rb'(?:[^"\\<\n]|\\[\\"/])+')
 
 
 class _Form(NamedTuple):
-    """Words that stand before a path. `sign` is looked for first, since most texts are long."""
+    """Words that stand before a path, `sign`, and what stands before these."""
 
     sign: bytes
-    pattern: re.Pattern[bytes]
+    before: re.Pattern[bytes]
     is_system: bool  # in the system prompt, else in one of the first messages
+
+    def path(self, message: bytes) -> bytes | None:
+        """Prompts are long, and a plain search for the sign is many times as quick as one for the pattern."""
+        at = -1
+        for _ in range(_PLACES_MAX):
+            at = message.find(self.sign, at + 1)
+            if at < 0:
+                return None
+            if self.before.search(message[max(0, at - _BEFORE_BYTES_MAX) : at]):
+                found = _PATH.match(message, at + len(self.sign))
+                return found[0] if found else None
+        return None
 
 
 def _form(sign: bytes, before: bytes, *, is_system: bool) -> _Form:
-    return _Form(sign, re.compile(before + re.escape(sign) + _PATH), is_system)
+    return _Form(sign, re.compile(before + rb"\Z"), is_system)
 
 
 _CLAUDE_CODE = (
@@ -87,10 +101,9 @@ def _stated(forms: Iterable[_Form], prompt: Prompt, opening: Opening) -> str | N
     others = prompt.messages[begins : begins + _MESSAGES_MAX]
     for form in forms:
         for message in opening.system if form.is_system else others:
-            if form.sign in message and (found := form.pattern.search(message)):
-                folder = _text(found[1])
-                if folder not in ("", "/"):
-                    return folder
+            folder = _text(form.path(message) or b"")
+            if folder not in ("", "/"):
+                return folder
     return None
 
 
