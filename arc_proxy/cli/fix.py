@@ -10,9 +10,9 @@ import typer
 
 from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.issues_merge import find_issue
 from arc_proxy.cli.options import AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, say, width
-from arc_proxy.errors import UsageError
 from arc_proxy.journal.fact import FactType
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def fix(
 
     folder = find_folder(data_dir, os.environ)
     with open_rows(folder, os.environ) as store:
-        issue = _issue(store, which)
+        issue = find_issue(store, which)
         if applied or useful is not None:
             _note(folder, issue, applied=applied, useful=useful)
             return
@@ -79,16 +79,6 @@ def _note(folder: Folder, issue: Issue, *, applied: bool, useful: bool | None) -
     if useful is not None:
         write_fact(folder, FactType.FIX_VOTE, **about, is_useful=useful)
         say(f"Noted: {'useful' if useful else 'not useful'}.")
-
-
-def _issue(store: Store, which: int) -> Issue:
-    from arc_proxy.report.health import midnight_ns
-    from arc_proxy.store.issues import read_issue
-
-    found = read_issue(store, which, recent_ns=midnight_ns(time.time_ns()))
-    if found is None:
-        raise UsageError(f"there is no issue {which}; `arc-proxy issues --since all` lists them.")
-    return found
 
 
 def _runs(store: Store, issue: Issue) -> int:

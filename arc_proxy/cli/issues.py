@@ -1,4 +1,4 @@
-"""`arc-proxy issues`: what goes wrong in agents, the worst first."""
+"""`arc-proxy issues`: what goes wrong in agents, the worst first; and which of it is one trouble."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arc_proxy.cli.folder import Folder, find_folder
-from arc_proxy.cli.help import HelpCommand
+from arc_proxy.cli.help import HelpCommand, HelpGroup
+from arc_proxy.cli.issues_merge import merge, split
 from arc_proxy.cli.options import Agent, AsJson, DataDir, Since, Until
 from arc_proxy.cli.terminal import out, out_json_lines, say, width
 from arc_proxy.cli.when import parse_period
+from arc_proxy.errors import UsageError
 
 if TYPE_CHECKING:
     from analysis.effect import Effect
     from arc_proxy.store.issues import Issue
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(cls=HelpGroup, add_completion=False, invoke_without_command=True)
+app.command(cls=HelpCommand)(merge)
+app.command(cls=HelpCommand)(split)
 
 
-@app.command(cls=HelpCommand)
+@app.callback()
 def issues(
+    ctx: typer.Context,
     since: Since = "30d",
     until: Until = None,
     agent: Agent = None,
@@ -38,6 +43,9 @@ def issues(
     Each has a number, how often it came, and the latest run that has it (`arc-proxy show RUN`). What an agent
     does not show on the wire is not in it: report outcomes to count that, too.
     """
+    if ctx.invoked_subcommand is not None:
+        _refuse_options(ctx)
+        return
     now_ns = time.time_ns()
     period = parse_period(since, until, now_ns)
     found, runs, effects = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
@@ -58,6 +66,15 @@ def issues(
     has_names = len({issue.agent for issue in found}) > 1
     for line in draw(issues_table(found, runs, now_ns, has_names=has_names, effects=effects), width()):
         out(line)
+
+
+def _refuse_options(ctx: typer.Context) -> None:
+    """In front of `merge` they are another command's, and a folder that is not heeded is another folder."""
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            sub = ctx.invoked_subcommand
+            raise UsageError(f"write options of {sub} behind it: arc-proxy issues {sub} ... --data-dir DIR.")
 
 
 def _read(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -18,6 +18,7 @@ import structlog
 from analysis.earlier import EarlierRuns
 from analysis.failure import Failure, FailureCode
 from analysis.fingerprint import family, fingerprint, normalised
+from analysis.merge import IssueName, Target
 from analysis.reliability import failure_loss
 from analysis.run_failure import Raised, run_failures
 from analysis.run_share import RateOf
@@ -32,6 +33,7 @@ from arc_proxy.store.due import DueRun, due_runs, mark_all_due
 from arc_proxy.store.earlier import read_earlier_runs
 from arc_proxy.store.engine import Store
 from arc_proxy.store.findings import Findings, Found, save_findings
+from arc_proxy.store.merges import read_merged
 from pricing.book import PriceBook
 from pricing.rate import Rate
 
@@ -48,7 +50,12 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
-    """What a run is judged by that is not in its calls: prices, windows, and the agent's runs before it."""
+    """
+    What a run is judged by that is not in its calls: prices, windows, the agent's runs before it, and what
+    people said of its issues.
+    """
+
+    merged: Mapping[IssueName, Target]
 
     rate_of: RateOf
     window_of: WindowOf
@@ -71,16 +78,18 @@ class Analyst:
             self._is_prepared = True
         waiting, has_more = due_runs(self.store, now_ns, limit=BATCH)
         until = self.clock() + STEP_S
+        merged = read_merged(self.store) if waiting else {}
         done: list[Findings] = []
         for run in waiting:
-            done.append(_findings_or_none(run, now_ns, self._usual(run)))
+            done.append(_findings_or_none(run, now_ns, self._usual(run, merged)))
             if self.clock() > until:
                 break
         save_findings(self.store, done)
         return has_more or len(done) < len(waiting)
 
-    def _usual(self, run: DueRun) -> Usual:
+    def _usual(self, run: DueRun, merged: Mapping[IssueName, Target]) -> Usual:
         return Usual(
+            merged=merged,
             rate_of=self._rate_of,
             window_of=self._window_of,
             earlier_runs=cache(partial(read_earlier_runs, self.store, run.agent, run.started_ns)),
@@ -140,7 +149,7 @@ def findings_of(run: DueRun, now_ns: int, usual: Usual) -> Findings:
         window_of=usual.window_of,
     )
     began = {call.call_id: call.started_ns for call in run.calls}
-    found = [_found(failure, run, began) for failure in failures[:FAILURES_MAX]]
+    found = [_found(failure, run, began, usual.merged) for failure in failures[:FAILURES_MAX]]
     return Findings(
         run=run,
         is_over=is_over,
@@ -167,12 +176,16 @@ def _over_ns(run: DueRun) -> int:
     return run.ended_ns + wait_ns
 
 
-def _found(failure: Failure, run: DueRun, began: Mapping[str, int]) -> Found:
+def _found(
+    failure: Failure, run: DueRun, began: Mapping[str, int], merged: Mapping[IssueName, Target]
+) -> Found:
+    own = Target(fingerprint(failure, run.agent), failure.subject, normalised(failure.cause))
+    shown = merged.get((run.agent or "", own.fingerprint), own)
     return Found(
-        failure=failure,
-        fingerprint=fingerprint(failure, run.agent),
+        failure=replace(failure, subject=shown.subject),
+        fingerprint=shown.fingerprint,
         code=family(failure),
-        cause=normalised(failure.cause),
+        cause=shown.cause,
         at_ns=began.get(failure.call_id, run.ended_ns),
     )
 

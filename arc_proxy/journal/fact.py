@@ -12,6 +12,9 @@ is optional unless said. Unknown fields are kept, unknown types are counted and 
     outcome       run_id (required), outcome ("success" or "failure"), score 0..1, reason, source
     fix_applied   fingerprint (required), agent, code, issue       somebody changed what the fix says
     fix_vote      fingerprint (required), agent, code, issue, is_useful
+    issue_merge   fingerprint, into (both required), agent, subject, cause    shown as `into`, whose the last
+                  two are
+    issue_split   fingerprint (required), agent       what was merged into it is its own again
     launch        launch_id (required), agent, argv0, exit_code, signal, duration_ms    one `arc-proxy run`
 """
 
@@ -33,6 +36,8 @@ class FactType(StrEnum):
     LAUNCH = "launch"
     FIX_APPLIED = "fix_applied"
     FIX_VOTE = "fix_vote"
+    ISSUE_MERGE = "issue_merge"
+    ISSUE_SPLIT = "issue_split"
 
 
 def encode_fact(fact: FactType, wall_ns: int, **fields: Any) -> bytes:

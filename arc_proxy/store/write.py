@@ -27,6 +27,7 @@ from arc_proxy.store.clue_table import add_clues
 from arc_proxy.store.engine import Store, reading, writing
 from arc_proxy.store.fact_table import Fact, FactsInHand, prepare_facts
 from arc_proxy.store.memory import Memory
+from arc_proxy.store.merges import mark_merged_due
 from arc_proxy.store.moves import move_runs
 from arc_proxy.store.names import (
     agent_keys,
@@ -177,6 +178,7 @@ def _save(store: Store, calls: Sequence[Call], facts: Sequence[Fact], given: _Gi
             runs.finish(difference)
             difference.store(connection)
             move_runs(connection, memory, given.moves)
+            mark_merged_due(connection, in_hand.new)
             _write_given(connection, given, writers)
     except BaseException:
         # What was remembered in a transaction that did not happen is not there.

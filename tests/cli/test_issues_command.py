@@ -164,6 +164,75 @@ def test_votes_are_a_fixs_record(troubled):
     assert "Fixes of tool.empty_result: useful 1 of 2 times." in troubled("fix", number).out
 
 
+@pytest.fixture
+def similar(arc, tmp_path):
+    """Two errors of one tool that are one trouble; a run has both."""
+    entries = [
+        *(using_a_tool("finance", f"a{n}", 2, "Error: ledger is locked") for n in range(3)),
+        *(using_a_tool("finance", f"b{n}", 3, "Error: ledger is busy") for n in range(2)),
+        using_a_tool("finance", "both", 2, "Error: ledger is locked"),
+        using_a_tool("finance", "both", 1.999, "Error: ledger is busy", tool="ledger"),
+        using_a_tool("finance", "c", 3, "Empty DataFrame\nColumns: [a]"),
+        using_a_tool("support", "d", 3, "Error: ledger is busy"),
+    ]
+    assert arc("import", write_har(tmp_path / "similar.har", entries)).code == 0
+    return arc
+
+
+def counts(arc):
+    rows = map(json.loads, arc("issues", "--json", "--agent", "finance").out.splitlines())
+    return {row["title"]: (row["failures"], row["runs"]) for row in rows if "ledger" in row["title"]}
+
+
+LOCKED, BUSY = "Error: ledger is locked in calculation", "Error: ledger is busy in calculation"
+
+
+def test_two_issues_are_one_and_two_again(similar):
+    alone = counts(similar)
+    locked, busy = (str(number_of(similar, words)) for words in (LOCKED, BUSY))
+    done = similar("issues", "merge", locked, busy)
+    assert (
+        done.err
+        == f"Noted. Issue {busy} is shown as issue {locked}; `arc-proxy issues split {locked}` undoes it.\n"
+    )
+    together = counts(similar)
+    assert BUSY not in together
+    assert together[LOCKED] == tuple(map(sum, zip(alone[LOCKED], alone[BUSY], strict=True)))
+    assert "6 of 7 runs" in " ".join(similar("fix", locked).out.split())
+    assert similar("fix", busy).code == 2
+    assert (
+        similar("issues", "split", locked).err
+        == f"Noted. What was merged into issue {locked} is its own again.\n"
+    )
+    assert counts(similar) == alone
+
+
+def test_what_comes_later_is_of_the_merged_issue_too(similar, tmp_path, monkeypatch):
+    locked, busy = (str(number_of(similar, words)) for words in (LOCKED, BUSY))
+    similar("issues", "merge", locked, busy)
+    failures = counts(similar)[LOCKED][0]
+    later(similar, tmp_path, monkeypatch, [using_a_tool("finance", "new", -0.5, "Error: ledger is busy")])
+    assert counts(similar)[LOCKED][0] == failures + 1
+
+
+def test_what_cannot_be_one_is_said(similar):
+    locked, empty = str(number_of(similar, LOCKED)), str(number_of(similar, "Empty DataFrame"))
+    rows = [json.loads(line) for line in similar("issues", "--json", "--agent", "support").out.splitlines()]
+    for other, words in {
+        empty: "only issues of one agent and one code can be one",
+        str(rows[0]["issue_id"]): "only issues of one agent and one code can be one",
+        locked: "is one already",
+        "99": "there is no issue 99",
+    }.items():
+        done = similar("issues", "merge", locked, other)
+        assert done.code == 2
+        assert words in " ".join(done.err.split())
+    done = similar("issues", "--data-dir", "/nowhere", "merge", locked, empty)
+    assert (done.code, "write options of merge behind it" in done.err) == (2, True)
+    done = similar("issues", "split", locked)
+    assert (done.code, done.err) == (2, f"Error: nothing was merged into issue {locked}.\n")
+
+
 def a_run_of(run, results, *, tools=("calculation", "never_used")):
     """The calls of one run: a tool asked once for each result, and an answer."""
     said = [{"role": "system", "content": "You work with tables. " * 20}, {"role": "user", "content": run}]

@@ -229,6 +229,47 @@ def test_growth_is_measured_by_the_window_in_the_price_book(
     assert all("of 128,000: full after 1 more; this is call 5" in each for each in found)
 
 
+def said(number: int, **body: Any) -> Fact:
+    return Fact(fact_id=f"f-{number}", writer="w", at_ns=BASE_NS + number, body=body | {"agent": "finance"})
+
+
+def test_issues_that_are_said_to_be_one_are_summed_as_one_until_they_are_split(either: Store) -> None:
+    locked, busy = "Error: it is locked", "Error: it is busy"
+    save(either, talk(locked, "seven"))
+    save(either, talk(busy, locked, "seven", run="run-2", days=1))
+    now_ns = LATER_NS + 2 * DAY_NS
+    analyse_due(either, BOOK, now_ns)
+    before = sums(either)
+    assert before == {locked: (2, 2), busy: (1, 1)}
+    by_cause = {row["cause"]: row for row in rows(either, tables.issue)}
+    stays, goes = by_cause[locked]["fingerprint"], by_cause[busy]["fingerprint"]
+    merge = {"fact": "issue_merge", "fingerprint": goes, "into": stays, "subject": "look_up", "cause": locked}
+    save(either, [], [said(1, **merge)])
+    analyse_due(either, BOOK, now_ns)
+    assert sums(either) == {locked: (3, 2)}  # of the run that has both, one run
+    save(either, talk(busy, "seven", run="run-3"))
+    analyse_due(either, BOOK, now_ns)
+    assert sums(either) == {locked: (4, 3)}
+    save(either, [], [said(2, fact="issue_split", fingerprint=stays)])
+    analyse_due(either, BOOK, now_ns)
+    assert sums(either) == {locked: (2, 2), busy: (2, 2)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fact": "issue_merge"},
+        {"fact": "issue_merge", "fingerprint": 7, "into": []},
+        {"fact": "issue_merge", "fingerprint": "x", "into": "y"},
+        {"fact": "issue_split", "fingerprint": "x"},
+    ],
+)
+def test_rules_about_what_is_not_there_change_nothing(either: Store, body: dict[str, Any]) -> None:
+    save(either, talk(BROKEN, "seven"), [said(1, **body)])
+    analyse_due(either, BOOK, LATER_NS)
+    assert len(sums(either)) == 1
+
+
 def test_other_rules_look_at_every_run_again(either: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     save(either, talk(BROKEN, "seven"))
     analyse_due(either, BOOK, LATER_NS)
