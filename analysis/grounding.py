@@ -2,10 +2,12 @@
 Ids that a model made up: arguments of tools that stand in nothing that it had read. Pure.
 
 Models know ids from elsewhere than the messages: a paper's, a CVE's, or one that they make for a thing that
-they create. So an id is called made up only where it also was wrong: the tool found nothing by it, or changed
-what exists by it. What a model may put together is no invention either: parts of a name with a number that it
-read, a date, the next number of a row. Where something was read that is not in the captured text, nothing is
-claimed from there on: a picture, a history that the provider keeps, a search of the provider's.
+they create. So an id is called made up only where it also was wrong: the tool did not know it, or changed
+what exists by it. That nothing was found by an id is no sign, as there may be nothing.
+
+What a model may put together is no invention either: parts of a name with a number that it read, a date, the
+next number of a row. Where something was read that is not in the captured text, nothing is claimed from there
+on: a picture, a history that the provider keeps, a search of the provider's.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from arc_proxy.call import Call, Captured, ToolCall
 TEXT_BYTES_MAX = 4_000_000
 VALUES_MAX = 100  # of one call
 _ID_CHARACTERS = range(4, 65)
-_PART_CHARACTERS_MIN = 3
+_PART_CHARACTERS_MIN = 4  # shorter ones are counters: step-1, camera_001
 _NUMBER_DIGITS_MIN = 4  # of a number that a prefix may have been put in front of
 _NEXT_MAX = 20  # so far apart are numbers of one row
 _CLOCK_S = 2 * 366 * 86_400
@@ -102,13 +104,10 @@ def _key(call_id: str | None, name: str, arguments: str) -> tuple[str, ...]:
 
 
 def _is_wrong(name: str, used: Used) -> bool:
-    """Whether the tool knew nothing by its arguments, or changed what exists by them."""
-    match used.read.verdict:
-        case Verdict.EMPTY:
-            return True
-        case Verdict.ERROR:
-            return _NOT_FOUND.search(used.read.message) is not None
-    return acts_on_existing(name)
+    """Whether the tool did not know what it was asked for, or changed what exists by it."""
+    if used.read.verdict is Verdict.ERROR:
+        return _NOT_FOUND.search(used.read.message) is not None
+    return used.read.verdict is Verdict.ANSWER and acts_on_existing(name)
 
 
 def _ids(made: ToolCall) -> list[_Value]:
@@ -230,18 +229,17 @@ def _is_clock(part: bytes, now_s: int) -> bool:
     )
 
 
-_SAID = "{parameter} {value} stands in no message before {name}({arguments})"
-_SAID_FORM = re.compile(r"(.{1,200}?) (\S+) stands in no message before ", re.DOTALL)
+_SAID = re.compile(r"(.{1,200}?) (\S+) stands in no message before ", re.DOTALL)
 
 
 def made_up(failure: Failure) -> dict[str, str]:
     """Parameter and value of a failure as it is told here, as facts of `analysis.fixes.observed`."""
-    found = _SAID_FORM.match(failure.evidence)
+    found = _SAID.match(failure.evidence)
     return {"parameter": found[1], "value": found[2]} if found else {}
 
 
 def _failure(call: Call, made: ToolCall, value: _Value) -> Failure:
-    said = _SAID.format(parameter=value.parameter, value=value.text, name=made.name, arguments=made.arguments)
+    said = f"{value.parameter} {value.text} stands in no message before {made.name}({made.arguments})"
     return Failure(
         FailureCode.TOOL_ARGS_UNGROUNDED,
         said[:EVIDENCE_CHARACTERS_MAX],

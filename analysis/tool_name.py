@@ -16,10 +16,12 @@ _ON_EXISTING = frozenset(
     {"approve", "archive", "cancel", "close", "delete", "edit", "exchange", "merge", "modify", "refund"}
     | {"reject", "remove", "rename", "reopen", "resolve", "return", "revoke", "suspend", "update", "void"}
 )
-# Beside one of those: `get_return_policy`, `create_or_update_file`.
+# Beside one of those: `get_return_policy`, `create_or_update_file`, and what a model keeps for itself:
+# `update_plan`.
 _ELSE = frozenset(
     {"add", "check", "create", "fetch", "find", "generate", "get", "insert", "list", "lookup", "make", "new"}
     | {"query", "read", "register", "retrieve", "search", "show", "upsert", "view"}
+    | {"memory", "note", "notes", "plan", "scratchpad", "todo", "todos"}
 )
 # A call that is the answer, or hands the task over: nothing has to come after it.
 _ENDING = re.compile(

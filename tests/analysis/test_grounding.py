@@ -60,7 +60,6 @@ MADE_UP = {
     "a number": asked(9348897, parameter="product_id"),
     "a uuid": asked("0b1c9d3e-7a52-4f6b-9c1d-2e3f4a5b6c7d", parameter="uuid"),
     "in a list": asked(["#W9348897"], parameter="order_ids"),
-    "where nothing was found": asked("#W9348897", answer="[]"),
     "where something was cancelled by it": asked("#W9348897", name="cancel_order", answer="cancelled"),
     "by a tool of a server": asked("#W9348897", name="shop__deleteOrder", answer='{"ok": true}'),
 }  # fmt: skip
@@ -98,6 +97,8 @@ GROUNDED = {
     "a thread of its own": asked("thread-9348897", parameter="thread_id"),
     "an id of a new thing": asked("ORD-9348897", name="create_order", answer='{"ok": true}'),
     "known to the world": asked("1706.03762", parameter="paper_id", name="get_paper", answer="Attention ..."),
+    "known, and there is nothing to it": asked("1706.03762", parameter="paper_id", answer="[]"),
+    "a step of a plan of its own": asked("task-10010", name="update_plan", parameter="id", answer="ok"),
     "known, and the service is down": asked("1706.03762", parameter="paper_id", answer="Error: HTTP 503"),
     "a policy that is read": asked("#W9348897", name="get_return_policy", answer="30 days"),
     "no answer yet": asked("#W9348897", answer=None),
@@ -106,6 +107,7 @@ GROUNDED = {
     "a word": asked("priority", parameter="queue_id"),
     "a small number": asked(12, parameter="page_id"),
     "a counter": asked("item_1", parameter="item_id"),
+    "a counter with zeros": asked("step_001", parameter="item_id", name="update_item", answer="ok"),
     "a path": asked("a/b/9348897", parameter="file_id"),
     "a sentence": asked("the order 9348897", parameter="order_id"),
 }  # fmt: skip
