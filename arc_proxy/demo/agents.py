@@ -195,6 +195,9 @@ QUESTIONS: dict[str, tuple[type[FinanceAgent | SupportAgent | ResearchAgent], li
 }
 
 
+VERSIONS = {"finance": "2.1"}
+
+
 def main(proxy_url: str, data_dir: str) -> None:
     with ThreadPoolExecutor(len(QUESTIONS)) as pool:
         for done in [pool.submit(run_agent, name, proxy_url, data_dir) for name in QUESTIONS]:
@@ -204,7 +207,7 @@ def main(proxy_url: str, data_dir: str) -> None:
 def run_agent(name: str, proxy_url: str, data_dir: str) -> str:
     """Ask the agent all of its questions; a line about how that went, and the ids of the runs that failed."""
     make, questions = QUESTIONS[name]
-    tracer = ArcTracer(name, data_dir=data_dir)
+    tracer = ArcTracer(name, version=VERSIONS.get(name), data_dir=data_dir)
     agent = tracer.trace_agent(make(Client(proxy_url, tracer.headers)))
     failed = []
     for question in questions:

@@ -61,8 +61,10 @@ def issues_table(
 
 
 def standing_words(found: Standing | None) -> str:
-    """`new in 2.1`, `rising`; "" where there is no change."""
+    """`new in 2.1`, `rising`; "" where there is no change, or where all is new, as the agent is."""
     if found is None or found.change is None:
+        return ""
+    if found.change is Change.NEW and not found.history.before.runs:
         return ""
     is_version_told = found.version is not None and found.change is not Change.RISING
     return f"{found.change} in {clean(found.version, VERSION_CELLS)}" if is_version_told else found.change

@@ -62,7 +62,7 @@ def test_a_demo_prints_the_card_and_leaves_only_its_folder(data_dir):
 
     assert done.returncode == 0, done.stderr
     for agent, tasks in (("finance", 29), ("support", 8), ("research", 4)):
-        assert f"━━━ {agent} ━" in done.stdout
+        assert re.search(rf"━━━ {agent}(?: v2.1)? ━+ demo data ━━$", done.stdout, re.M)
         assert f"{agent}: {tasks} tasks" in done.stderr
     assert "Cost/run" in done.stdout
     assert "+ 4 unpriced calls" in done.stdout  # the model that no price list knows is not free
