@@ -103,7 +103,7 @@ def make_app(config: ConsoleConfig, work: ConsoleWork) -> web.Application:
     app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
     threads = asyncio.Semaphore(THREADS_MAX)
     add_api(app, Answers(catch_up=work.catch_up, status=work.status, report=work.report), threads)
-    add_outcomes(app, work.tell_outcome, threads)
+    add_outcomes(app, work.outcomes.tell, threads)
     add_dashboard(app, work.document, threads)
     return app
 

@@ -6,27 +6,21 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from arc_proxy.alerts.shown import deliveries_json, firing_json, warning_lines
 from arc_proxy.alerts.watch import Watcher
-from arc_proxy.api.outcome import KeyUsed, Told
 from arc_proxy.cli.budgets import budgets_json
 from arc_proxy.cli.console_guard import Guard, Limits
-from arc_proxy.cli.facts import FactWriter
 from arc_proxy.cli.live_book import LiveBook
+from arc_proxy.cli.retention import Retention
+from arc_proxy.cli.told import ToldOutcomes
 from arc_proxy.cli.when import parse_period
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.follower import Follower
-from arc_proxy.ingest.mistake import describe_bug
-from arc_proxy.ingest.worker import read_resume_points, unread_bytes, wanted_from
-from arc_proxy.journal.fact import FactType, rfc3339
-from arc_proxy.journal.record import id_text
-from arc_proxy.journal.retention import prune_journal
+from arc_proxy.ingest.worker import read_resume_points, unread_bytes
+from arc_proxy.journal.fact import rfc3339
 from arc_proxy.journal.standing import read_standing
 from arc_proxy.report.build import build_report
 from arc_proxy.report.document import Document
@@ -35,19 +29,11 @@ from arc_proxy.report.layout import document_of
 from arc_proxy.report.model import Report
 from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, is_replaced, open_store
-from arc_proxy.store.memory import Recent
-from arc_proxy.store.prune import first_month_kept, prune
-from arc_proxy.store.read import read_fact
 
 if TYPE_CHECKING:
     from arc_proxy.cli.console import ConsoleConfig
 
 CATCH_UP_S = 55.0  # less than a command waits for its answer
-TOLD_MAX = 1000  # outcomes under a key whose rows may not be there yet
-RETENTION_EVERY_S = 3600.0
-RETENTION_FIRST_S = 60.0  # not while everything starts
-
-_log = structlog.get_logger()
 
 
 class ConsoleWork:
@@ -63,10 +49,15 @@ class ConsoleWork:
             self._store,
             lambda seconds: self._follower.catch_up(seconds, rows_only=True),
         )
-        self._stopping = threading.Event()
+        self.retention = Retention(
+            config.folder.journal,
+            self._store,
+            journal_days=config.journal_days,
+            journal_bytes_max=config.journal_bytes_max,
+            rows_months=config.rows_months,
+        )
         self._reading: Store | None = None
         self._lock = threading.Lock()  # over _reading
-        self._retained: dict[str, Any] = {}
         self._watcher = Watcher(
             config.folder.path,
             self._store,
@@ -74,27 +65,26 @@ class ConsoleWork:
             means=config.means,
             budgets=config.budgets,
         )
-        self._facts = FactWriter(config.folder)
-        self._told: Recent[str, Told] = Recent(TOLD_MAX)
+        self.outcomes = ToldOutcomes(config.folder, self._store)
 
     @property
     def threads(self) -> Mapping[str, Callable[[], None]]:
         threads = {
             "ingest": self._follower.run_forever,
-            "retention": self._keep_limits,
+            "retention": self.retention.keep_forever,
             "alerts": self._watcher.run_forever,
             "deliveries": self._watcher.deliver_forever,
         }
         return threads if self._config.guard_socket is None else threads | {"guard": self.guard.judge_forever}
 
     def stop(self) -> None:
-        self._stopping.set()
+        self.retention.stop()
         self._follower.stop()
         self._watcher.stop()
         self.guard.stop()
 
     def close(self) -> None:
-        self._facts.close()
+        self.outcomes.close()
         with self._lock:
             if self._reading is not None:
                 self._reading.close()
@@ -128,7 +118,7 @@ class ConsoleWork:
             "price_book": self._book().version,
             "budgets_nanousd": budgets_json(self._config.budgets),
             "guards": self.guard.counts if self._config.guard_socket is not None else None,
-            "retention": self._retained,
+            "retention": self.retention.last,
             "alerts": self._alerts_status(),
         }
 
@@ -145,32 +135,6 @@ class ConsoleWork:
     def report(self, query: Mapping[str, str]) -> Mapping[str, Any]:
         found = self._report(query.get("since", "30d"), query.get("until"), query.get("agent"))
         return report_json(found) | {"alerts": firing_json(self._watcher.state.kept)}
-
-    def tell_outcome(self, told: Told) -> str:
-        """Write what a program says of a run; the fact's id. Raises KeyUsed, JournalError, StoreError."""
-        fact_id = told.fact_id()
-        if fact_id is not None:
-            name = id_text(fact_id)
-            # The rows know what an earlier console was told, and a moment later what this one was.
-            before = self._told.get(name) or self._stored(name, told)
-            if before is not None and before != told:
-                raise KeyUsed(f"the Idempotency-Key came with another outcome of {told.run_id} before.")
-            if before is not None:
-                return name
-        written = self._facts.write(FactType.OUTCOME, fact_id=fact_id, source="api", **told.as_json())
-        if fact_id is not None:
-            self._told[written] = told
-        return written
-
-    def _stored(self, fact_id: str, told: Told) -> Told | None:
-        """What the rows have under this id, which follows from run, agent and key."""
-        fact = read_fact(self._store(), fact_id)
-        if fact is None:
-            return None
-        said = fact.body
-        return replace(
-            told, outcome=str(said.get("outcome")), score=said.get("score"), reason=said.get("reason")
-        )
 
     def document(self, since: str) -> Document:
         trouble = self._follower.state.trouble
@@ -207,31 +171,3 @@ class ConsoleWork:
             if self._reading is None:
                 self._reading = self._open_store()
             return self._reading
-
-    def _keep_limits(self) -> None:
-        pause_s = RETENTION_FIRST_S
-        while not self._stopping.wait(pause_s):
-            pause_s = RETENTION_EVERY_S
-            try:
-                self.retain()
-            except (ArcError, OSError) as error:
-                _log.warning("retention.failed", error=str(error))
-                self._retained = {"error": str(error)}
-            except Exception as error:  # noqa: BLE001  the thread's top: to die of a bug would fill the disk
-                _log.error("retention.failed", **describe_bug(error))
-                self._retained = {"error": type(error).__name__}
-
-    def retain(self) -> None:
-        """The follower of this process holds `ingest.lock`, so nobody else prunes or ingests meanwhile."""
-        config, store = self._config, self._store()
-        journal = prune_journal(
-            config.folder.journal,
-            wanted_from(store),
-            now_ns=time.time_ns(),
-            days=config.journal_days,
-            bytes_max=config.journal_bytes_max,
-        )
-        rows = prune(store, first_month_kept(time.time_ns(), config.rows_months))
-        self._retained = {"at_ns": time.time_ns(), "segments": journal.segments, "calls": rows.calls}
-        if journal.segments or rows.calls:
-            _log.info("retention.done", segments=journal.segments, bytes=journal.bytes, calls=rows.calls)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from arc_proxy.cli import console_work
+from arc_proxy.cli import retention
 from arc_proxy.cli.console import read_config
 from arc_proxy.cli.console_work import ConsoleWork
 from arc_proxy.cli.folder import Folder, find_folder, prepare
@@ -114,7 +114,7 @@ def test_it_keeps_the_limits(config, folder):
         os.utime(segment, (time.time() - 3 * 86_400,) * 2)
     work = ConsoleWork(read_config(config))
     try:
-        work.retain()
+        work.retention.retain()
         assert work.status()["retention"]["calls"] == 1
         assert work.status()["retention"]["segments"] == 2
         body = json.loads(json.dumps(work.report({"since": "all"})))
@@ -123,23 +123,23 @@ def test_it_keeps_the_limits(config, folder):
         work.close()
 
 
-def test_a_mistake_of_ours_does_not_end_retention(config, monkeypatch):
-    monkeypatch.setattr(console_work, "RETENTION_FIRST_S", 0.001)
-    monkeypatch.setattr(console_work, "RETENTION_EVERY_S", 0.001)
+def test_a_mistake_of_ours_does_not_end_retention(folder, monkeypatch):
+    monkeypatch.setattr(retention, "FIRST_S", 0.001)
+    monkeypatch.setattr(retention, "EVERY_S", 0.001)
     tries = []
 
-    class Mistaken(ConsoleWork):
+    class Mistaken(retention.Retention):
         def retain(self) -> None:
             tries.append(len(tries))
             if len(tries) == 2:
                 self.stop()
             raise ValueError("what somebody said")
 
-    work = Mistaken(read_config(config))
-    work.threads["retention"]()
+    limits = {"journal_days": 1, "journal_bytes_max": 1, "rows_months": 1}
+    kept = Mistaken(folder.journal, lambda: open_store(folder.path / "arc.db"), **limits)
+    kept.keep_forever()
     assert tries == [0, 1]
-    assert work.status()["retention"] == {"error": "ValueError"}
-    work.close()
+    assert kept.last == {"error": "ValueError"}
 
 
 def test_a_mistake_in_the_prices_file_does_not_end_ingest(config, folder):
