@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from arc_proxy.api.token import LOGIN_S, make_token
 from arc_proxy.cli.folder import Folder, find_folder, read_secret
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
 from arc_proxy.cli.options import DataDir
 from arc_proxy.cli.terminal import out, say
 from arc_proxy.errors import ArcError
+from arc_proxy.token import LOGIN_S, make_token
 
 app = typer.Typer(add_completion=False)
 
