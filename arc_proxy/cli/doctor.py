@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from arc_proxy import __version__
+from arc_proxy.cli.bedrock import check_bedrock, is_signing
 from arc_proxy.cli.checks import (
     Check,
     State,
@@ -69,6 +70,8 @@ def doctor(
     checks += _check_console(folder, instance)
     checks += _check_store(folder, settings, instance)
     checks += _check_prices(folder)
+    if settings.bedrock or (instance is not None and is_signing(instance)):
+        checks += check_bedrock()
     checks += check_variables(os.environ, instance)
     checks += check_names(os.environ, frozenset(Settings.model_fields))
     checks += check_clients(os.environ)

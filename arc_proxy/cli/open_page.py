@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from arc_proxy.cli.folder import Folder, find_folder, read_secret
+from arc_proxy.cli.folder import Folder, find_folder, prepare, read_secret
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
 from arc_proxy.cli.options import DataDir
 from arc_proxy.cli.terminal import out, say
 from arc_proxy.errors import ArcError
-from arc_proxy.token import LOGIN_S, make_token
+from arc_proxy.token import LOGIN_S, api_token, make_token
 
 app = typer.Typer(add_completion=False)
 
@@ -23,10 +23,17 @@ app = typer.Typer(add_completion=False)
 @app.command("open", cls=HelpCommand)
 def open_page(
     show: Annotated[bool, typer.Option("--print", help="Print the link and open nothing.")] = False,
+    token: Annotated[
+        bool, typer.Option("--token", help="Print what a program sends as x-arc-token, and open nothing.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Log a browser in to the dashboard. The link works once, within ten minutes."""
     folder = find_folder(data_dir, os.environ)
+    if token:
+        prepare(folder)
+        out(api_token(read_secret(folder)))
+        return
     instance = find_instance(folder)
     if instance is None:
         raise ArcError(f"no proxy runs for {folder.path}; start one with `arc-proxy serve`.")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote, urlencode
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_proxy.gateway.sigv4 import Credentials, sign
+from tests.fake_bedrock import botocore_signature
 
 HOST = "bedrock-runtime.eu-west-1.amazonaws.com"
 NOW = b"20261127T081500Z"
@@ -41,19 +39,6 @@ def value_of(name: str, fields: Fields) -> str:
 
 def signed_names(fields: Fields) -> list[str]:
     return value_of("authorization", fields).partition("SignedHeaders=")[2].partition(",")[0].split(";")
-
-
-def botocore_signature(method: str, url: str, fields: Fields, body: bytes, credentials: Credentials) -> str:
-    """What botocore signs for this request, of which only the fields that were signed are shown to it."""
-    names = signed_names(fields)
-    request = botocore.awsrequest.AWSRequest(method, url, data=body)
-    for name, value in fields:
-        if name.decode().lower() in names:
-            request.headers.add_header(name.decode(), value.decode())
-    request.context["timestamp"] = value_of("x-amz-date", fields)
-    keys = botocore.credentials.Credentials(credentials.access_key_id, credentials.secret_access_key)
-    signer = botocore.auth.SigV4Auth(keys, "bedrock", "eu-west-1")
-    return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
 def test_amazons_published_example() -> None:
@@ -117,7 +102,15 @@ def test_it_is_the_signature_that_botocore_makes(
     fresh = signed(
         [before, *fields], method=method.encode(), target=target.encode(), body=body, credentials=credentials
     )
-    expected = botocore_signature(method, f"https://{HOST}{target}", fresh, body, credentials)
+    expected, _ = botocore_signature(
+        method,
+        f"https://{HOST}{target}",
+        [(name.decode(), value.decode()) for name, value in fresh],
+        body,
+        secret=credentials.secret_access_key,
+        region="eu-west-1",
+        names=signed_names(fresh),
+    )
     assert value_of("authorization", fresh).endswith(f"Signature={expected}")
 
 

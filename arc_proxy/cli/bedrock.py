@@ -1,0 +1,45 @@
+"""Bedrock behind the proxy: whether it signs, where programs find it, and what `doctor` sees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from arc_proxy.cli.checks import Check, State
+from arc_proxy.cli.instance import Instance
+
+
+def is_signing(instance: Instance) -> bool:
+    """Whether the running proxy was started so. Its file lies beside the console's socket."""
+    try:
+        found = json.loads((instance.console_socket.parent / "config.json").read_bytes())
+        return bool(found["gateway"]["bedrock"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def endpoint_path(environ: Mapping[str, str]) -> str:
+    """
+    The path of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
+
+    A signature names its region, so that a program may use several. A bearer key names none.
+    """
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    return f"/bedrock/{region}" if region and environ.get("AWS_BEARER_TOKEN_BEDROCK") else "/bedrock"
+
+
+def check_bedrock() -> Iterator[Check]:
+    """Could requests be signed with what this shell has?"""
+    from arc_proxy.gateway.aws_credentials import INSTALL, CredentialChain, NoCredentials, is_installed
+
+    if not is_installed():
+        yield Check("bedrock", State.BAD, "is on, but botocore is not installed", INSTALL)
+        return
+    try:
+        found = CredentialChain().find()
+    except NoCredentials as error:
+        cure = "aws sso login, aws configure, or AWS_PROFILE; or take bedrock out of the settings"
+        yield Check("bedrock", State.BAD, f"is on, but cannot sign: {error}", cure)
+        return
+    kind = "temporary credentials" if found.session_token else "access key"
+    yield Check("bedrock", State.OK, f"signs with the {kind} that ends in {found.access_key_id[-4:]}")
