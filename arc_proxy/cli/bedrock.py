@@ -41,5 +41,5 @@ def check_bedrock() -> Iterator[Check]:
         cure = "aws sso login, aws configure, or AWS_PROFILE; or take bedrock out of the settings"
         yield Check("bedrock", State.BAD, f"is on, but cannot sign: {error}", cure)
         return
-    kind = "temporary credentials" if found.session_token else "access key"
-    yield Check("bedrock", State.OK, f"signs with the {kind} that ends in {found.access_key_id[-4:]}")
+    kind = "temporary credentials" if found.session_token else "credentials"
+    yield Check("bedrock", State.OK, f"signs with the {kind} that end in {found.access_key_id[-4:]}")

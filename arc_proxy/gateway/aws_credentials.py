@@ -75,16 +75,20 @@ class AwsCredentials:
         self._answer_until = 0.0
         self._finding: asyncio.Task[Credentials | NoCredentials] | None = None
 
+    def look(self) -> asyncio.Task[Credentials | NoCredentials]:
+        """Begin to look for them, unless somebody has: before the first call has to wait for it."""
+        if self._finding is None:
+            self._finding = self._loop.create_task(self._find())
+        return self._finding
+
     async def get(self) -> Credentials:
         """Raises NoCredentials."""
         answer = self._answer
         if answer is None or self._clock() >= self._answer_until:
-            if self._finding is None:
-                self._finding = self._loop.create_task(self._find())
             try:
                 async with asyncio.timeout(FIND_S_MAX):
                     # Others wait for it too: who gives up does not end it.
-                    answer = await asyncio.shield(self._finding)
+                    answer = await asyncio.shield(self.look())
             except TimeoutError:
                 raise NoCredentials(f"no AWS credentials were found within {FIND_S_MAX:g} s") from None
         if isinstance(answer, NoCredentials):

@@ -94,6 +94,8 @@ class Gateway:
 
     def start(self) -> None:
         self._sweep_later()
+        if self.credentials is not None:
+            self.credentials.look()
         if self.config.console_socket is not None:
             folder = Path(self.config.console_socket).parent
             self._standing = self.loop.create_task(self._keep_standing(folder))

@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,14 @@ def bedrock(provider: FakeProvider) -> FakeBedrock:
 
 
 @pytest.fixture
-async def signing(start_gateway: StartGateway, provider: FakeProvider) -> Gateway:
-    return await start_gateway(bedrock=True, upstreams={"bedrock": provider.url})
+async def start_signing(start_gateway: StartGateway, provider: FakeProvider) -> StartGateway:
+    """Starts one that signs, with what the environment says now."""
+    return partial(start_gateway, bedrock=True, upstreams={"bedrock": provider.url})
+
+
+@pytest.fixture
+async def signing(start_signing: StartGateway) -> Gateway:
+    return await start_signing()
 
 
 async def call(
@@ -150,13 +157,13 @@ async def test_an_upstream_with_a_path_is_signed_with_it(
 
 
 async def test_credentials_that_are_not_temporary(
-    signing: Gateway, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+    start_signing: StartGateway, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The program's session token has to go with its key."""
     monkeypatch.delenv("AWS_SESSION_TOKEN")
     bedrock = FakeBedrock(Account(MACHINE.key, MACHINE.secret))
     provider.answer = bedrock.answer
-    await call(signing, "converse", modelId=MODEL, messages=MESSAGES)
+    await call(await start_signing(), "converse", modelId=MODEL, messages=MESSAGES)
     assert provider.requests[0].get(b"x-amz-security-token") is None
     assert bedrock.refusals == []
 
@@ -352,10 +359,11 @@ async def test_without_the_setting_another_upstream_gets_what_the_program_sent(
 
 
 async def test_without_credentials_each_call_says_so(
-    signing: Gateway, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+    start_signing: StartGateway, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in MACHINE.environ:
         monkeypatch.delenv(name)
+    signing = await start_signing()
     for _ in range(2):
         status, fields, body = await ask(signing)
         assert (status, fields["x-amzn-errortype"]) == (403, "AccessDeniedException")
@@ -365,20 +373,25 @@ async def test_without_credentials_each_call_says_so(
 
 
 async def test_a_profile_that_is_not_there_is_named(
-    signing: Gateway, monkeypatch: pytest.MonkeyPatch
+    start_signing: StartGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "finance")
+    signing = await start_signing()
     assert "The config profile (finance) could not be found" in message((await ask(signing))[2])
 
 
 async def test_what_a_credential_program_prints_is_not_repeated(
-    signing: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    start_signing: StartGateway,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     for name in MACHINE.environ:
         monkeypatch.delenv(name)
     config = tmp_path / "config"
     config.write_text("[default]\ncredential_process = sh -c 'echo hunter2-0123456789 >&2; exit 1'\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    signing = await start_signing()
     said = message((await ask(signing))[2])
     assert "custom-process did not give the AWS credentials" in said
     assert "hunter2" not in said + caplog.text
