@@ -7,6 +7,8 @@ import base64
 import http.client
 import json
 import socket
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -332,6 +334,11 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body(
     assert kept.end is not None
     assert kept.end.ended is Ended.CLIENT_CLOSED
     assert provider.connections == []
+
+
+def test_botocore_costs_nothing_where_nothing_is_signed() -> None:
+    code = "import arc_proxy.gateway.server, sys; print('botocore' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
 # Refusals.
