@@ -55,8 +55,8 @@ def region_to_sign(
     """
     The region for which a request that has a signature is to be signed anew; None: it passes as it is.
 
-    `target` is what `with_region` gave. An upstream that configuration chose may not care for signatures,
-    so without the setting it gets the caller's.
+    An upstream that configuration chose may not care for signatures, so without the setting it gets the
+    caller's.
     """
     upstream = route.upstream
     if upstream.name != "bedrock":

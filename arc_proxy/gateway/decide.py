@@ -96,9 +96,6 @@ class Desk:
         run_id, capture, malformed = self._names(prefix, headers)
         if message.method == "HEAD" and rest.partition("?")[0] == "/":
             return Decision(action=Action.PROBE, run_id=run_id, capture=capture, malformed=malformed)
-        signs_itself = is_signed(headers)
-        if signs_itself:
-            rest = with_region(rest, headers)
         found = self._find(rest, headers)
         route = found if isinstance(found, Route) else None
         refusal = found if isinstance(found, Refusal) else None
@@ -107,7 +104,7 @@ class Desk:
             if refusal is None and message.upgrade:
                 refusal = _no_upgrade(headers, route)
         sign_for = None
-        if signs_itself and route is not None and refusal is None:
+        if route is not None and refusal is None and is_signed(headers):
             signing = region_to_sign(route, rest, headers, is_on=self._signs)
             sign_for, refusal = (None, signing) if isinstance(signing, Refusal) else (signing, None)
         question = None
@@ -147,6 +144,8 @@ class Desk:
         chosen = self._chosen(rest, headers)
         if chosen is not None:
             return chosen
+        if is_signed(headers):
+            rest = with_region(rest, headers)
         is_anthropic = "anthropic-version" in headers or "x-api-key" in headers
         found = self._found.get((rest, is_anthropic))
         if found is None:

@@ -149,6 +149,14 @@ async def test_the_region(
     assert provider.requests[0].line == f"POST /model/{quoted}/converse HTTP/1.1".encode()
 
 
+async def test_an_upstream_that_a_header_chose_is_signed_for_too(
+    start_signing: StartGateway, bedrock: FakeBedrock, provider: FakeProvider
+) -> None:
+    gateway = await start_signing(allow_targets=["bedrock"])
+    assert (await ask(gateway, x_arc_upstream="bedrock"))[0] == 200
+    assert bedrock.regions == ["eu-central-1"]
+
+
 async def test_an_upstream_with_a_path_is_signed_with_it(
     start_gateway: StartGateway, provider: FakeProvider, bedrock: FakeBedrock
 ) -> None:
