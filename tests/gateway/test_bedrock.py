@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import socket
+import ssl
 import subprocess
 import sys
 from functools import partial
@@ -25,6 +26,7 @@ from arc_proxy.token import api_token
 from tests.fake_bedrock import NOTHING_ELSE, TEXT, Account, FakeBedrock
 from tests.fake_provider import FakeProvider, reply
 from tests.gateway.harness import Gateway, StartGateway
+from tests.gateway.test_dial import TLS, ConnectProxy
 
 # What the machine has, and what the program thinks it has.
 MACHINE = Account("AKIDMACHINE000000001", "machine/secret+key", "machine//session+token==")
@@ -147,6 +149,29 @@ async def test_the_region(
     assert bedrock.regions == [signed_for]
     quoted = model.replace(":", "%3A").replace("/", "%2F")
     assert provider.requests[0].line == f"POST /model/{quoted}/converse HTTP/1.1".encode()
+
+
+async def test_amazons_own_host(start_gateway: StartGateway) -> None:
+    """Not moved anywhere: a proxy on the way leads the connection to that host to the fake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "bedrock.pem")
+    bedrock = FakeBedrock(MACHINE)
+    async with FakeProvider(tls=context) as amazon, ConnectProxy(leads_to=amazon.port) as proxy:
+        amazon.answer = bedrock.answer
+        gateway = await start_gateway(
+            bedrock=True,
+            upstreams={},
+            ca_bundle=str(TLS / "bedrock-authority.pem"),
+            https_proxy=f"http://127.0.0.1:{proxy.port}",
+        )
+        said = await call(gateway, "converse_stream", modelId=MODEL, messages=MESSAGES)
+        assert said["body"][1]["contentBlockDelta"]["delta"] == {"text": TEXT}
+        assert amazon.requests[0].get(b"host") == b"bedrock-runtime.eu-central-1.amazonaws.com"
+        assert proxy.heads[0].startswith(b"CONNECT bedrock-runtime.eu-central-1.amazonaws.com:443 ")
+    assert bedrock.regions == ["eu-central-1"]
+    [kept] = await gateway.ended()
+    path = f"/model/{MODEL.replace(':', '%3A')}/converse-stream"
+    assert kept.request.url == f"https://bedrock-runtime.eu-central-1.amazonaws.com{path}"
 
 
 async def test_an_upstream_that_a_header_chose_is_signed_for_too(
