@@ -29,7 +29,9 @@ BODY_BYTES_MAX = 25 * 1024 * 1024
 _PREFIX = "/bedrock"
 _FIRST = re.compile(r"/([^/?]*)")
 _BARE = re.compile(r"/(?:model|guardrail|async-invoke)(?:[/?]|\Z)")
-_SCOPE = re.compile(r"AWS4-\S+ +.*?Credential=[^/,\s]+/[0-9]{8}/([^/,\s]+)/bedrock/aws4_request")
+_SCOPE = re.compile(
+    r"AWS4-[A-Z0-9-]{1,32} {1,8}Credential=[^/,\s]{1,128}/[0-9]{8}/([^/,\s]{1,63})/bedrock/aws4_request"
+)
 # Who passes a request on for others says so in one of these.
 _PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 

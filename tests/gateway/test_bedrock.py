@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import boto3
 import psutil
 import pytest
@@ -124,6 +125,28 @@ async def test_invoke_and_invoke_as_a_stream(signing: Gateway, bedrock: FakeBedr
     said = await call(signing, "invoke_model_with_response_stream", modelId=MODEL, body=body)
     assert json.loads(said["body"][2]["chunk"]["bytes"])["delta"]["text"] == TEXT
     assert len(bedrock.regions) == 2
+
+
+async def test_anthropics_sdk(signing: Gateway, bedrock: FakeBedrock, provider: FakeProvider) -> None:
+    """It signs all its headers, and some are no longer there when they leave us."""
+
+    def ask() -> list[str]:
+        client = anthropic.AnthropicBedrock(
+            aws_access_key=PROGRAM.key,
+            aws_secret_key=PROGRAM.secret,
+            aws_session_token=PROGRAM.token,
+            aws_region="eu-west-3",
+            base_url=f"http://127.0.0.1:{signing.port}/bedrock",
+        )
+        asked: Any = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        with client:
+            said = client.messages.create(**asked, extra_headers={"x-arc-agent": "finance"})
+            with client.messages.stream(**asked) as stream:
+                return [said.content[0].text, stream.get_final_text()]
+
+    assert await asyncio.to_thread(ask) == [TEXT, TEXT]
+    assert bedrock.regions == ["eu-west-3"] * 2
+    assert provider.requests[0].get(b"x-arc-agent") is None
 
 
 PLACES = {
@@ -542,6 +565,8 @@ SCOPES = {
     "a host in it": "AWS4-HMAC-SHA256 Credential=A/20261127/evil.example#/bedrock/aws4_request, x",
     "a region that is none": "AWS4-HMAC-SHA256 Credential=A/20261127/evil/bedrock/aws4_request, x",
     "no region at all": "AWS4-ECDSA-P256-SHA256 Credential=A/20261127/bedrock/aws4_request, x",
+    "blanks without end": "AWS4-HMAC-SHA256" + " " * 60_000,
+    "beginnings without end": "AWS4-HMAC-SHA256 " + "Credential=" * 6_000,
     "a bearer key": "Bearer Credential=A/20261127/eu-central-1/bedrock/aws4_request",
 }
 
