@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from arc_proxy.cli.checks import Check, State
 from arc_proxy.cli.instance import Instance
 
+BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+
 
 def is_signing(instance: Instance) -> bool:
     """Whether the running proxy was started so. Its file lies beside the console's socket."""
@@ -18,18 +20,18 @@ def is_signing(instance: Instance) -> bool:
         return False
 
 
-def endpoint_path(environ: Mapping[str, str]) -> str:
+def endpoint_path(environ: Mapping[str, str]) -> str | None:
     """
-    The path of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
+    The path of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, where a program of this environment may be led there.
 
-    A signature names its region, so that a program may use several. A bearer key names none.
+    None with a bearer key: boto3 sends it over HTTPS alone, and would rather fail than come here. No region:
+    a signature names its own, so that a program may use several.
     """
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-    return f"/bedrock/{region}" if region and environ.get("AWS_BEARER_TOKEN_BEDROCK") else "/bedrock"
+    return None if environ.get(BEARER) else "/bedrock"
 
 
-def check_bedrock() -> Iterator[Check]:
-    """Could requests be signed with what this shell has?"""
+def check_bedrock(environ: Mapping[str, str]) -> Iterator[Check]:
+    """Could requests be signed with what this shell has, and would they come?"""
     from arc_proxy.gateway.aws_credentials import INSTALL, CredentialChain, NoCredentials, is_installed
 
     if not is_installed():
@@ -43,3 +45,10 @@ def check_bedrock() -> Iterator[Check]:
         return
     kind = "temporary credentials" if found.session_token else "credentials"
     yield Check("bedrock", State.OK, f"signs with the {kind} that end in {found.access_key_id[-4:]}")
+    if environ.get(BEARER):
+        yield Check(
+            BEARER,
+            State.WARN,
+            "is set, and boto3 sends it over HTTPS alone: its calls do not pass through here",
+            f"unset {BEARER}, and the proxy signs instead",
+        )

@@ -71,7 +71,7 @@ def doctor(
     checks += _check_store(folder, settings, instance)
     checks += _check_prices(folder)
     if settings.bedrock or (instance is not None and is_signing(instance)):
-        checks += check_bedrock()
+        checks += check_bedrock(os.environ)
     checks += check_variables(os.environ, instance)
     checks += check_names(os.environ, frozenset(Settings.model_fields))
     checks += check_clients(os.environ)

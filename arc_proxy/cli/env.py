@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from arc_proxy.cli.bedrock import endpoint_path, is_signing
+from arc_proxy.cli.bedrock import BEARER, endpoint_path, is_signing
 from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import Instance, find_instance
@@ -60,7 +60,10 @@ def env(
         say(
             f"No proxy runs for {folder.path}: start one with `arc-proxy serve`, or these lines lead nowhere."
         )
-    bedrock = endpoint_path(os.environ) if _signs(folder, instance) else None
+    signs = _signs(folder, instance)
+    bedrock = endpoint_path(os.environ) if signs else None
+    if signs and bedrock is None:
+        say(f"Bedrock is left out: {BEARER} is set, and boto3 sends that over HTTPS alone.")
     variables = base_urls(url, agent, bedrock=bedrock)
     if as_json:
         out_json(variables)

@@ -2,7 +2,8 @@
 Requests to Bedrock that their caller signed: where they go, and for whom they are signed anew. No I/O.
 
 A signature holds for one host and one path, and the caller's are ours, so Amazon would refuse it. A bearer
-key holds for any and passes as it is. The region that the path does not name stands in the signature:
+key holds for any and passes as it is, but boto3 sends one over HTTPS alone. The region that the path does not
+name stands in the signature:
 
     Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261127/us-east-1/bedrock/aws4_request, ...
 
@@ -118,7 +119,10 @@ def _refuse(status: int, code: str, message: str) -> Refusal:
     return Refusal(status=status, code=code, message=message, shape=Shape.BEDROCK, fields=(NO_RETRY,))
 
 
-_BEARER = "or let the program use a Bedrock API key (AWS_BEARER_TOKEN_BEDROCK), which passes as it is"
+_BEARER = (
+    "or use a client that sends a Bedrock API key as Authorization: Bearer, which passes as it is "
+    "(boto3 does so over HTTPS alone)"
+)
 
 _OFF = _refuse(
     403,

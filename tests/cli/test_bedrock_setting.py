@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -18,8 +19,8 @@ ACCOUNT = Account("AKIDMACHINE000000001", "machine/secret+key")
 @pytest.fixture
 def machine(arc):
     """A machine with bedrock in its settings and no credentials, in the environment that `arc` made."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
     os.environ.update(NOTHING_ELSE)
     os.environ["ARC_BEDROCK"] = "true"
 
@@ -59,6 +60,24 @@ def test_doctor_says_nothing_of_it_where_it_is_off(arc, machine):
     os.environ["ARC_BEDROCK"] = "false"
     assert "signs with" not in arc("doctor").out
     assert "cannot sign" not in arc("doctor").out
+
+
+def test_env_leads_bedrocks_clients_to_a_proxy_that_signs(arc, machine):
+    variables = json.loads(arc("env", "--json").out)
+    assert variables["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == "http://127.0.0.1:8000/bedrock"
+    os.environ["ARC_BEDROCK"] = "false"
+    assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in arc("env").out
+
+
+def test_a_bearer_key_would_never_come(arc, machine):
+    """boto3 sends one over HTTPS alone, and fails where it is led to a plain address."""
+    os.environ.update(ACCOUNT.environ, AWS_BEARER_TOKEN_BEDROCK="ABSK0123456789")
+    done = arc("env")
+    assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in done.out
+    assert "AWS_BEARER_TOKEN_BEDROCK is set" in done.err
+    doctor = arc("doctor")
+    assert "! AWS_BEARER_TOKEN_BEDROCK" in doctor.out
+    assert "ABSK0123456789" not in doctor.out + done.out + done.err
 
 
 def test_the_token_for_programs_elsewhere(arc):

@@ -19,7 +19,7 @@ import boto3
 import psutil
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, InvalidEndpointConfigurationError
 
 from arc_proxy.gateway.bedrock import caller_refusal, with_region
 from arc_proxy.journal.record import Ended
@@ -76,18 +76,21 @@ async def call(
     *,
     path: str = "/bedrock",
     region: str = "eu-central-1",
-    program: Account = PROGRAM,
+    program: Account | None = PROGRAM,
     **arguments: Any,
 ) -> dict[str, Any]:
-    """What boto3 makes of it, its stream read to the end. Raises ClientError."""
+    """
+    What boto3 makes of it, its stream read to the end. Raises ClientError.
+
+    `program` None: with what the environment has.
+    """
 
     def ask() -> dict[str, Any]:
-        client = boto3.Session(program.key, program.secret, program.token, region_name=region).client(
+        keys = () if program is None else (program.key, program.secret, program.token)
+        client = boto3.Session(*keys, region_name=region).client(
             "bedrock-runtime",
             endpoint_url=f"http://127.0.0.1:{gateway.port}{path}",
-            config=Config(
-                retries={"mode": "standard", "max_attempts": 2}, connect_timeout=10, read_timeout=30
-            ),
+            config=Config(retries={"mode": "standard", "max_attempts": 2}, read_timeout=30),
         )
         try:
             said = getattr(client, operation)(**arguments)
@@ -334,20 +337,35 @@ async def test_the_time_is_the_requests_own(
     assert b"/20261127/eu-central-1/" in (provider.requests[0].get(b"authorization") or b"")
 
 
+@pytest.mark.parametrize("is_on", [True, False])
 async def test_a_bearer_key_passes_as_it_is(
-    start_gateway: StartGateway, provider: FakeProvider, bedrock: FakeBedrock
+    start_signing: StartGateway, provider: FakeProvider, bedrock: FakeBedrock, is_on: bool
 ) -> None:
-    for is_on in (True, False):
-        gateway = await start_gateway(bedrock=is_on, upstreams={"bedrock": provider.url})
-        wire = await gateway.connect()
-        path, bearer = (
-            f"/bedrock/us-east-1/model/{MODEL.replace(':', '%3A')}/converse",
-            b"Bearer ABSK0123456789",
-        )
-        await wire.send(gateway.request(path, b"Authorization: " + bearer, method=b"POST", body=b"{}"))
-        await wire.until(b"end_turn")
-        assert provider.requests[-1].get(b"authorization") == bearer
-        assert provider.requests[-1].get(b"x-amz-date") is None
+    gateway = await start_signing(bedrock=is_on)
+
+    def ask() -> str:
+        with anthropic.AnthropicBedrock(
+            api_key="ABSK0123456789",
+            aws_region="us-east-1",
+            base_url=f"http://127.0.0.1:{gateway.port}/bedrock/us-east-1",
+        ) as client:
+            asked: Any = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+            return str(client.messages.create(**asked).content[0].text)
+
+    assert await asyncio.to_thread(ask) == TEXT
+    [request] = provider.requests
+    assert request.get(b"authorization") == b"Bearer ABSK0123456789"
+    assert request.get(b"x-amz-date") is None
+    assert bedrock.regions == []
+
+
+async def test_boto3_sends_no_bearer_key_to_a_plain_address(
+    signing: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is why `env` leaves Bedrock out where one is set."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "ABSK0123456789")
+    with pytest.raises(InvalidEndpointConfigurationError, match="requires an HTTPS endpoint"):
+        await call(signing, "converse", program=None, modelId=MODEL, messages=MESSAGES)
 
 
 async def test_a_body_in_chunks(signing: Gateway, bedrock: FakeBedrock, provider: FakeProvider) -> None:
@@ -406,7 +424,7 @@ async def test_without_the_setting_it_says_what_to_do(start_gateway: StartGatewa
         await call(gateway, "converse", modelId=MODEL, messages=MESSAGES)
     error = caught.value.response["Error"]
     assert error["Code"] == "AccessDeniedException"
-    for cure in ("--bedrock", "pip install 'arc-proxy[bedrock]'", "AWS_BEARER_TOKEN_BEDROCK"):
+    for cure in ("--bedrock", "pip install 'arc-proxy[bedrock]'", "Authorization: Bearer"):
         assert cure in error["Message"]
     [kept] = await gateway.ended()
     assert kept.end is not None

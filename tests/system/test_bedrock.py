@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.fake_bedrock import NOTHING_ELSE, TEXT, Account, FakeBedrock
 from tests.fake_provider import FakeProvider
-from tests.system.installation import ARC_PROXY, Installation, clean_environment
+from tests.system.installation import Installation, clean_environment
 
 MACHINE = Account("AKIDMACHINE000000001", "machine/secret+key", "machine//session+token==")
 PROGRAM = Account("AKIDPROGRAM000000001", "program/secret+key")
@@ -87,29 +84,3 @@ async def test_the_calls_and_their_cost_are_in_the_report(
 async def test_without_the_setting_env_leaves_bedrock_alone(provider: FakeProvider, data_dir: Path) -> None:
     with Installation(data_dir, provider.url) as installation:
         assert "BEDROCK" not in await in_a_thread(installation.cli, "env", "--shell", "sh")
-
-
-@pytest.mark.parametrize(
-    ("words", "path"),
-    [
-        ({"AWS_REGION": "us-west-2"}, "/bedrock"),
-        ({"AWS_BEARER_TOKEN_BEDROCK": "ABSK", "AWS_REGION": "us-west-2"}, "/bedrock/us-west-2"),
-        ({"AWS_BEARER_TOKEN_BEDROCK": "ABSK", "AWS_DEFAULT_REGION": "us-west-2"}, "/bedrock/us-west-2"),
-        ({"AWS_BEARER_TOKEN_BEDROCK": "ABSK"}, "/bedrock"),
-    ],
-    ids=["a signature names its region", "a bearer key names none", "another variable", "nobody names one"],
-)
-def test_where_env_leads_bedrocks_clients(data_dir: Path, words: dict[str, str], path: str) -> None:
-    environment = clean_environment(ARC_BEDROCK="true", **words)
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_BEARER_TOKEN_BEDROCK"):
-        if name not in words:
-            environment.pop(name, None)
-    done = subprocess.run(
-        [ARC_PROXY, "env", "--json", "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-        timeout=60,
-    )
-    assert json.loads(done.stdout)["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == f"http://127.0.0.1:8000{path}"
