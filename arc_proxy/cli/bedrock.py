@@ -24,8 +24,8 @@ def endpoint_path(environ: Mapping[str, str]) -> str | None:
     """
     The path of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, where a program of this environment may be led there.
 
-    None with a bearer key: boto3 sends it over HTTPS alone, and would rather fail than come here. No region:
-    a signature names its own, so that a program may use several.
+    None with a bearer key: new versions of boto3 send it over HTTPS alone, and would rather fail than come
+    here. No region: a signature names its own, so that a program may use several.
     """
     return None if environ.get(BEARER) else "/bedrock"
 
@@ -49,6 +49,6 @@ def check_bedrock(environ: Mapping[str, str]) -> Iterator[Check]:
         yield Check(
             BEARER,
             State.WARN,
-            "is set, and boto3 sends it over HTTPS alone: its calls do not pass through here",
+            "is set, and new versions of boto3 send it over HTTPS alone: not through here",
             f"unset {BEARER}, and the proxy signs instead",
         )

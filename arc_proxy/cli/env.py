@@ -63,7 +63,7 @@ def env(
     signs = _signs(folder, instance)
     bedrock = endpoint_path(os.environ) if signs else None
     if signs and bedrock is None:
-        say(f"Bedrock is left out: {BEARER} is set, and boto3 sends that over HTTPS alone.")
+        say(f"Bedrock is left out: {BEARER} is set, and boto3 may send that over HTTPS alone.")
     variables = base_urls(url, agent, bedrock=bedrock)
     if as_json:
         out_json(variables)

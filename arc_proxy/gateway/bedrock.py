@@ -2,8 +2,8 @@
 Requests to Bedrock that their caller signed: where they go, and for whom they are signed anew. No I/O.
 
 A signature holds for one host and one path, and the caller's are ours, so Amazon would refuse it. A bearer
-key holds for any and passes as it is, but boto3 sends one over HTTPS alone. The region that the path does not
-name stands in the signature:
+key holds for any and passes as it is, but boto3 may send one over HTTPS alone (1.44.8 does, 1.42.1 did not).
+The region that the path does not name stands in the signature:
 
     Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261127/us-east-1/bedrock/aws4_request, ...
 
@@ -121,7 +121,7 @@ def _refuse(status: int, code: str, message: str) -> Refusal:
 
 _BEARER = (
     "or use a client that sends a Bedrock API key as Authorization: Bearer, which passes as it is "
-    "(boto3 does so over HTTPS alone)"
+    "(new versions of boto3 send it over HTTPS alone)"
 )
 
 _OFF = _refuse(

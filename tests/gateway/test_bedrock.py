@@ -362,7 +362,7 @@ async def test_a_bearer_key_passes_as_it_is(
 async def test_boto3_sends_no_bearer_key_to_a_plain_address(
     signing: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That is why `env` leaves Bedrock out where one is set."""
+    """New versions do not; that is why `env` leaves Bedrock out where one is set."""
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "ABSK0123456789")
     with pytest.raises(InvalidEndpointConfigurationError, match="requires an HTTPS endpoint"):
         await call(signing, "converse", program=None, modelId=MODEL, messages=MESSAGES)
