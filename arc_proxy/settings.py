@@ -144,6 +144,11 @@ class Settings(BaseModel):
         description="Ask for usage in OpenAI chat streams whose client said nothing of it.",
         json_schema_extra={"expects": "true or false"},
     )
+    bedrock: bool = Field(
+        False,
+        description="Sign requests to Bedrock anew, with this machine's AWS credentials.",
+        json_schema_extra={"expects": "true or false"},
+    )
     connect_timeout_s: float = Field(
         10,
         gt=0,

@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from arc_proxy.api.token import COOKIE_S, is_api_token, make_token, read_token
+from arc_proxy.token import COOKIE_S, is_api_token, make_token, read_token
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.instance import Instance
 from arc_proxy.cli.port import is_listening
-from arc_proxy.cli.variables import BASE_URLS, host_and_port
+from arc_proxy.cli.variables import BASE_URLS, BEDROCK_URL, host_and_port
 from arc_proxy.format import size
 from arc_proxy.listener import owner_of
 
@@ -132,7 +132,7 @@ def check_port(instance: Instance | None, host: str, port: int) -> Iterator[Chec
 
 def check_variables(environ: Mapping[str, str], instance: Instance | None) -> Iterator[Check]:
     """Do the base URLs of this shell lead somewhere, and to us?"""
-    for name in BASE_URLS:
+    for name in (*BASE_URLS, BEDROCK_URL):
         value = environ.get(name)
         if not value:
             continue

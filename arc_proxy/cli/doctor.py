@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from arc_proxy import __version__
+from arc_proxy.cli.bedrock import check_bedrock, is_signing
 from arc_proxy.cli.checks import (
     Check,
     State,
@@ -70,6 +71,8 @@ def doctor(
     checks += _check_store(folder, settings, instance)
     checks += _check_prices(folder)
     checks += _check_alerts(folder)
+    if settings.bedrock or (instance is not None and is_signing(instance)):
+        checks += check_bedrock(os.environ)
     checks += check_variables(os.environ, instance)
     checks += check_names(os.environ, frozenset(Settings.model_fields))
     checks += check_clients(os.environ)

@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from arc_proxy.cli.folder import find_folder
+from arc_proxy.cli.bedrock import BEARER, endpoint_path, is_signing
+from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
-from arc_proxy.cli.instance import find_instance
+from arc_proxy.cli.instance import Instance, find_instance
 from arc_proxy.cli.options import AsJson, DataDir, given
 from arc_proxy.cli.terminal import out, out_json, say
 from arc_proxy.cli.variables import base_urls
@@ -59,7 +60,11 @@ def env(
         say(
             f"No proxy runs for {folder.path}: start one with `arc-proxy serve`, or these lines lead nowhere."
         )
-    variables = base_urls(url, agent)
+    signs = _signs(folder, instance)
+    bedrock = endpoint_path(os.environ) if signs else None
+    if signs and bedrock is None:
+        say(f"Bedrock is left out: {BEARER} is set, and boto3 may send that over HTTPS alone.")
+    variables = base_urls(url, agent, bedrock=bedrock)
     if as_json:
         out_json(variables)
         return
@@ -75,6 +80,14 @@ def guess_shell(program: str) -> Shell:
     if name in ("pwsh", "powershell"):
         return Shell.POWERSHELL
     return Shell.FISH if name == "fish" else Shell.SH
+
+
+def _signs(folder: Folder, instance: Instance | None) -> bool:
+    from arc_proxy.settings import load_settings
+
+    if instance is not None:
+        return is_signing(instance)
+    return load_settings(folder.path, {}, os.environ).settings.bedrock
 
 
 def _usual_url(data_dir: Path) -> str:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arc_proxy.api.token import api_token
 from arc_proxy.cli.folder import Folder, read_secret
 from arc_proxy.errors import ArcError
 from arc_proxy.journal.standing import read_standing
 from arc_proxy.process import start_time
+from arc_proxy.token import api_token
 
 ANSWER_S = 5.0
 START_S = 15.0  # a console imports a database layer before it answers

@@ -20,6 +20,7 @@ from arc_proxy.cli.budgets import budgets_json, budgets_of
 from arc_proxy.cli.folder import CONSOLE_SOCKET, GUARD_SOCKET, Folder, prepare, runtime_dir
 from arc_proxy.cli.port import free_port, is_free
 from arc_proxy.errors import ConfigError
+from arc_proxy.gateway.aws_credentials import INSTALL, is_installed
 from arc_proxy.gateway.config import Capture, GatewayConfig, OnClientClose
 from arc_proxy.gateway.routes import Routes
 from arc_proxy.listener import PortTaken, owner_of, shown_host
@@ -43,6 +44,7 @@ def prepare_launch(settings: Settings, folder: Folder, environ: Mapping[str, str
     """Check all that can be checked before a socket opens, and write the file. Raises ConfigError."""
     Routes(settings.upstreams)
     _refuse_loops(settings, port)
+    _refuse_unsigned(settings)
     prepare(folder)
     runtime = runtime_dir(folder, environ)
     url = f"http://{shown_host(settings.host)}:{port}"
@@ -73,6 +75,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
         guard_socket=guard_socket,
         on_client_close=OnClientClose(settings.on_client_close),
         include_usage=settings.include_usage,
+        bedrock=settings.bedrock,
         ca_bundle=settings.ca_bundle,
         https_proxy=settings.https_proxy,
         no_proxy=settings.no_proxy,
@@ -124,3 +127,8 @@ def _refuse_loops(settings: Settings, port: int) -> None:
             raise ConfigError(
                 f"the upstream {name}={url} is this proxy itself: it would call itself for ever."
             )
+
+
+def _refuse_unsigned(settings: Settings) -> None:
+    if settings.bedrock and not is_installed():
+        raise ConfigError(f"bedrock: to sign with this machine's AWS credentials takes botocore: {INSTALL}")

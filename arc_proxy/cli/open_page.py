@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from arc_proxy.api.token import LOGIN_S, api_token, make_token
 from arc_proxy.cli.folder import Folder, find_folder, prepare, read_secret
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
 from arc_proxy.cli.options import DataDir
 from arc_proxy.cli.terminal import out, say
 from arc_proxy.errors import ArcError
+from arc_proxy.token import LOGIN_S, api_token, make_token
 
 app = typer.Typer(add_completion=False)
 
@@ -25,7 +25,10 @@ def open_page(
     show: Annotated[bool, typer.Option("--print", help="Print the link and open nothing.")] = False,
     token: Annotated[
         bool,
-        typer.Option("--token", help="Print what a program sends as `Authorization: Bearer` to /_arc/api/."),
+        typer.Option(
+            "--token",
+            help="Print what a program sends, as `Authorization: Bearer` to /_arc/api/, or as x-arc-token.",
+        ),
     ] = False,
     data_dir: DataDir = None,
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from arc_proxy import __version__
+from arc_proxy.cli.bedrock import endpoint_path, is_signing
 from arc_proxy.cli.child import CannotRun, run_child
 from arc_proxy.cli.exit_code import note_failure
 from arc_proxy.cli.facts import write_fact
@@ -66,7 +67,8 @@ def run(
     _refuse_what_is_not_there(command[0])
     started_ns = time.time_ns()
     with proxy_for_a_program(folder, os.environ) as (instance, is_private):
-        variables = for_program(instance.url, name, os.environ, is_listening)
+        bedrock = endpoint_path(os.environ) if is_signing(instance) else None
+        variables = for_program(instance.url, name, os.environ, is_listening, bedrock=bedrock)
         _explain(instance, is_private, variables)
         code, signal_number = _run(command, folder, variables)
         _note_launch(folder, name, command, started_ns, code, signal_number)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from arc_proxy import __version__
+from arc_proxy.cli.bedrock import endpoint_path
 from arc_proxy.cli.folder import Folder, find_folder, prepare
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
 from arc_proxy.cli.options import DataDir, given
 from arc_proxy.cli.terminal import out, style, warn
-from arc_proxy.cli.variables import base_urls
+from arc_proxy.cli.variables import BEDROCK_URL, base_urls
 from arc_proxy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ def serve(
     include_usage: Annotated[
         bool | None,
         given("--include-usage", "Ask for usage in OpenAI chat streams whose client said nothing of it."),
+    ] = None,
+    bedrock: Annotated[
+        bool | None,
+        given("--bedrock", "Sign requests to Bedrock anew, with this machine's AWS credentials."),
     ] = None,
     budget_per_run: Annotated[
         str | None, given("--budget-per-run", "What one run may cost.", metavar="USD")
@@ -128,6 +133,7 @@ def serve(
         "capture": str(capture) if capture else None,
         "on_client_close": str(on_client_close) if on_client_close else None,
         "include_usage": include_usage or None,
+        "bedrock": bedrock or None,
         "budget_per_run_usd": budget_per_run,
         "budget_per_agent_usd": budget_per_agent,
         "budget_per_day_usd": budget_per_day,
@@ -156,18 +162,18 @@ def _become_supervisor(folder: Folder, settings: Settings) -> NoReturn:
     launch = prepare_launch(settings, folder, os.environ, port=claim_port(settings))
     if settings.host not in _LOOPBACK:
         warn(f"{settings.host} is no loopback address: whoever reaches it can send through this proxy.")
-    _announce(launch.url, folder)
+    _announce(launch.url, folder, signs=settings.bedrock)
     sys.stdout.flush()
     os.execv(launch.command[0], launch.command)  # noqa: S606  our own interpreter, no shell
 
 
-def _announce(url: str, folder: Folder) -> None:
+def _announce(url: str, folder: Folder, *, signs: bool) -> None:
     from arc_proxy.cli.open_page import login_link
 
     out(f"{style(f'arc-proxy {__version__}', 'bold')} on {style(url, 'bold')}, data in {folder.path}")
     out()
-    for name, value in list(base_urls(url).items()):
-        if name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+    for name, value in base_urls(url, bedrock=endpoint_path(os.environ) if signs else None).items():
+        if name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", BEDROCK_URL):
             out(f"  export {name}={value}")
     out()
     out(f"  dashboard  {login_link(url, folder)}")

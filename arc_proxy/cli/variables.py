@@ -19,6 +19,7 @@ BASE_URLS = {
     "GROQ_BASE_URL": "/groq",
     "CO_API_URL": "/cohere",
 }
+BEDROCK_URL = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"  # of boto3 and the other SDKs, where the proxy signs
 
 # Clients that do less when the base URL is not the vendor's, and the variable that restores it.
 RESTORED = {
@@ -38,14 +39,24 @@ class Variables:
     kept: Mapping[str, str] = field(default_factory=dict)
 
 
-def base_urls(url: str, agent: str | None = None) -> dict[str, str]:
-    """Every base-URL variable for the proxy at `url`; the agent's name goes into the path."""
+def base_urls(url: str, agent: str | None = None, *, bedrock: str | None = None) -> dict[str, str]:
+    """
+    Every base-URL variable for the proxy at `url`; the agent's name goes into the path.
+
+    `bedrock` is the path for Bedrock where the proxy signs, else None.
+    """
     prefix = f"{url}/agent/{quote(agent, safe='')}" if agent else url
-    return {name: prefix + path for name, path in BASE_URLS.items()}
+    paths = BASE_URLS if bedrock is None else BASE_URLS | {BEDROCK_URL: bedrock}
+    return {name: prefix + path for name, path in paths.items()}
 
 
 def for_program(
-    url: str, agent: str | None, environ: Mapping[str, str], is_alive: Callable[[str, int], bool]
+    url: str,
+    agent: str | None,
+    environ: Mapping[str, str],
+    is_alive: Callable[[str, int], bool],
+    *,
+    bedrock: str | None = None,
 ) -> Variables:
     """
     What a program is started with: base URLs that the user has not set, and what goes with them.
@@ -55,7 +66,7 @@ def for_program(
     """
     chosen: dict[str, str] = {}
     kept: dict[str, str] = {}
-    for name, value in base_urls(url, agent).items():
+    for name, value in base_urls(url, agent, bedrock=bedrock).items():
         users = environ.get(name, "")
         if not users or _is_same(users, url) or _is_dead(users, is_alive):
             chosen[name] = value

@@ -33,6 +33,7 @@ class Answer:
         return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (self.status, self.reason, lines, added)
 
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROBE = Answer(200, b"OK")
 WELCOME = Answer(302, b"Found", ((b"Location", b"/_arc/"),))
 CONSOLE_DOWN = Answer(
@@ -48,4 +49,4 @@ def health_answer(health: Mapping[str, Any]) -> Answer:
 
 
 def refusal_answer(refusal: Refusal) -> Answer:
-    return Answer(refusal.status, refusal.reason(), (_JSON, *refusal.fields), refusal.body())
+    return Answer(refusal.status, refusal.reason(), (_JSON, *refusal.head_fields()), refusal.body())

@@ -22,6 +22,7 @@ from arc_proxy.gateway.forward import Exchange, Payload
 from arc_proxy.gateway.hangup import reset
 from arc_proxy.gateway.parsed import UNREADABLE, ParsedHead
 from arc_proxy.gateway.repeat import Asked, RepeatedBody, Repeats
+from arc_proxy.gateway.signing import SigningExchange
 from arc_proxy.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -161,6 +162,12 @@ class ClientConnection(asyncio.Protocol):
     # What an exchange calls.
 
     @property
+    def peer(self) -> str | None:
+        """The address that the connection came from; None once it is gone."""
+        peer = None if self.transport is None else self.transport.get_extra_info("peername")
+        return peer[0] if peer else None
+
+    @property
     def is_full(self) -> bool:
         """Whether the client takes no more for now."""
         return self._is_full
@@ -250,6 +257,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, asked: Asked, payload: Payload) -> None:
         kind = AskingExchange if self.gateway.may_ask_usage(asked) else Exchange
+        if asked.decision.sign_for is not None:
+            kind = SigningExchange
         self.exchange = kind(self, asked, payload)
         self.exchange.begin()
 

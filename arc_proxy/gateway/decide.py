@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 from aiohttp.http_writer import HttpVersion10, HttpVersion11
 
+from arc_proxy.gateway.bedrock import is_signed, region_to_sign, with_region
 from arc_proxy.gateway.config import Capture, GatewayConfig
 from arc_proxy.gateway.guard import Doorkeeper, key_refusal
 from arc_proxy.gateway.parsed import UNREADABLE, ParsedHead
@@ -50,6 +51,7 @@ class Decision:
     refusal: Refusal | None = None
     run_id: str | None = None  # as the caller named it
     question: Question | None = None  # to be asked before it goes on, where guards are enforced
+    sign_for: str | None = None  # the region of Bedrock, where it is to be signed anew
     capture: Capture
     malformed: int = 0  # values of ours that were passed over
     is_call: bool = True  # not a page of ours
@@ -72,6 +74,7 @@ class Desk:
         """Raises ConfigError."""
         self._capture = config.capture
         self._has_guard = config.guard_socket is not None
+        self._signs = config.bedrock
         self._routes = Routes(config.upstreams)
         self._door = Doorkeeper(
             host=config.host, allow_hosts=config.allow_hosts, allow_origins=config.allow_origins
@@ -100,6 +103,10 @@ class Desk:
             refusal = key_refusal(headers, rest, route.upstream)
             if refusal is None and message.upgrade:
                 refusal = _no_upgrade(headers, route)
+        sign_for = None
+        if route is not None and refusal is None and is_signed(headers):
+            signing = region_to_sign(route, rest, headers, is_on=self._signs)
+            sign_for, refusal = (None, signing) if isinstance(signing, Refusal) else (signing, None)
         question = None
         if self._has_guard and route is not None and refusal is None and message.method == "POST":
             question = _question(prefix, run_id, headers)
@@ -109,6 +116,7 @@ class Desk:
             refusal=refusal,
             run_id=run_id,
             question=question,
+            sign_for=sign_for,
             capture=capture,
             malformed=malformed,
         )
@@ -136,6 +144,8 @@ class Desk:
         chosen = self._chosen(rest, headers)
         if chosen is not None:
             return chosen
+        if is_signed(headers):
+            rest = with_region(rest, headers)
         is_anthropic = "anthropic-version" in headers or "x-api-key" in headers
         found = self._found.get((rest, is_anthropic))
         if found is None:

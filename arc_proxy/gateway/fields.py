@@ -21,7 +21,7 @@ TRANSFER_ENCODING = 8
 HOST = 9
 CONNECTION = 10
 HOP_BY_HOP = 11
-SECRET_HOP = 12  # of one connection, and a credential
+SECRET_HOP = 12  # of one connection or for us, and a credential
 ARC = 13
 
 # Fields of these kinds do not pass as they are.
@@ -43,6 +43,7 @@ _KINDS = {
     b"proxy-authenticate": SECRET_HOP,
     b"proxy-authorization": SECRET_HOP,
     b"upgrade": HOP_BY_HOP,
+    b"x-arc-token": SECRET_HOP,
 }
 _SEEN_MAX = 1024
 

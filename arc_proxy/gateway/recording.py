@@ -159,6 +159,11 @@ class Recording:
         self._request = _Side(self._bytes_max, _form_of(kind), fields.content_encoding)
 
     @costs_no_traffic
+    def also_cut(self, secrets: list[bytes]) -> None:
+        """What we have put into the request, should it come back."""
+        self._secrets.add(secrets)
+
+    @costs_no_traffic
     def request_body(self, piece: bytes, is_last: bool) -> None:
         self._body(_REQUEST_BODY, self._request, piece, is_last)
 

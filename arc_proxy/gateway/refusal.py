@@ -20,6 +20,7 @@ class Shape(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
+    BEDROCK = "bedrock"
 
 
 # https://platform.claude.com/docs/en/api/errors
@@ -31,6 +32,17 @@ _ANTHROPIC_TYPES = {
 }
 # https://cloud.google.com/apis/design/errors#handling_errors
 _GEMINI_STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 502: "UNAVAILABLE"}
+# The header names the exception, the body has nothing but a message: AWS's restJson1 protocol.
+# https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html#API_runtime_InvokeModel_Errors
+_BEDROCK_TYPE = b"x-amzn-ErrorType"
+_BEDROCK_TYPES = {
+    402: b"ServiceQuotaExceededException",
+    403: b"AccessDeniedException",
+    404: b"ResourceNotFoundException",
+    502: b"ServiceUnavailableException",
+    503: b"ServiceUnavailableException",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,12 @@ class Refusal:
 
     def body(self) -> bytes:
         return json.dumps(self._error(), ensure_ascii=False).encode()
+
+    def head_fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """What of the answer stands in its head."""
+        if self.shape is not Shape.BEDROCK:
+            return self.fields
+        return ((_BEDROCK_TYPE, _BEDROCK_TYPES.get(self.status, b"ValidationException")), *self.fields)
 
     def reason(self) -> bytes:
         return HTTPStatus(self.status).phrase.encode()
@@ -70,6 +88,8 @@ class Refusal:
                         "details": [{"reason": self.code, "domain": "arc-proxy"}],
                     }
                 }
+            case Shape.BEDROCK:
+                return {"message": self.message}
             case _:
                 return {
                     "error": {

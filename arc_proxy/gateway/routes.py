@@ -40,7 +40,7 @@ class Provider:
 
 
 _RESOURCE = re.compile(r"[a-z0-9-]{1,63}")
-_REGION = re.compile(r"(?=[a-z0-9-]{1,63}\Z)[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2}")
+REGION = re.compile(r"(?=[a-z0-9-]{1,63}\Z)[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2}")
 _AZURE_ROOTS = frozenset({"openai", "models", "anthropic", "providers"})
 _BEDROCK_ROOTS = frozenset({"model", "guardrail", "async-invoke", "inference-profiles", "openai"})
 
@@ -70,7 +70,8 @@ PROVIDERS = (
     Provider(
         "bedrock",
         "https://bedrock-runtime.{part}.amazonaws.com",
-        part=_REGION,
+        shape=Shape.BEDROCK,
+        part=REGION,
         part_is="region",
         roots=_BEDROCK_ROOTS,
     ),
@@ -294,6 +295,7 @@ def _templated(provider: Provider, moved: Upstream | None, rest: str) -> Route |
             code="unknown_prefix",
             message=f"arc-proxy forwards /{provider.name}/{{{provider.part_is}}}/..., "
             f"but this path names no {provider.part_is}.",
+            shape=provider.shape,
             fields=(NO_RETRY,),
         )
     upstream = parse_upstream(

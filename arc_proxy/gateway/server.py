@@ -17,6 +17,7 @@ from typing import Any
 from arc_proxy.cut import Fingerprints, load_secret_key
 from arc_proxy.errors import ConfigError
 from arc_proxy.foreign import capture_asked
+from arc_proxy.gateway.aws_credentials import AwsCredentials
 from arc_proxy.gateway.client import ClientConnection
 from arc_proxy.gateway.config import GatewayConfig
 from arc_proxy.gateway.decide import Desk, lowered
@@ -75,7 +76,9 @@ class Gateway:
             no_proxy=config.no_proxy,
             timeout_s=config.connect_timeout_s,
         )
-        self.fingerprints = Fingerprints(_secret_key(config))
+        self.secret_key = _secret_key(config)
+        self.fingerprints = Fingerprints(self.secret_key)
+        self.credentials = AwsCredentials(loop, loop.time) if config.bedrock else None
         self.judge = None if config.guard_socket is None else Judge(loop, config.guard_socket)
         self.tape = Tape(config.journal_dir)
         self.outbox = Outbox(loop, self.tape)
@@ -91,6 +94,8 @@ class Gateway:
 
     def start(self) -> None:
         self._sweep_later()
+        if self.credentials is not None:
+            self.credentials.look()
         if self.config.console_socket is not None:
             folder = Path(self.config.console_socket).parent
             self._standing = self.loop.create_task(self._keep_standing(folder))
@@ -238,6 +243,8 @@ class Gateway:
             self._standing.cancel()
         if self.judge is not None:
             self.judge.close()
+        if self.credentials is not None:
+            self.credentials.close()
         self.outbox.close()
         await self.loop.run_in_executor(None, self.tape.close)
 

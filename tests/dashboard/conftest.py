@@ -12,12 +12,12 @@ from aiohttp import web
 
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
-from arc_proxy.api.token import make_token
 from arc_proxy.dashboard.app import add_dashboard
 from arc_proxy.dashboard.page import POLICY
 from arc_proxy.report.card import Card, Line
 from arc_proxy.report.document import Document, Titled
 from arc_proxy.report.table import Column, Table
+from arc_proxy.token import make_token
 from tests.dashboard.attacks import HOSTILE, SECRET
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from arc_proxy.api.token import api_token, is_api_token, make_token, read_token
+from arc_proxy.token import api_token, is_api_token, make_token, read_token
 from tests.dashboard.attacks import SECRET
 
 JSON = {"content-type": "application/json"}

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from arc_proxy.api.auth import Gate
 from arc_proxy.api.outcome import BODY_BYTES_MAX, KeyUsed, Told, add_outcomes
-from arc_proxy.api.token import api_token
 from arc_proxy.errors import JournalError
+from arc_proxy.token import api_token
 from tests.dashboard.attacks import SECRET
 
 GOOD = {"outcome": "success"}

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from arc_proxy.api.token import api_token
 from arc_proxy.dashboard.page import make_page, render_page, static_file
 from arc_proxy.report.document import Document, Empty
+from arc_proxy.token import api_token
 from tests.dashboard.attacks import HOSTILE, SECRET
 
 

@@ -63,7 +63,7 @@ async def start_gateway(tmp_path: Path, provider: FakeProvider) -> AsyncIterator
         }
         values.update(changes)
         sock = socket.socket()
-        sock.bind(("127.0.0.1", values.pop("port", 0)))
+        sock.bind((values.get("host", "127.0.0.1"), values.pop("port", 0)))
         sock.setblocking(False)
         gateway = Gateway(GatewayConfig.from_json(values), sock)
         gateway.task = asyncio.create_task(serve_gateway(gateway.config, sock, stop=gateway.stop))

@@ -32,10 +32,16 @@ async def tls_provider() -> AsyncIterator[FakeProvider]:
 
 
 class ConnectProxy:
-    """A proxy that takes CONNECT: what it was asked, and a pipe to there."""
+    """A proxy that takes CONNECT: what it was asked, and a pipe to that port, or to another."""
 
-    def __init__(self, answer: bytes = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n") -> None:
+    def __init__(
+        self,
+        answer: bytes = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n",
+        *,
+        leads_to: int | None = None,
+    ) -> None:
         self.answer = answer
+        self.leads_to = leads_to
         self.heads: list[bytes] = []
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -61,7 +67,7 @@ class ConnectProxy:
         self.heads.append(head)
         writer.write(self.answer)
         if b" 200 " in self.answer:
-            port = int(head.split()[1].rpartition(b":")[2])
+            port = self.leads_to or int(head.split()[1].rpartition(b":")[2])
             there = await asyncio.open_connection("127.0.0.1", port)
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))

@@ -179,6 +179,7 @@ SHAPES = {
     "openai": ("/openai/v1/x", lambda body: body["error"]["type"] == "arc_proxy_error"),
     "anthropic": ("/v1/messages", lambda body: body["type"] == "error" and body["error"]["message"]),
     "gemini": ("/v1beta/models/x:y", lambda body: body["error"]["code"] == 421 and body["error"]["status"]),
+    "bedrock": ("/bedrock/us-east-1/model/m/converse", lambda body: list(body) == ["message"]),
 }
 
 

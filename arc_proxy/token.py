@@ -1,7 +1,7 @@
 """
-Tokens of the console, all made from the folder's secret. Standard library only, no state.
+Tokens, all made from the folder's secret. Standard library only, no state.
 
-    API token      for the commands of this user, who can read `secret.key`
+    API token      for the programs of this user, who can read `secret.key`
     login token    expiry "." nonce "." mark    good once and for ten minutes; stands in a link
     cookie         expiry "." nonce "." mark    good for thirty days; what a browser has in place of a login
 

@@ -1,0 +1,54 @@
+"""Bedrock behind the proxy: whether it signs, where programs find it, and what `doctor` sees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from arc_proxy.cli.checks import Check, State
+from arc_proxy.cli.instance import Instance
+
+BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+
+
+def is_signing(instance: Instance) -> bool:
+    """Whether the running proxy was started so. Its file lies beside the console's socket."""
+    try:
+        found = json.loads((instance.console_socket.parent / "config.json").read_bytes())
+        return bool(found["gateway"]["bedrock"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def endpoint_path(environ: Mapping[str, str]) -> str | None:
+    """
+    The path of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, where a program of this environment may be led there.
+
+    None with a bearer key: new versions of boto3 send it over HTTPS alone, and would rather fail than come
+    here. No region: a signature names its own, so that a program may use several.
+    """
+    return None if environ.get(BEARER) else "/bedrock"
+
+
+def check_bedrock(environ: Mapping[str, str]) -> Iterator[Check]:
+    """Could requests be signed with what this shell has, and would they come?"""
+    from arc_proxy.gateway.aws_credentials import INSTALL, CredentialChain, NoCredentials, is_installed
+
+    if not is_installed():
+        yield Check("bedrock", State.BAD, "is on, but botocore is not installed", INSTALL)
+        return
+    try:
+        found = CredentialChain().find()
+    except NoCredentials as error:
+        cure = "aws sso login, aws configure, or AWS_PROFILE; or take bedrock out of the settings"
+        yield Check("bedrock", State.BAD, f"is on, but cannot sign: {error}", cure)
+        return
+    kind = "temporary credentials" if found.session_token else "credentials"
+    yield Check("bedrock", State.OK, f"signs with the {kind} that end in {found.access_key_id[-4:]}")
+    if environ.get(BEARER):
+        yield Check(
+            BEARER,
+            State.WARN,
+            "is set, and new versions of boto3 send it over HTTPS alone: not through here",
+            f"unset {BEARER}, and the proxy signs instead",
+        )
