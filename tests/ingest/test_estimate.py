@@ -33,8 +33,9 @@ from tests.store.conftest import build_call
 ASKED, ANSWERED = 14, 1
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def counter() -> Iterator[TokenCounter]:
+    """One process for all tests: to start it takes a second. Who ends it finds another."""
     with TokenCounter() as running:
         yield running
 
@@ -62,13 +63,19 @@ def test_prompt_and_reply_are_counted_and_priced(either: Store, book: PriceBook)
     assert check(either) == ()
 
 
+def estimate_all(store: Store, book: PriceBook, counter: TokenCounter) -> None:
+    estimator = Estimator(store, book, counter)
+    while estimator.step():
+        pass
+
+
 def test_counting_again_and_pricing_again_change_nothing(
-    either: Store, book: PriceBook, tmp_path: Path
+    either: Store, book: PriceBook, counter: TokenCounter, tmp_path: Path
 ) -> None:
     save(either, [silent(), silent(2, prompt_messages=())])
-    estimate_waiting(either, book)
+    estimate_all(either, book, counter)
     before = dump(either)
-    estimate_waiting(either, book)
+    estimate_all(either, book, counter)
     assert recost(tmp_path, either, book, apply=True).changed == 0
     assert dump(either) == before
 
@@ -81,10 +88,10 @@ LOWER_BOUNDS = {
 
 @pytest.mark.parametrize("fields", LOWER_BOUNDS.values(), ids=LOWER_BOUNDS)
 def test_what_is_not_all_that_is_billed_is_a_lower_bound(
-    either: Store, book: PriceBook, fields: dict[str, Any]
+    either: Store, book: PriceBook, counter: TokenCounter, fields: dict[str, Any]
 ) -> None:
     save(either, [silent(**fields)])
-    estimate_waiting(either, book)
+    estimate_all(either, book, counter)
     [call] = stored(either)
     assert (call.usage_grade, call.cost_grade) == (UsageGrade.PARTIAL, CostGrade.PARTIAL)
     assert call.cost_nanousd > 0
@@ -99,10 +106,10 @@ UNCOUNTED = {
 
 @pytest.mark.parametrize(("fields", "why"), UNCOUNTED.values(), ids=UNCOUNTED)
 def test_what_cannot_be_counted_stays_unknown_and_says_why(
-    either: Store, book: PriceBook, fields: dict[str, Any], why: str
+    either: Store, book: PriceBook, counter: TokenCounter, fields: dict[str, Any], why: str
 ) -> None:
     save(either, [silent(**fields)])
-    estimate_waiting(either, book)
+    estimate_all(either, book, counter)
     [call] = stored(either)
     assert (call.usage_grade, call.cost_grade, call.cost_nanousd) == ("none", "unknown", None)
     assert call.estimated_by == why
@@ -117,20 +124,24 @@ ALONE = {
 
 
 @pytest.mark.parametrize("fields", ALONE.values(), ids=ALONE)
-def test_other_calls_are_left_alone(either: Store, book: PriceBook, fields: dict[str, Any]) -> None:
+def test_other_calls_are_left_alone(
+    either: Store, book: PriceBook, counter: TokenCounter, fields: dict[str, Any]
+) -> None:
     save(either, [silent(**fields)])
     before = dump(either)
-    estimate_waiting(either, book)
+    estimate_all(either, book, counter)
     assert dump(either) == before
 
 
-def test_what_a_model_reports_elsewhere_mends_the_count(either: Store, book: PriceBook) -> None:
+def test_what_a_model_reports_elsewhere_mends_the_count(
+    either: Store, book: PriceBook, counter: TokenCounter
+) -> None:
     reported = [
         build_call(number, usage=Usage(input_text=ASKED + 40, output_text=5)) for number in range(1, 6)
     ]
     other = [build_call(number, provider="azure", usage=Usage(input_text=999)) for number in range(6, 12)]
     save(either, [*reported, *other, silent(20)])
-    estimate_waiting(either, book)
+    estimate_all(either, book, counter)
     call = stored(either)[-1]
     assert call.usage.input_tokens == ASKED + 40
     assert call.estimated_by == "o200k_base, table 1, x1.00 +40 learned from 5 calls, input ±0.0%"

@@ -23,7 +23,7 @@ from tests.fake_provider import BODY, FakeProvider, Received, Step, reply
 from tests.system.installation import Installation
 
 LIMIT = 3
-CALLS_MAX = 40  # no loop goes on for as long
+CALLS_MAX = 12  # no loop goes on for as long
 KEY = "sk-test-0123456789abcdef"
 TOOLS: Any = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
