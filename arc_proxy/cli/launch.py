@@ -73,6 +73,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
         guard_socket=guard_socket,
         on_client_close=OnClientClose(settings.on_client_close),
         include_usage=settings.include_usage,
+        websockets=settings.websockets,
         ca_bundle=settings.ca_bundle,
         https_proxy=settings.https_proxy,
         no_proxy=settings.no_proxy,

@@ -65,6 +65,13 @@ def serve(
         bool | None,
         given("--include-usage", "Ask for usage in OpenAI chat streams whose client said nothing of it."),
     ] = None,
+    websockets: Annotated[
+        bool | None,
+        given(
+            "--websockets/--no-websockets",
+            "Carry WebSockets (else yes), or answer them with 426: clients then turn to plain requests.",
+        ),
+    ] = None,
     budget_per_run: Annotated[
         str | None, given("--budget-per-run", "What one run may cost.", metavar="USD")
     ] = None,
@@ -128,6 +135,7 @@ def serve(
         "capture": str(capture) if capture else None,
         "on_client_close": str(on_client_close) if on_client_close else None,
         "include_usage": include_usage or None,
+        "websockets": websockets,
         "budget_per_run_usd": budget_per_run,
         "budget_per_agent_usd": budget_per_agent,
         "budget_per_day_usd": budget_per_day,

@@ -52,6 +52,7 @@ class GatewayConfig:
     guard_socket: Path | None = None  # where to ask whether a call may go on; None: all may
     on_client_close: OnClientClose = OnClientClose.CANCEL
     include_usage: bool = False  # ask for usage in streams whose client said nothing of it
+    websockets: bool = True  # False: an upgrade is answered with 426
     ca_bundle: Path | None = None  # trusted beside the system's own
     https_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()
@@ -105,6 +106,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "ca_bundle": _path_or_none,
     "no_proxy": _texts,
     "include_usage": bool,
+    "websockets": bool,
     "worker": int,
     "capture_body_bytes_max": int,
     "connect_timeout_s": float,
