@@ -253,6 +253,15 @@ class FrameReader:
         self._window = b""
 
 
+def write_frame(opcode: Opcode, data: bytes) -> bytes:
+    """One message as one frame, neither masked nor compressed."""
+    size = len(data)
+    if size < _LENGTH_16:
+        return bytes((_FIN | opcode, size)) + data
+    wide, width = (_LENGTH_16, 2) if size < 1 << 16 else (_LENGTH_64, 8)
+    return bytes((_FIN | opcode, wide)) + size.to_bytes(width, "big") + data
+
+
 def _read_head(buffer: bytes, at: int) -> tuple[int, int, int, bytes] | None:
     """Where the payload starts, its length, the first byte and the mask, b"" without. None: not all there."""
     size = len(buffer)

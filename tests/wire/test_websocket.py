@@ -12,7 +12,15 @@ from websockets.frames import Frame
 from websockets.frames import Opcode as TheirOpcode
 
 from arc_proxy.wire import websocket
-from arc_proxy.wire.websocket import Deflate, Direction, FrameReader, Message, Opcode, read_deflate
+from arc_proxy.wire.websocket import (
+    Deflate,
+    Direction,
+    FrameReader,
+    Message,
+    Opcode,
+    read_deflate,
+    write_frame,
+)
 
 UP, DOWN = Direction.UP, Direction.DOWN
 Said = list[tuple[Opcode, bytes]]
@@ -189,6 +197,11 @@ def test_what_another_library_writes_is_read_in_any_pieces(
     assert said(got) == expected
     assert said(list(whole.feed(raw, 0))) == expected
     assert not whole.is_broken
+
+
+@given(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.sampled_from([0, 125, 126, 65_535, 65_536]))
+def test_a_frame_that_is_written_can_be_read(opcode: Opcode, size: int) -> None:
+    assert read(write_frame(opcode, b"x" * size)) == [(opcode, b"x" * size)]
 
 
 @settings(deadline=None)
