@@ -105,6 +105,9 @@ class SocketProvider:
         events = _realtime(self.count, asked) if is_realtime else _responses(self.count, asked)
         async for kind, fields in events:
             await _send(connection, kind, **fields)
+            if asked == "hang" and kind.endswith(".delta"):
+                await connection.wait_closed()
+                return
 
 
 async def _send(connection: ServerConnection, kind: str, **fields: Any) -> None:
@@ -133,8 +136,6 @@ async def _realtime(number: int, asked: str) -> Events:
         yield "response.output_audio_transcript.delta", here | {"delta": word + " "}
         yield "response.output_audio.delta", here | {"delta": SOUND}
         await asyncio.sleep(0)
-    if asked == "hang":
-        await asyncio.sleep(60)
     item: dict[str, Any] = {"id": f"item_a{number}", "object": "realtime.item", "status": "completed"}
     if asked.startswith("tool ") and asked != "tool result":
         called = {"name": "weather", "call_id": f"call_{number:024}", "arguments": '{"city":"Rome"}'}
@@ -162,8 +163,6 @@ async def _responses(number: int, asked: str) -> Events:
     for word in text.split(" "):
         yield "response.output_text.delta", here | {"sequence_number": 1, "delta": word + " "}
         await asyncio.sleep(0)
-    if asked == "hang":
-        await asyncio.sleep(60)
     part = {"type": "output_text", "text": text, "annotations": []}
     item = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
     if asked.startswith("tool ") and asked != "tool result":

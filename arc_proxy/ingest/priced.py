@@ -82,6 +82,7 @@ def price_again(call: Call, book: PriceBook) -> Cost:
         raw_usage=reply.usage,
         batch=call.kind is Kind.BATCH,
         billed=(call.provider, call.endpoint) not in _FREE
+        and not _is_refused_on_socket(call)
         and _is_billed(
             # A title that a client has generated is auxiliary, and billed all the same; a retrieval may have
             # been found to stand for what it retrieves.
@@ -103,6 +104,13 @@ def price_again(call: Call, book: PriceBook) -> Cost:
 def _is_of_socket(call: Call) -> bool:
     """Its method and path are those of the upgrade, and say nothing of what was made."""
     return call.status == SWITCHED or "." in call.call_id
+
+
+def _is_refused_on_socket(call: Call) -> bool:
+    """An error was all that answered, before any response began: there, it is what a status of 400 is."""
+    reply = call.reply
+    is_empty = reply.response_id is None and reply.usage is None and reply.output_text is None
+    return _is_of_socket(call) and reply.error is not None and is_empty
 
 
 def _moment(started_ns: int, duration_ns: int | None) -> datetime:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from arc_proxy.journal.head import ResponseHead, decode_end, decode_gap, decode_
 from arc_proxy.journal.record import Ended, RecordKind
 from tests.fake_provider import FakeProvider, reply
 from tests.gateway.harness import WAIT_S, Gateway, StartGateway, Wire
+from tests.gateway.test_dial import AUTHORITY, TLS
 
 UPGRADE = (
     b"Connection: keep-alive, Upgrade",
@@ -39,13 +41,14 @@ class RawServer:
         self._server: asyncio.Server | None = None
         self.wires: list[Wire] = []
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0, limit=2**20)
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        self._scheme = "http" if tls is None else "https"
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0, limit=2**20, ssl=tls)
 
     @property
     def url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"{self._scheme}://localhost:{self._server.sockets[0].getsockname()[1]}"
 
     async def accept(self) -> Wire:
         return await asyncio.wait_for(self._waiting.get(), WAIT_S)
@@ -287,6 +290,27 @@ async def test_a_quiet_socket_outlives_the_idle_timeout(
     assert await opened.server.rest() == b""
     assert await opened.client.rest() == b""
     assert (await recorded(opened.gateway))[2] is Ended.TRUNCATED
+
+
+async def test_an_upstream_with_tls(start_gateway: StartGateway) -> None:
+    """It has no half to close: the end of one side is the end of both."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "localhost.pem")
+    server = RawServer()
+    await server.start(context)
+    for first in ("client", "server"):
+        opened = await open_socket(start_gateway, server, ca_bundle=AUTHORITY)
+        for source, sink in ((opened.client, opened.server), (opened.server, opened.client)):
+            await source.send(b"x" * 300_000)
+            assert await sink.exactly(300_000) == b"x" * 300_000
+        source, sink = opened.client, opened.server
+        if first == "server":
+            source, sink = sink, source
+        await source.send(b"goodbye")
+        source.close()
+        assert await sink.rest() == b"goodbye"
+        assert (await recorded(opened.gateway))[2] in (Ended.COMPLETE, Ended.CLIENT_CLOSED)
+    await server.stop()
 
 
 async def test_what_is_over_the_ceiling_passes_and_is_counted(

@@ -32,7 +32,7 @@ from pricing.book import PriceBook
 from pricing.cost import CostGrade
 from tests.ingest.dump import dump
 from tests.ingest.tape import REQUEST, Tape
-from tests.wire.talk import Said
+from tests.wire.talk import Said, down
 from tests.wire.test_openai_realtime import OPENING, SESSION, spoken
 from tests.wire.test_openai_realtime import answers as realtime_answers
 from tests.wire.test_openai_realtime import asks as realtime_asks
@@ -194,6 +194,25 @@ def test_a_socket_without_turns_is_one_call(
     ingest(tmp_path, store, book)
     [(name, call)] = rows(store).items()
     assert (name, call["kind"], call["cost"].grade) == (socket.id, kind, grade)
+    assert recost(tmp_path, store, book, apply=True).changed == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/realtime"])
+def test_a_request_that_is_refused_is_not_billed(
+    tmp_path: Path, store: Store, tape: Tape, book: PriceBook, path: str
+) -> None:
+    """Whether the error names a status or not."""
+    socket = Socket(tape, path)
+    for fields in ({"status": 429}, {}):
+        socket.say(
+            [asks("one"), down("error", error={"type": "rate_limit_error", "message": "no"}, **fields)]
+        )
+    socket.end()
+    ingest(tmp_path, store, book)
+    calls = rows(store)
+    assert [(call["cost"].nanousd, call["cost"].grade) for call in calls.values()] == [
+        (0, CostGrade.COMPUTED)
+    ] * 2
     assert recost(tmp_path, store, book, apply=True).changed == 0
 
 
