@@ -1,5 +1,5 @@
 """
-A provider that speaks WebSockets: OpenAI's Realtime and Responses, as far as tests need them.
+A provider that speaks WebSockets: OpenAI's Realtime and Responses and Gemini's Live, as far as tests need.
 
     async with SocketProvider() as provider:
         ...        # speak to provider.url; what is asked decides what is answered
@@ -43,6 +43,7 @@ RESPONSES_USAGE = {
     "output_tokens_details": {"reasoning_tokens": 0},
     "total_tokens": 150,
 }
+LIVE_USAGE = {"promptTokenCount": 20, "responseTokenCount": 5, "totalTokenCount": 25}
 SESSION = {"type": "realtime", "object": "realtime.session", "id": "sess_1", "model": "gpt-realtime"}
 SOUND = base64.b64encode(bytes(range(256)) * 30).decode()
 
@@ -73,6 +74,9 @@ class SocketProvider:
     async def _talk(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         self.protocols.append(connection.request.headers.get("Sec-WebSocket-Protocol"))
+        if "BidiGenerateContent" in connection.request.path:
+            await _live(connection)
+            return
         is_realtime = "/realtime" in connection.request.path
         asked = ""
         with suppress(ConnectionClosed):
@@ -121,6 +125,21 @@ def _first(connection: ServerConnection, offered: Any) -> Any:
 def _asked_in(body: dict[str, Any]) -> str:
     spoken = body["input"]
     return str(spoken if isinstance(spoken, str) else spoken[-1].get("content") or "tool result")
+
+
+async def _live(connection: ServerConnection) -> None:
+    """Gemini's: JSON in binary frames."""
+    with suppress(ConnectionClosed):
+        async for message in connection:
+            body = json.loads(message)
+            if "setup" in body:
+                await connection.send(b'{"setupComplete":{}}')
+                continue
+            text = body["client_content"]["turns"][0]["parts"][0]["text"].upper()
+            content = {"modelTurn": {"role": "model", "parts": [{"text": text}]}}
+            await connection.send(json.dumps({"serverContent": content}).encode())
+            done = {"serverContent": {"turnComplete": True}, "usageMetadata": LIVE_USAGE}
+            await connection.send(json.dumps(done).encode())
 
 
 Events = AsyncIterator[tuple[str, dict[str, Any]]]

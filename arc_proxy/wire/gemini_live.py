@@ -80,8 +80,9 @@ class LiveTurns:
         if isinstance(body.get("setup"), dict):
             self._setup = body["setup"]
             return
-        said = as_object(body.get("clientContent"))
-        answers = as_object(body.get("toolResponse"))
+        # The SDKs write the names of protocol buffers, and of JSON.
+        said = as_object(body.get("clientContent") or body.get("client_content"))
+        answers = as_object(body.get("toolResponse") or body.get("tool_response"))
         if not said and not answers:
             return  # sound: the turn begins when it is answered
         if self._open is None:
@@ -89,7 +90,8 @@ class LiveTurns:
             turn.request, turn.request_bytes = request_of(body), len(message.data)
         for content in as_list(said.get("turns")):
             self._write(content)
-        responses = [{"functionResponse": each} for each in as_list(answers.get("functionResponses"))]
+        given = answers.get("functionResponses") or answers.get("function_responses")
+        responses = [{"functionResponse": each} for each in as_list(given)]
         if responses:
             self._write({"role": "user", "parts": responses})
 

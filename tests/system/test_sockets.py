@@ -135,6 +135,27 @@ async def test_the_sdk_talks_responses(sockets: SocketProvider, data_dir: Path) 
     assert_no_key(data_dir)
 
 
+async def test_gemini_live(sockets: SocketProvider, data_dir: Path) -> None:
+    """Without its SDK, which speaks TLS to whatever base URL it is given."""
+    path = "gemini/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+    with Installation(data_dir, sockets.url) as installation:
+        async with connect(f"ws://127.0.0.1:{installation.port}/{path}?key={KEY}") as websocket:
+            await websocket.send('{"setup":{"model":"models/gemini-2.0-flash-live-001"}}')
+            assert await websocket.recv() == b'{"setupComplete":{}}'
+            for text in ("good morning", "and good night"):
+                turn = {"role": "user", "parts": [{"text": text}]}
+                await websocket.send(json.dumps({"client_content": {"turns": [turn], "turn_complete": True}}))
+                while b"turnComplete" not in await asyncio.wait_for(websocket.recv(decode=False), WAIT_S):
+                    pass
+            calls = await exported(installation)
+    assert [call["output_text"] for call in calls] == ["GOOD MORNING", "AND GOOD NIGHT"]
+    for call in calls:
+        assert (call["provider"], call["dialect"]) == ("google", "gemini.live")
+        assert (call["input_tokens"], call["output_tokens"], call["usage_grade"]) == (20, 5, "reported")
+    assert calls[0]["run_id"] == calls[1]["run_id"]
+    assert_no_key(data_dir)
+
+
 async def test_fifty_at_once(sockets: SocketProvider, data_dir: Path) -> None:
     async def talk(installation: Installation, number: int) -> None:
         client = client_of(installation, f"run-{number}")
