@@ -225,7 +225,8 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self.touched = self.loop.time()
         self._release(HOLD_UPSTREAM)
-        if closes or has_rest or self.gateway.is_draining:
+        is_deaf_to_http = self._early is not None
+        if closes or has_rest or is_deaf_to_http or self.gateway.is_draining:
             self._is_deaf = True
             self._queue.clear()
             self._release(HOLD_PARSER | HOLD_PIPELINE | HOLD_BODY | HOLD_EARLY)

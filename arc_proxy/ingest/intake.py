@@ -108,6 +108,7 @@ class Batch:
     def add(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self.body_bytes += len(exchange.request_body) + len(exchange.response_body)
+        self.body_bytes += sum(turn.request_bytes + turn.response_bytes for turn in exchange.turns)
 
     def tally(self, writer: str, what: str, count: int = 1) -> None:
         self.tallies.setdefault(writer, Counter())[what] += count

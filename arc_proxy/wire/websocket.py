@@ -93,6 +93,7 @@ class FrameReader:
             deflate.up_forgets if direction is Direction.UP else deflate.down_forgets
         )
         self._waiting = bytearray()  # the beginning of a frame
+        self._wanted = 0  # the size of that frame, once it is known: until then nothing is looked at again
         self._skip: int | None = None  # bytes still to come of a payload that is not kept
         self._opcode: Opcode | None = None  # of the message whose frames are coming
         self._is_compressed = False
@@ -111,8 +112,12 @@ class FrameReader:
         """The messages that these bytes complete. `at_ns` is any clock's: it is handed on."""
         if self.is_broken:
             return
+        if len(self._waiting) + len(piece) < self._wanted:
+            self._waiting += piece
+            return
         buffer = bytes(self._waiting) + piece if self._waiting else piece
         self._waiting.clear()
+        self._wanted = 0
         at, size = 0, len(buffer)
         while not self.is_broken:
             if self._skip is not None:
@@ -136,6 +141,7 @@ class FrameReader:
                 self._skip, self._ends_message = length, bool(first & _FIN)
                 continue
             if size - start < length:
+                self._wanted = start - at + length
                 break
             payload = buffer[start : start + length]
             at = start + length

@@ -205,6 +205,15 @@ async def test_a_refused_handshake_is_an_ordinary_response(gateway: Gateway, pro
     assert len(provider.requests) == 1
 
 
+async def test_a_page_of_ours_is_no_websocket(gateway: Gateway) -> None:
+    """What follows such a request is not read as HTTP any more, so the connection ends with the answer."""
+    wire = await gateway.connect()
+    await wire.send(gateway.request("/_arc/health", *UPGRADE) + b"frames")
+    raw = await wire.rest()
+    assert raw.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert raw.endswith(b"}")
+
+
 @pytest.mark.parametrize("method", [b"POST", b"GET"])
 async def test_an_upgrade_with_a_body_is_refused(
     gateway: Gateway, provider: FakeProvider, method: bytes

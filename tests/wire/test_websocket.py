@@ -121,6 +121,15 @@ def test_a_message_says_when_its_last_byte_came() -> None:
     assert [each.at_ns for each in reader.feed(raw[3:], 2)] == [2]
 
 
+def test_a_large_frame_in_small_pieces_is_copied_once() -> None:
+    """Not once for each piece, which would take minutes."""
+    raw = frame(2, bytes(12_000_000))
+    reader = FrameReader(DOWN, None)
+    pieces = (raw[start : start + 1400] for start in range(0, len(raw), 1400))
+    [message] = [message for piece in pieces for message in reader.feed(piece, 0)]
+    assert len(message.data) == 12_000_000
+
+
 def test_what_is_too_large_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "MESSAGE_BYTES_MAX", 10)
     reader = FrameReader(DOWN, None)
