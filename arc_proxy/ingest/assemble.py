@@ -80,7 +80,7 @@ class Assembler:
         self._open_bytes_max = open_bytes_max
         self._open_bytes = 0
         self._make_tunnel = make_tunnel
-        self._states: list[tuple[Opened, bytes]] = []
+        self._states: list[tuple[Opened, Position, bytes]] = []
         self._writers: dict[str, _Writer] = {}
         self.unreadable = 0  # records of a known kind whose content is not what the kind says
 
@@ -125,16 +125,22 @@ class Assembler:
                     was_fresh, opened.fresh, opened.checkpointed_ns = opened.fresh, False, now_ns
                     turns = opened.unfinished()
                     if opened.tunnel is not None:
-                        opened.first = state.after
-                        self._states.append((opened, opened.state()))
+                        self._states.append((opened, state.after, opened.state()))
                     if was_fresh:
                         yield opened.as_exchange(_IN_FLIGHT, state.after, closed=False, turns=turns)
 
     def new_states(self) -> Iterator[tuple[str, bytes, Position, bytes]]:
         """(writer, exchange id, position, content) of the tunnels checkpointed since the last time."""
         states, self._states = self._states, []
-        for opened, content in states:
-            yield opened.writer, opened.exchange_id, opened.first, content
+        for opened, at, content in states:
+            yield opened.writer, opened.exchange_id, at, content
+
+    def put_away(self, writer: str, exchange_id: bytes, at: Position) -> None:
+        """A state is written down: from now on its tunnel begins there."""
+        state = self._writers.get(writer)
+        opened = state.find(exchange_id) if state is not None else None
+        if opened is not None:
+            opened.first = at
 
     def restore(self, writer: str, exchange_id: bytes, at: Position, content: bytes) -> None:
         """

@@ -203,11 +203,17 @@ class Intake:
             self._batch.tally(writer, "unreadable_records", unreadable)
 
     def _put_away(self) -> bool:
-        """Write down the tunnels that were checkpointed; whether there are any. Raises OSError."""
-        states = list(self._assembler.new_states())
-        for state in states:
-            self._shelf.put(*state)
-        return bool(states)
+        """
+        Write down the tunnels that were checkpointed; whether there are any. One for which the disk has no
+        room stays where it was, and so do its records.
+        """
+        is_any = False
+        for writer, exchange_id, at, content in self._assembler.new_states():
+            with contextlib.suppress(OSError):
+                self._shelf.put(writer, exchange_id, at, content)
+                self._assembler.put_away(writer, exchange_id, at)
+                is_any = True
+        return is_any
 
     def _sealed(self) -> Batch:
         batch, self._batch = self._batch, Batch()

@@ -22,7 +22,7 @@ _SUFFIX = ".tunnel"
 
 
 class Shelf:
-    """Of one journal. `OSError` is for the caller."""
+    """Of one journal."""
 
     def __init__(self, journal_dir: Path) -> None:
         self._journal_dir = journal_dir
@@ -37,9 +37,11 @@ class Shelf:
             wanted = {self._path(folder.name, *each) for each in held.get(folder.name, {}).items()}
             for path in folder.glob(f"*{_SUFFIX}*") if folder.is_dir() else ():
                 if path not in wanted:
-                    path.unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):  # the next one may
+                        path.unlink()
 
     def put(self, writer: str, exchange_id: bytes, at: Position, content: bytes) -> None:
+        """Raises OSError."""
         path = self._path(writer, exchange_id, at)
         draft = path.with_suffix(f"{_SUFFIX}.tmp")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -49,6 +51,7 @@ class Shelf:
         self._paths[exchange_id] = path
 
     def get(self, writer: str, exchange_id: bytes, at: Position) -> bytes | None:
+        """What was put there, None if nothing was. Raises OSError."""
         path = self._path(writer, exchange_id, at)
         try:
             content = path.read_bytes()

@@ -19,22 +19,19 @@ and https://platform.openai.com/docs/guides/realtime-conversations
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
-from typing import Any
 
-from arc_proxy.call import CallError, Kind, Prompt, Reply, ToolCall
+from arc_proxy.call import Kind, Prompt, Reply
 from arc_proxy.errors import WireError
-from arc_proxy.wire.call_error import read_error, read_refusal
 from arc_proxy.wire.document import (
     JsonObject,
-    arguments_text,
     as_list,
     as_object,
     as_text,
     canonical,
     read_object,
 )
-from arc_proxy.wire.realtime_items import Items, bare_item, texts_of
+from arc_proxy.wire.realtime_items import Items
+from arc_proxy.wire.realtime_reply import KEPT_EVENTS, read_reply
 from arc_proxy.wire.turn import OpenTurn, Turn, request_of, restored_turns, said_in, stubbed
 from arc_proxy.wire.websocket import Direction, Message
 
@@ -45,14 +42,6 @@ TRANSCRIPTION = "openai.audio"
 # Half of the traffic and nothing to read: known by the first words of a message.
 _SOUND = (b"input_audio_buffer.append", b"response.output_audio.delta", b"response.audio.delta")
 _SOUND_WORDS_WITHIN = 160
-_TEXT_DELTAS = frozenset(
-    {
-        "response.output_text.delta",
-        "response.text.delta",
-        "response.output_audio_transcript.delta",
-        "response.audio_transcript.delta",
-    }
-)
 _HEARD = "conversation.item.input_audio_transcription.completed"
 _OPEN_MAX = 64
 _NO_PARAMETERS = frozenset({"model", "instructions", "tools", "id", "object", "expires_at", "client_secret"})
@@ -140,7 +129,7 @@ class RealtimeTurns:
                 turn = self._turn_of(body)
                 if turn is not None:
                     turn.hear(message)
-                    if kind in _TEXT_DELTAS or kind == "response.output_item.done":
+                    if kind in KEPT_EVENTS:
                         turn.keep(body)
 
     def _note_sound(self, message: Message) -> None:
@@ -262,77 +251,7 @@ class RealtimeTurns:
             ended_ns=turn.last_ns,
             request=turn.request,
             prompt=prompt,
-            reply=_reply(turn.events, self._model()),
+            reply=read_reply(turn.events, self._model()),
             request_bytes=turn.request_bytes,
             response_bytes=turn.response_bytes,
         )
-
-
-def _reply(events: list[bytes], model: str | None) -> Reply:
-    """The last event carries all of the response; of one that was cut short what did arrive."""
-    documents = [document for event in events if (document := read_object(event)) is not None]
-    last = documents[-1] if documents else {}
-    if last.get("type") == "error":
-        return Reply(model=model, error=read_refusal(last | {"type": None}), finished=True)
-    is_done = last.get("type") == "response.done"
-    response = as_object(last.get("response")) if is_done else {}
-    items = [as_object(item) for item in as_list(response.get("output"))] if is_done else _arrived(documents)
-    said = list(chain.from_iterable(texts_of(item) for item in items if item.get("type") == "message"))
-    usage = response.get("usage")
-    return Reply(
-        model=model,
-        response_id=as_text(response.get("id")),
-        finish_reason=_finish_reason(response),
-        output_text="".join(said) if said else None,
-        tool_calls=tuple(_tool_call(item) for item in items if item.get("type") == "function_call"),
-        server_tools=tuple("mcp_call" for item in items if item.get("type") == "mcp_call"),
-        usage=usage if isinstance(usage, dict) else None,
-        error=_error(response),
-        message=_message(items),
-        finished=is_done,
-        events=len(documents),
-    )
-
-
-def _arrived(documents: list[JsonObject]) -> list[JsonObject]:
-    """The items that are whole, and the beginnings of others."""
-    items: dict[Any, JsonObject] = {}
-    pieces: dict[Any, list[str]] = {}
-    for document in documents:
-        if document.get("type") == "response.output_item.done":
-            item = as_object(document.get("item"))
-            items[item.get("id")] = item
-            pieces.pop(item.get("id"), None)
-        elif isinstance(document.get("delta"), str):
-            pieces.setdefault(document.get("item_id"), []).append(document["delta"])
-    for item_id, texts in pieces.items():
-        content = [{"type": "output_text", "text": "".join(texts)}]
-        items[item_id] = {"type": "message", "role": "assistant", "content": content}
-    return list(items.values())
-
-
-def _message(items: list[JsonObject]) -> bytes | None:
-    try:
-        return canonical([bare_item(item) for item in items]) if items else None
-    except WireError:
-        return None
-
-
-def _finish_reason(response: JsonObject) -> str | None:
-    return as_text(as_object(response.get("status_details")).get("reason")) or as_text(response.get("status"))
-
-
-def _error(response: JsonObject) -> CallError | None:
-    return read_error(as_object(response.get("status_details")))
-
-
-def _tool_call(item: JsonObject) -> ToolCall:
-    try:
-        arguments = arguments_text(item.get("arguments"))
-    except WireError:
-        arguments = ""
-    return ToolCall(
-        id=as_text(item.get("call_id")) or as_text(item.get("id")),
-        name=as_text(item.get("name")) or "",
-        arguments=arguments,
-    )

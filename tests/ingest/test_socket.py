@@ -336,6 +336,23 @@ def test_states_are_private_and_hold_no_credential_of_the_head(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_state_that_cannot_be_written_costs_nothing(
+    tmp_path: Path, store: Store, tape: Tape, book: PriceBook
+) -> None:
+    """The socket is then read again from where it was."""
+    socket = Socket(tape)
+    socket.say([asks("one"), *answers(1, "Eins")])
+    ingest(tmp_path, store, book)
+    [(writer, point)] = read_resume_points(store).items()
+    name = f"{socket.exchange_id.hex()}-{point.seen[0]}-{point.seen[1]}.tunnel.tmp"
+    (tmp_path / "journal" / writer / name).mkdir()
+    ingest(tmp_path, store, book, clock=lambda: time.time_ns() + IDLE_NS)
+    assert list((tmp_path / "journal").glob("*/*.tunnel")) == []
+    socket.say([asks("two"), *answers(2, "Zwei")])
+    ingest(tmp_path, store, book)
+    assert [call["reply"].output_text for call in rows(store).values()] == ["Eins", "Zwei"]
+
+
 def test_a_state_that_cannot_be_read_costs_no_other_call(
     tmp_path: Path, store: Store, tape: Tape, book: PriceBook
 ) -> None:
