@@ -125,7 +125,7 @@ class Assembler:
                     was_fresh, opened.fresh, opened.checkpointed_ns = opened.fresh, False, now_ns
                     turns = opened.unfinished()
                     if opened.tunnel is not None:
-                        self._states.append((opened, state.after, opened.state()))
+                        self._note_state(opened, state.after)
                     if was_fresh:
                         yield opened.as_exchange(_IN_FLIGHT, state.after, closed=False, turns=turns)
 
@@ -235,6 +235,12 @@ class Assembler:
             self.unreadable += 1
             return None
         return opened.as_exchange(_IN_FLIGHT, state.after, closed=False, turns=turns) if turns else None
+
+    def _note_state(self, opened: Opened, at: Position) -> None:
+        try:
+            self._states.append((opened, at, opened.state()))
+        except Exception:  # noqa: BLE001  what cannot be written is read again from where it was
+            self.unreadable += 1
 
     def _begin(self, state: _Writer, writer: str, record: Record, wall_ns: int, at: Position) -> None:
         again = state.find(record.exchange_id)

@@ -169,8 +169,7 @@ def _reply(events: list[bytes], model: str | None) -> Reply:
         calls = as_list(as_object(body.get("toolCall")).get("functionCalls"))
         parts += [{"functionCall": call} for call in calls]
         if parts:
-            candidate = {"content": {"role": "model", "parts": parts}}
-            chunks.append(StreamEvent("message", canonical({"candidates": [candidate]})))
+            chunks += _chunk(parts)
         if isinstance(body.get("usageMetadata"), dict):
             usage = body["usageMetadata"]
         is_complete = is_complete or content.get("turnComplete") is True
@@ -190,3 +189,11 @@ def _reply(events: list[bytes], model: str | None) -> Reply:
         finished=is_complete,
         events=len(events),
     )
+
+
+def _chunk(parts: list[Any]) -> list[StreamEvent]:
+    try:
+        written = canonical({"candidates": [{"content": {"role": "model", "parts": parts}}]})
+    except WireError:
+        return []
+    return [StreamEvent("message", written)]

@@ -22,8 +22,8 @@ from arc_proxy.journal.record import Ended, RecordKind, id_text, make_exchange_i
 from arc_proxy.store.engine import open_store
 from arc_proxy.store.read import iter_calls
 from pricing.book import PriceBook, load_book
+from tests.ingest.socket_tape import Socket
 from tests.ingest.tape import Tape, asked, told
-from tests.ingest.test_socket import Socket
 from tests.wire.test_openai_responses_socket import answers, asks
 
 FINGERPRINTS = Fingerprints(bytes(32))

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Frame
-from websockets.frames import Opcode as TheirOpcode
 
 from arc_proxy.call import Captured, Kind
 from arc_proxy.ingest.assemble import AGE_NS, IDLE_NS
@@ -22,8 +16,8 @@ from arc_proxy.ingest.projection import project
 from arc_proxy.ingest.recost import recost
 from arc_proxy.ingest.regroup import regroup
 from arc_proxy.ingest.worker import catch_up, read_resume_points, rebuild, wanted_from
-from arc_proxy.journal.head import Gap, ResponseHead
-from arc_proxy.journal.record import Ended, RecordKind, id_text
+from arc_proxy.journal.head import Gap
+from arc_proxy.journal.record import Ended, RecordKind
 from arc_proxy.journal.retention import prune_journal
 from arc_proxy.store.engine import Store
 from arc_proxy.store.filters import CallFilter
@@ -31,54 +25,13 @@ from arc_proxy.store.read import iter_calls, whole_calls_after
 from pricing.book import PriceBook
 from pricing.cost import CostGrade
 from tests.ingest.dump import dump
-from tests.ingest.tape import REQUEST, Tape
+from tests.ingest.socket_tape import Socket
+from tests.ingest.tape import Tape
 from tests.wire.talk import Said, down
 from tests.wire.test_openai_realtime import OPENING, SESSION, spoken
 from tests.wire.test_openai_realtime import answers as realtime_answers
 from tests.wire.test_openai_realtime import asks as realtime_asks
 from tests.wire.test_openai_responses_socket import answers, asks
-
-UP, DOWN = RecordKind.TUNNEL_UP, RecordKind.TUNNEL_DOWN
-DEFLATE = (b"Sec-WebSocket-Extensions", b"permessage-deflate")
-
-
-class Socket:
-    """Both ends of one, as a gateway records them."""
-
-    def __init__(self, tape: Tape, path: str = "/v1/responses", *, deflates: bool = False) -> None:
-        self._tape = tape
-        self.exchange_id = tape.writer.make_id()
-        head = replace(
-            REQUEST,
-            method=b"GET",
-            target=f"/openai{path}".encode(),
-            url=f"https://api.openai.com{path}",
-            headers=((b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")),
-        )
-        agreed = (DEFLATE,) if deflates else ()
-        response = ResponseHead(
-            origin="upstream", status=101, reason=b"Switching Protocols", version=b"HTTP/1.1", headers=agreed
-        )
-        tape.write(self.exchange_id, RecordKind.REQUEST_HEAD, head.encode())
-        tape.write(self.exchange_id, RecordKind.RESPONSE_HEAD, response.encode())
-        self._deflates = {
-            kind: [PerMessageDeflate(False, False, 15, 15)] if deflates else [] for kind in (UP, DOWN)
-        }
-
-    @property
-    def id(self) -> str:
-        return id_text(self.exchange_id)
-
-    def say(self, said: Iterable[Said]) -> None:
-        for direction, body in said:
-            kind = UP if direction == "up" else DOWN
-            frame = Frame(TheirOpcode.TEXT, json.dumps(body).encode())
-            raw = frame.serialize(mask=kind is UP, extensions=self._deflates[kind])
-            for start in range(0, len(raw), 700):
-                self._tape.write(self.exchange_id, kind, raw[start : start + 700])
-
-    def end(self, ended: Ended = Ended.COMPLETE) -> None:
-        self._tape.end(self.exchange_id, ended)
 
 
 def rows(store: Store) -> dict[str, dict[str, Any]]:

@@ -3,11 +3,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from arc_proxy.call import ToolCall
 from arc_proxy.wire.gemini_live import LiveTurns
 from arc_proxy.wire.sockets import make_turn_reader
 from arc_proxy.wire.websocket import Direction
 from tests.wire.talk import Said, messages, restored, turns
+from tests.wire.test_openai_responses_socket import documents
 
 USAGE = {
     "promptTokenCount": 10,
@@ -87,3 +91,28 @@ def test_who_speaks_is_known_by_the_path() -> None:
     assert make_turn_reader("https://api.openai.com/v1/realtime?model=m") is not None
     assert make_turn_reader("https://api.openai.com/v1/responses") is not None
     assert make_turn_reader("https://api.elevenlabs.io/v1/text-to-speech/x/stream-input") is None
+
+
+FIELDS = ["setup", "clientContent", "toolResponse", "serverContent", "toolCall", "usageMetadata"]
+PARTS = ["turns", "functionResponses", "modelTurn", "turnComplete", "functionCalls", "parts", "model"]
+bodies = st.dictionaries(
+    st.sampled_from(FIELDS), documents | st.dictionaries(st.sampled_from(PARTS), documents | st.just(True))
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(Direction), bodies)))
+def test_nothing_that_is_said_raises(said: list[Said]) -> None:
+    reader = LiveTurns()
+    turns(reader, said)
+    reader.open_turns()
+    restored(LiveTurns, reader)
+
+
+def test_what_is_nested_too_deep_is_left_out() -> None:
+    deep: Any = "x"
+    for _ in range(252):
+        deep = [deep]
+    said = [*SETUP, says("Hello"), down(serverContent={"modelTurn": {"parts": [{"text": "Hi"}, deep]}})]
+    [turn] = turns(LiveTurns(), [*said, *ANSWER])
+    assert turn.reply.usage == USAGE
