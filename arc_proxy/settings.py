@@ -149,6 +149,11 @@ class Settings(BaseModel):
         description="Sign requests to Bedrock anew, with this machine's AWS credentials.",
         json_schema_extra={"expects": "true or false"},
     )
+    websockets: bool = Field(
+        True,
+        description="Carry WebSockets; false answers them with 426, at which clients turn to plain requests.",
+        json_schema_extra={"expects": "true or false"},
+    )
     connect_timeout_s: float = Field(
         10,
         gt=0,

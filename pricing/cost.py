@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pricing.book import Found, PriceBook
-from pricing.counts import mapping
+from pricing.counts import count, mapping
 from pricing.lines import PICO_PER_NANO, cost_lines, difference_picousd, discount_line, nanousd
 from pricing.lines import CostLine as CostLine
 from pricing.money import usd_text
@@ -30,6 +30,8 @@ ROUNDING_NANOUSD = 1000
 
 # The reason of a cost of nothing. Tokens of such calls are in no sum: a poll repeats what another call used.
 NOT_BILLED = "not billed"
+# Models whose cached sound costs what their cached text does: https://platform.openai.com/docs/pricing
+_CACHED_ALIKE = frozenset({"gpt-realtime", "gpt-realtime-2", "gpt-4o-realtime-preview"})
 
 
 class CostGrade(StrEnum):
@@ -160,7 +162,16 @@ def _computed(
         summing.notes.append(f"priced as {name}, which was asked for: no price for {names[0]} of {provider}")
     for part in billed_parts(raw_usage, usage):
         summing.add(part, name, found, region or (said_region if isinstance(said_region, str) else None))
+    if summing.rate is not None:
+        summing.missing += _cached_too_low(raw_usage, summing.rate.model)
     return summing.cost(usage_grade, subscription=subscription)
+
+
+def _cached_too_low(raw_usage: object, model: str) -> list[str]:
+    """Cached sound and images cost as much as cached text, at which they are priced, or more."""
+    cached = mapping(mapping(mapping(raw_usage).get("input_token_details")).get("cached_tokens_details"))
+    kinds = ["image"] if model in _CACHED_ALIKE else ["audio", "image"]
+    return [f"no price for cached {kind} of {model}" for kind in kinds if count(cached.get(f"{kind}_tokens"))]
 
 
 def _unknown(book: PriceBook, reason: str) -> Cost:

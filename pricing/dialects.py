@@ -166,6 +166,42 @@ def _outside(
     return frozenset(), False
 
 
+def _realtime(counts: Counts, _provider: str) -> _Read:
+    """
+    What was cached stands in the sums of its own kind too: text, sound, images.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-server-events/response/done
+    """
+    prompt, answer = counts.get("input_tokens"), counts.get("output_tokens")
+    if prompt is None and answer is None:
+        return _NOTHING
+    known = prompt is not None and answer is not None
+    prompt, answer = prompt or 0, answer or 0
+    went_in, came_out = (
+        _details(counts, ("input_token_details",)),
+        _details(counts, ("output_token_details",)),
+    )
+    was_cached = Counts(mapping(went_in.raw.get("cached_tokens_details")))
+    cached = min(went_in.get("cached_tokens") or 0, prompt)
+    fresh = prompt - cached
+    audio = min(max(0, (went_in.get("audio_tokens") or 0) - (was_cached.get("audio_tokens") or 0)), fresh)
+    image = min(
+        max(0, (went_in.get("image_tokens") or 0) - (was_cached.get("image_tokens") or 0)), fresh - audio
+    )
+    out_audio = min(came_out.get("audio_tokens") or 0, answer)
+    usage = Usage(
+        input_text=fresh - audio - image,
+        input_audio=audio,
+        input_image=image,
+        cache_read=cached,
+        output_text=answer - out_audio,
+        output_audio=out_audio,
+    )
+    total = counts.get("total_tokens")
+    fits = total is None or total == prompt + answer
+    return usage, UsageGrade.REPORTED if known and fits else UsageGrade.PARTIAL
+
+
 def _lifetime_1h(counts: Counts, went_in: Counts) -> int:
     hour = counts.get(("cache_creation", "ephemeral_1h_input_tokens"))
     return hour or went_in.get("ephemeral_1h_input_tokens") or 0
@@ -339,6 +375,17 @@ def _gemini(counts: Counts, _provider: str) -> _Read:
     return usage, UsageGrade.REPORTED if complete and fits else UsageGrade.PARTIAL
 
 
+def _gemini_live(counts: Counts, provider: str) -> _Read:
+    """
+    The same in other words: an answer is a response.
+
+    Source: https://ai.google.dev/api/live#UsageMetadata
+    """
+    names = {"candidatesTokenCount": "responseTokenCount", "candidatesTokensDetails": "responseTokensDetails"}
+    said = {name: counts.raw[other] for name, other in names.items() if other in counts.raw}
+    return _gemini(Counts({**counts.raw, **said}), provider)
+
+
 def _gemini_interactions(counts: Counts, _provider: str) -> _Read:
     """
     Cached inside the input; thoughts and what tools put into the prompt beside everything.
@@ -490,12 +537,14 @@ _RULES: dict[str, Callable[[Counts, str], _Read]] = {
     "openai.chat": _cache_inside,
     "openai.completions": _cache_inside,
     "openai.responses": _cache_inside,
+    "openai.realtime": _realtime,
     "openai.embeddings": _embeddings,
     "anthropic.messages": _cache_outside,
     "bedrock.converse": _cache_outside,
     "bedrock.embed": _bedrock_embed,
     "gemini.generate": _gemini,
     "gemini.interactions": _gemini_interactions,
+    "gemini.live": _gemini_live,
     "openai.images": _images,
     "openai.audio": _cache_inside,
     "openai.moderation": _cache_inside,

@@ -76,6 +76,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
         on_client_close=OnClientClose(settings.on_client_close),
         include_usage=settings.include_usage,
         bedrock=settings.bedrock,
+        websockets=settings.websockets,
         ca_bundle=settings.ca_bundle,
         https_proxy=settings.https_proxy,
         no_proxy=settings.no_proxy,

@@ -70,6 +70,13 @@ def serve(
         bool | None,
         given("--bedrock", "Sign requests to Bedrock anew, with this machine's AWS credentials."),
     ] = None,
+    websockets: Annotated[
+        bool | None,
+        given(
+            "--websockets/--no-websockets",
+            "Carry WebSockets (else yes), or answer them with 426: clients then turn to plain requests.",
+        ),
+    ] = None,
     budget_per_run: Annotated[
         str | None, given("--budget-per-run", "What one run may cost.", metavar="USD")
     ] = None,
@@ -134,6 +141,7 @@ def serve(
         "on_client_close": str(on_client_close) if on_client_close else None,
         "include_usage": include_usage or None,
         "bedrock": bedrock or None,
+        "websockets": websockets,
         "budget_per_run_usd": budget_per_run,
         "budget_per_agent_usd": budget_per_agent,
         "budget_per_day_usd": budget_per_day,

@@ -19,6 +19,7 @@ from arc_proxy.export.har_entry import as_har_entry
 from arc_proxy.export.jsonl import to_json
 from arc_proxy.ingest.assemble import Assembler, Exchange
 from arc_proxy.ingest.intake import read_again
+from arc_proxy.ingest.tunnel import MessageTunnel
 from arc_proxy.journal.reader import JournalReader
 from arc_proxy.journal.record import id_bytes, id_wall_ms
 from arc_proxy.journal.segment import HEADER_BYTES, decode_header, list_segments, writer_name
@@ -62,7 +63,7 @@ def find_exchanges(wanted: Iterable[bytes], journal_dir: Path) -> Iterator[Excha
         by_writer[writer_name(int.from_bytes(exchange_id[6:10], "big"))].add(exchange_id)
     reader = JournalReader(journal_dir)
     for writer, ids in sorted(by_writer.items()):
-        assembler = Assembler()
+        assembler = Assembler(make_tunnel=MessageTunnel)
         first = at = (_first_segment(journal_dir / writer, min(map(id_wall_ms, ids))), 0)
         waiting = set(ids)
         for record, wall_ns, after in reader.read_between(writer, first, _THE_END):

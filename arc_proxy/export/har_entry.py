@@ -9,6 +9,11 @@ URL (`/run/...`) are written as the headers that mean the same, since the URL he
 
 Fields of a body that are credentials by their name are cut once more, now that the content-encoding is off.
 
+A WebSocket is one entry, whatever was said on it: `_webSocketMessages` lists its texts and binary messages
+in the form in which browsers write them (type "send" or "receive", time in seconds since the epoch, opcode,
+data; binary data in base64), see
+https://github.com/ChromeDevTools/devtools-frontend/blob/main/front_end/models/har/Log.ts
+
 What HAR has no place for stands in `_arc`, as custom fields do: `call_id`, `ended`, `detail`, `captured`
 and how many bytes of each body were not kept.
 """
@@ -20,12 +25,14 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from arc_proxy.call import Captured
 from arc_proxy.cut import BodyForm, Cutter, Fingerprints, Secrets
 from arc_proxy.ingest.assemble import Exchange
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.journal.record import id_text
 from arc_proxy.prefix import split_prefix
 from arc_proxy.wire.content import decode_body
+from arc_proxy.wire.websocket import Direction, Message, Opcode
 
 _UNKNOWN_TIME = -1
 _GROUPING_HEADERS = {"run_id": "x-arc-run-id", "session_id": "x-arc-session-id", "agent": "x-arc-agent"}
@@ -84,10 +91,43 @@ def as_har_entry(exchange: Exchange, fingerprints: Fingerprints) -> dict[str, An
             "detail": exchange.end.detail,
             "origin": response.origin if response else None,
             "captured": str(exchange.captured),
-            "request_missing": exchange.request_bytes - len(exchange.request_body),
-            "response_missing": exchange.response_bytes - len(exchange.response_body),
+            "request_missing": _missing(exchange, exchange.request_bytes, exchange.request_body),
+            "response_missing": _missing(exchange, exchange.response_bytes, exchange.response_body),
         },
+        **_socket(exchange, fingerprints),
     }
+
+
+def _missing(exchange: Exchange, wire_bytes: int, body: bytes) -> int:
+    """Bytes that were not kept. Of a WebSocket the frames around what was said are none of them."""
+    if exchange.is_tunnel:
+        return 0 if exchange.captured is Captured.FULL else 1
+    return wire_bytes - len(body)
+
+
+def _socket(exchange: Exchange, fingerprints: Fingerprints) -> dict[str, Any]:
+    if not exchange.is_tunnel:
+        return {}
+    said = [message for message in exchange.messages if message.opcode in (Opcode.TEXT, Opcode.BINARY)]
+    return {
+        "_resourceType": "websocket",
+        "_webSocketMessages": [
+            {
+                "type": "send" if message.direction is Direction.UP else "receive",
+                "time": (exchange.started_ns + message.at_ns) / 1_000_000_000,
+                "opcode": int(message.opcode),
+                "data": _message_data(message, fingerprints),
+            }
+            for message in said
+        ],
+    }
+
+
+def _message_data(message: Message, fingerprints: Fingerprints) -> str:
+    data = Cutter(Secrets(fingerprints), BodyForm.JSON).finish(message.data)
+    if message.opcode is Opcode.BINARY:
+        return base64.b64encode(data).decode()
+    return data.decode(errors="replace")
 
 
 def _post_data(headers: Headers, body: bytes, fingerprints: Fingerprints) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from arc_proxy.cut import (
 )
 from arc_proxy.errors import ImportRefused, JournalError
 from arc_proxy.export.har_read import HarEntry, Headers, read_har, split_url
+from arc_proxy.ingest.tunnel import SWITCHED
 from arc_proxy.ingest.worker import JOURNAL
 from arc_proxy.journal.head import End, Gap, RequestHead, ResponseHead
 from arc_proxy.journal.record import Record, RecordKind
@@ -36,6 +37,7 @@ from arc_proxy.journal.writer import SegmentWriter
 from arc_proxy.prefix import split_prefix
 from arc_proxy.wire.content import decode_body
 from arc_proxy.wire.document import read_value
+from arc_proxy.wire.websocket import Direction, write_frame
 
 KEY_NAME = "secret.key"
 
@@ -139,7 +141,14 @@ def _records(entry: HarEntry, exchange_id: bytes, fingerprints: Fingerprints) ->
     if entry.status and entry.response_body:
         body = _cut_body(entry.response_headers, entry.response_body, secrets)
         yield record(RecordKind.RESPONSE_BODY, body, entry.first_byte_ns)
-    for side, missing in (("request", entry.request_missing), ("response", entry.response_missing)):
+    for message in entry.messages or ():
+        kind = RecordKind.TUNNEL_UP if message.direction is Direction.UP else RecordKind.TUNNEL_DOWN
+        data = new_cutter(secrets, BodyForm.JSON).finish(message.data)
+        yield record(kind, write_frame(message.opcode, data), message.at_ns)
+    response_missing = entry.response_missing
+    if entry.status == SWITCHED and entry.messages is None:
+        response_missing = max(1, response_missing)  # something was said, or may have been
+    for side, missing in (("request", entry.request_missing), ("response", response_missing)):
         if missing:
             yield record(RecordKind.GAP, Gap(side=side, bytes_dropped=missing).encode(), entry.duration_ns)
     end = End(ended=entry.ended, detail=entry.comment)

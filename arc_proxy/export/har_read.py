@@ -21,6 +21,7 @@ from typing import Any
 
 from arc_proxy.errors import ImportRefused
 from arc_proxy.journal.record import Ended
+from arc_proxy.wire.websocket import Direction, Message, Opcode
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -29,6 +30,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE_IN_LINE = re.compile(r"[\x00-\x20\x7f]")
 _UNSAFE_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
 _ENDS = frozenset(map(str, Ended))
+_SECONDS_MAX = 1 << 32  # what is no time of day
 _BEFORE_FIRST_BYTE = ("blocked", "dns", "connect", "send", "wait")
 
 
@@ -56,6 +58,7 @@ class HarEntry:
     response_headers: Headers
     response_body: bytes
     response_missing: int
+    messages: tuple[Message, ...] | None  # of a WebSocket; None: none, or the recorder kept none
     comment: str  # the recorder's word on an error, may be empty
     ended: Ended
     origin: str  # "upstream", or "proxy" where arc-proxy itself had answered
@@ -100,6 +103,7 @@ def _read_entry(entry: Any, index: int) -> HarEntry:
     request = _object(entry, "request", "")
     response = _object(entry, "response", "")
     first_byte_ns, duration_ns = _times(entry)
+    started_ns = _started_ns(_text(entry, "startedDateTime", ""))
     url = _text(request, "url", ".request")
     _expect(bool(url.strip()), ".request.url", "is empty")
     method = _text(request, "method", ".request")
@@ -107,11 +111,14 @@ def _read_entry(entry: Any, index: int) -> HarEntry:
     request_body, request_missing = _request_body(request)
     response_body, response_missing = _response_body(response)
     status = _status(response)
+    messages = _messages(entry, started_ns)
+    if messages is not None:  # the sizes are those of the frames
+        request_missing = response_missing = 0
     ours = entry.get("_arc")
     ours = ours if isinstance(ours, dict) else {}
     return HarEntry(
         number=index + 1,
-        started_ns=_started_ns(_text(entry, "startedDateTime", "")),
+        started_ns=started_ns,
         first_byte_ns=first_byte_ns,
         duration_ns=duration_ns,
         method=method.encode(),
@@ -126,6 +133,7 @@ def _read_entry(entry: Any, index: int) -> HarEntry:
         response_headers=_headers(response, ".response"),
         response_body=response_body,
         response_missing=_size(ours.get("response_missing")) or response_missing,
+        messages=messages,
         comment=_one_line(ours.get("detail") or response.get("_error") or response.get("comment")),
         ended=_ended(ours.get("ended"), status),
         origin="proxy" if ours.get("origin") == "proxy" else "upstream",
@@ -156,6 +164,34 @@ def _body(holder: dict[str, Any], place: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise _Refusal(f"{place}.text is not the base64 that it claims to be") from None
+
+
+def _messages(entry: dict[str, Any], started_ns: int) -> tuple[Message, ...] | None:
+    """What browsers write of a WebSocket. One of an odd form is left out: no format promises any."""
+    said = entry.get("_webSocketMessages")
+    if not isinstance(said, list):
+        return None
+    messages = (_message(each, started_ns) for each in said if isinstance(each, dict))
+    return tuple(message for message in messages if message is not None)
+
+
+def _message(said: dict[str, Any], started_ns: int) -> Message | None:
+    data, time_s = said.get("data"), said.get("time")
+    if not isinstance(data, str) or said.get("type") not in ("send", "receive"):
+        return None
+    is_binary = said.get("opcode") == Opcode.BINARY
+    try:
+        content = base64.b64decode(data, validate=True) if is_binary else data.encode(errors="replace")
+    except (binascii.Error, ValueError):
+        return None
+    if not isinstance(time_s, int | float) or not 0 < time_s < _SECONDS_MAX:
+        time_s = 0
+    return Message(
+        Direction.UP if said["type"] == "send" else Direction.DOWN,
+        Opcode.BINARY if is_binary else Opcode.TEXT,
+        content,
+        max(0, int(time_s * 1_000_000_000) - started_ns),
+    )
 
 
 def _headers(holder: dict[str, Any], place: str) -> Headers:

@@ -23,6 +23,7 @@ from arc_proxy.gateway.hangup import reset
 from arc_proxy.gateway.parsed import UNREADABLE, ParsedHead
 from arc_proxy.gateway.repeat import Asked, RepeatedBody, Repeats
 from arc_proxy.gateway.signing import SigningExchange
+from arc_proxy.gateway.tunnel import Tunnel
 from arc_proxy.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -36,17 +37,20 @@ FIELDS_MAX = 256
 # Requests that a client may send ahead of their turn.
 PIPELINE_MAX = 32
 UPSTREAMS_MAX = 4
+# What a client may say on its WebSocket before it knows whether it has one.
+EARLY_BYTES_MAX = 64 * 1024
 # After an answer that came before the whole request: how long to take in the rest, so that the answer is
 # not lost in a reset.
 LINGER_S = 5.0
 
 
 # Why the socket is not read: a body that nobody takes (the parser holds it, or nobody parses it), requests
-# ahead of their turn, a full upstream.
+# ahead of their turn, a full upstream, a WebSocket that is not there yet.
 HOLD_PARSER = 1
 HOLD_PIPELINE = 2
 HOLD_UPSTREAM = 4
 HOLD_BODY = 8
+HOLD_EARLY = 16
 
 
 class ClientConnection(asyncio.Protocol):
@@ -66,6 +70,8 @@ class ClientConnection(asyncio.Protocol):
         self._is_deaf = False  # what comes is thrown away
         self._is_garbled = False  # what the parser refused may go on for a while
         self._is_full = False
+        self._tunnel: Tunnel | None = None  # where all goes that comes
+        self._early: bytearray | None = None  # what came behind a request for one
         self._farewell: asyncio.Task[None] | None = None
         self._parser = HttpRequestParser(
             self,  # type: ignore[arg-type]
@@ -88,6 +94,12 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
             return
+        if self._tunnel is not None:
+            self._tunnel.client_bytes(data)
+            return
+        if self._early is not None:
+            self._take_early(data)
+            return
         if self._coming is not None:
             data = self._take_body(self._coming, data)
             if not data or self._is_deaf:
@@ -104,7 +116,8 @@ class ClientConnection(asyncio.Protocol):
             return
         messages: Sequence[tuple[ParsedHead, StreamReader]] = fed[0]
         if fed[1]:
-            self._is_deaf = True  # a request to switch protocols is refused, and the connection closed
+            self._early = bytearray()
+            self._take_early(fed[2])  # no HTTP any more; if it is refused, the connection is closed
         self._repeats.note(data, [message for message, _ in messages])
         self._queue.extend(messages)
         if len(self._queue) >= PIPELINE_MAX:
@@ -115,12 +128,14 @@ class ClientConnection(asyncio.Protocol):
             self._next()
 
     def eof_received(self) -> bool:
+        if self._tunnel is not None and not self._is_deaf and self._tunnel.client_ended():
+            return True
         self._left()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self._left()
+        self._left(is_reset=isinstance(exc, ConnectionError))
         for connection in list(self._upstreams.values()):
             connection.hang_up()
         self.gateway.client_gone(self)
@@ -176,6 +191,18 @@ class ClientConnection(asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
+    def switch(self, tunnel: Tunnel) -> bytes:
+        """All that comes from now on goes to the tunnel; what has come already is given back."""
+        self._tunnel = tunnel
+        early, self._early = bytes(self._early or b""), None
+        self._release(HOLD_EARLY)
+        return early
+
+    def end_writing(self, _: bytes) -> None:
+        """Say that no more comes, and go on listening."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write_eof()
+
     def hold_upload(self) -> None:
         self._hold(HOLD_UPSTREAM)
 
@@ -205,10 +232,11 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self.touched = self.loop.time()
         self._release(HOLD_UPSTREAM)
-        if closes or has_rest or self.gateway.is_draining:
+        is_deaf_to_http = self._early is not None
+        if closes or has_rest or is_deaf_to_http or self.gateway.is_draining:
             self._is_deaf = True
             self._queue.clear()
-            self._release(HOLD_PARSER | HOLD_PIPELINE | HOLD_BODY)
+            self._release(HOLD_PARSER | HOLD_PIPELINE | HOLD_BODY | HOLD_EARLY)
             lingers = has_rest or self._is_garbled
             self.gateway.outbox.send(self._linger if lingers else self._close, b"")
         elif self._queue:
@@ -256,11 +284,15 @@ class ClientConnection(asyncio.Protocol):
         self._begin(asked, payload)
 
     def _begin(self, asked: Asked, payload: Payload) -> None:
-        kind = AskingExchange if self.gateway.may_ask_usage(asked) else Exchange
-        if asked.decision.sign_for is not None:
-            kind = SigningExchange
-        self.exchange = kind(self, asked, payload)
+        self.exchange = self._kind_of(asked)(self, asked, payload)
         self.exchange.begin()
+
+    def _kind_of(self, asked: Asked) -> type[Exchange]:
+        if asked.decision.switches:
+            return Tunnel
+        if asked.decision.sign_for is not None:
+            return SigningExchange
+        return AskingExchange if self.gateway.may_ask_usage(asked) else Exchange
 
     def _begin_again(self, asked: Asked, length: int, came: bytes) -> None:
         body = RepeatedBody(self, length)
@@ -277,8 +309,14 @@ class ClientConnection(asyncio.Protocol):
             self.exchange.client_data()
         return rest
 
+    def _take_early(self, data: bytes) -> None:
+        assert self._early is not None
+        self._early += data
+        if len(self._early) > EARLY_BYTES_MAX:
+            self._hold(HOLD_EARLY)
+
     def _parse_rest(self) -> None:
-        if self.transport is not None:
+        if self.transport is not None and self._tunnel is None and self._early is None:
             self.data_received(b"")
 
     def _unreadable(self) -> None:
@@ -290,12 +328,12 @@ class ClientConnection(asyncio.Protocol):
             if self.exchange is None:
                 self._next()
 
-    def _left(self) -> None:
+    def _left(self, *, is_reset: bool = False) -> None:
         self._is_deaf = True
         self._queue.clear()
         if self.exchange is not None:
             exchange, self.exchange = self.exchange, None
-            exchange.client_left()
+            exchange.client_left(is_reset=is_reset)
 
     def _hold(self, reason: int) -> None:
         if self.transport is not None and not self._holds:

@@ -53,6 +53,7 @@ class GatewayConfig:
     on_client_close: OnClientClose = OnClientClose.CANCEL
     include_usage: bool = False  # ask for usage in streams whose client said nothing of it
     bedrock: bool = False  # sign what goes to Bedrock anew, with this machine's AWS credentials
+    websockets: bool = True  # False: an upgrade is answered with 426
     ca_bundle: Path | None = None  # trusted beside the system's own
     https_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()
@@ -107,6 +108,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "no_proxy": _texts,
     "include_usage": bool,
     "bedrock": bool,
+    "websockets": bool,
     "worker": int,
     "capture_body_bytes_max": int,
     "connect_timeout_s": float,

@@ -52,6 +52,7 @@ class Decision:
     run_id: str | None = None  # as the caller named it
     question: Question | None = None  # to be asked before it goes on, where guards are enforced
     sign_for: str | None = None  # the region of Bedrock, where it is to be signed anew
+    switches: bool = False  # it asks for a WebSocket, and may have it
     capture: Capture
     malformed: int = 0  # values of ours that were passed over
     is_call: bool = True  # not a page of ours
@@ -75,6 +76,7 @@ class Desk:
         self._capture = config.capture
         self._has_guard = config.guard_socket is not None
         self._signs = config.bedrock
+        self._websockets = config.websockets
         self._routes = Routes(config.upstreams)
         self._door = Doorkeeper(
             host=config.host, allow_hosts=config.allow_hosts, allow_origins=config.allow_origins
@@ -101,15 +103,15 @@ class Desk:
         refusal = found if isinstance(found, Refusal) else None
         if route is not None:
             refusal = key_refusal(headers, rest, route.upstream)
-            if refusal is None and message.upgrade:
-                refusal = _no_upgrade(headers, route)
+        switches = message.upgrade and headers.get("Upgrade", "").strip().lower() == "websocket"
+        if switches and route is not None and refusal is None:
+            refusal = self._switch_refusal(message, route)
         sign_for = None
         if route is not None and refusal is None and is_signed(headers):
             signing = region_to_sign(route, rest, headers, is_on=self._signs)
             sign_for, refusal = (None, signing) if isinstance(signing, Refusal) else (signing, None)
-        question = None
-        if self._has_guard and route is not None and refusal is None and message.method == "POST":
-            question = _question(prefix, run_id, headers)
+        is_asked = route is not None and refusal is None and (switches or message.method == "POST")
+        question = _question(prefix, run_id, headers) if self._has_guard and is_asked else None
         return Decision(
             action=_FORWARD if refusal is None else Action.REFUSE,
             route=route,
@@ -117,8 +119,24 @@ class Desk:
             run_id=run_id,
             question=question,
             sign_for=sign_for,
+            switches=switches and route is not None and refusal is None,
             capture=capture,
             malformed=malformed,
+        )
+
+    def _switch_refusal(self, message: ParsedHead, route: Route) -> Refusal | None:
+        """Of a request for a WebSocket, which is a GET without a body."""
+        if not self._websockets:
+            return _no_websockets(route)
+        has_body = message.chunked or message.headers.get("Content-Length", "0").strip() != "0"
+        if message.method == "GET" and message.version == HttpVersion11 and not has_body:
+            return None
+        return Refusal(
+            status=400,
+            code="bad_upgrade",
+            message="A WebSocket is asked for by a GET of HTTP/1.1 without a body.",
+            shape=route.upstream.shape,
+            fields=(NO_RETRY,),
         )
 
     def _refuse(self, refusal: Refusal) -> Decision:
@@ -234,14 +252,12 @@ def _own_action(message: ParsedHead) -> Action | None:
     return None
 
 
-def _no_upgrade(headers: Mapping[str, str], route: Route) -> Refusal | None:
-    if headers.get("Upgrade", "").strip().lower() != "websocket":
-        return None
+def _no_websockets(route: Route) -> Refusal:
     # Clients of the Responses and Realtime APIs fall back to plain requests on exactly this answer.
     return Refusal(
         status=426,
         code="upgrade_required",
-        message="arc-proxy does not carry WebSockets on this path. Use the HTTP form of this API.",
+        message="arc-proxy was started without WebSockets. Use the HTTP form of this API.",
         shape=route.upstream.shape,
         fields=((b"Upgrade", b"websocket"), NO_RETRY),
     )

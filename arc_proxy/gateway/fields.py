@@ -23,6 +23,7 @@ CONNECTION = 10
 HOP_BY_HOP = 11
 SECRET_HOP = 12  # of one connection or for us, and a credential
 ARC = 13
+UPGRADE = 14
 
 # Fields of these kinds do not pass as they are.
 CHANGES_FROM = HOST
@@ -42,7 +43,7 @@ _KINDS = {
     b"proxy-connection": HOP_BY_HOP,
     b"proxy-authenticate": SECRET_HOP,
     b"proxy-authorization": SECRET_HOP,
-    b"upgrade": HOP_BY_HOP,
+    b"upgrade": UPGRADE,
     b"x-arc-token": SECRET_HOP,
 }
 _SEEN_MAX = 1024

@@ -152,7 +152,7 @@ class Exchange:
             self._end(Ended.CLIENT_CLOSED, "the request's chunks are broken")
             self._client.break_off(is_reset=False)
 
-    def client_left(self) -> None:
+    def client_left(self, *, is_reset: bool) -> None:
         self._is_alone = True
         if self._is_answered:
             self._end(Ended.COMPLETE)
@@ -342,6 +342,9 @@ class Exchange:
             detail = "the connection was reset" if is_reset else "the connection was closed"
             self._break_off(Ended.TRUNCATED, detail, is_reset=is_reset)
 
+    def upstream_ended(self) -> bool:
+        return False
+
     def upstream_full(self) -> None:
         self._is_upstream_full = True
         self._client.hold_upload()
@@ -374,13 +377,18 @@ class Exchange:
                 body = body_of(start, is_head=self._message.method == "HEAD")
                 return body, sent + self._open_response(start, body), data
             if start.status == 101:
-                raise FramingError("it switches protocols, though nobody asked it to")
+                body, head = self._switch(start)
+                return body, sent + head, data
             if self._recording is not None:
                 self._recording.interim_head(start)
             if self._message.version >= (1, 1):
                 sent += response_head(start, b"")
         self._head = data
         return None, sent, b""
+
+    def _switch(self, start: ResponseStart) -> tuple[Body, bytes]:
+        """What follows a 101, and its head as the client gets it. Raises FramingError."""
+        raise FramingError("it switches protocols, though nobody asked it to")
 
     def _open_response(self, start: ResponseStart, body: Body) -> bytes:
         """The final head as the client gets it."""

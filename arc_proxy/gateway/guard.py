@@ -87,6 +87,8 @@ def key_refusal(headers: Mapping[str, str], target: str, upstream: Upstream) -> 
     keys = [headers[name] for name in _KEY_HEADERS if name in headers]
     if "key=" in target:
         keys += [pair[4:] for pair in target.partition("?")[2].split("&") if pair.startswith("key=")]
+    # Browsers cannot set headers on a WebSocket: OpenAI takes `openai-insecure-api-key.KEY` as a subprotocol.
+    keys += [each.partition(".")[2] for each in headers.get("Sec-WebSocket-Protocol", "").split(",")]
     for value in keys:
         key = value.rpartition(" ")[2]
         for start, owners in _KEY_OWNERS:

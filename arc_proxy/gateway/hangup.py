@@ -27,10 +27,15 @@ async def reset(transport: asyncio.Transport) -> None:
     until = loop.time() + RESET_WAIT_S
     while _unsent(transport) and loop.time() < until:  # noqa: ASYNC110 - the kernel has no event for it
         await asyncio.sleep(_LOOK_EVERY_S)
+    set_reset(transport)
+    transport.abort()
+
+
+def set_reset(transport: asyncio.Transport) -> None:
+    """Have the connection end with an RST when it is closed."""
     connection = transport.get_extra_info("socket")
     if connection is not None and not transport.is_closing():
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 def _unsent(transport: asyncio.Transport) -> int:

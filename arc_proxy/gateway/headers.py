@@ -5,6 +5,8 @@ Names keep their case, fields their order and duplicates. Removed are the fields
 connection, those that `Connection` names, `x-arc-*`, and on their way to a provider those that are meant for
 another product's gateway (see `arc_proxy.foreign`). `Expect` and `TE` pass: upstream's answer to them
 is relayed too. Of `Connection` itself, `close` stays, because the two connections live and end together.
+Where a WebSocket is asked for, and where it is granted, `Upgrade` and `Connection` pass as they came
+(https://www.rfc-editor.org/rfc/rfc6455#section-4.1).
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ from arc_proxy.gateway.fields import (
     FOR_GATEWAYS,
     HOST,
     KIND_OF,
+    UPGRADE,
     tokens_of,
 )
 from arc_proxy.gateway.framing import ResponseStart, split_lines
 
 # `Connection` may not name these away: the message's framing and its destination hang on them.
 _NEVER_NAMED = frozenset({b"connection", b"content-length", b"transfer-encoding", b"host", b"te", b"expect"})
+_UPGRADE = frozenset({b"upgrade"})
 _KEEP_ALIVE = re.compile(rb"^connection:[ \t]*keep-alive[ \t]*\r?\n", re.I | re.M)
 
 
@@ -54,8 +58,12 @@ def read_request_fields(
     fingerprints: Fingerprints,
     *,
     may_be_gateway: bool = True,
+    switches: bool = False,
 ) -> RequestFields:
-    """`authority` is what `Host` says upstream; `may_be_gateway` is said of the upstream."""
+    """
+    `authority` is what `Host` says upstream; `may_be_gateway` is said of the upstream; `switches`: the
+    request asks for a WebSocket.
+    """
     sent: list[bytes] = []
     kept: list[bytes] = []
     read = RequestFields(sent, kept, [])
@@ -74,8 +82,12 @@ def read_request_fields(
             sent.append(b"%b: %b\r\n" % (name, authority))
         elif kind == CONNECTION:
             connection.append(value)
-            if b"close" in tokens_of(value):
+            if switches:
+                sent.append(line)
+            elif b"close" in tokens_of(value):
                 sent.append(name + b": close\r\n")
+        elif kind == UPGRADE and switches:
+            sent.append(line)
         if kind in CUT:
             cut, secrets = fingerprints.cut_header(name, value)
             read.secrets += secrets
@@ -89,6 +101,8 @@ def read_request_fields(
         kept.append(line)
     if connection:
         named = _named(connection)
+        if switches:
+            named -= _UPGRADE
         if named:
             read.sent = [line for line in sent if line.partition(b":")[0].lower() not in named]
     return read
@@ -115,6 +129,17 @@ def response_head(start: ResponseStart, added: bytes, dropped: Set[bytes] = froz
             lower = name.lower()
             if lower not in named and lower not in dropped:
                 lines.append(line)
+    return b"\r\n".join(lines) + b"\r\n" + added + b"\r\n"
+
+
+def switching_head(start: ResponseStart, added: bytes) -> bytes:
+    """The head of a 101 as the client gets it: all but what is ours, `added` lines at its end."""
+    status_line, *field_lines = split_lines(start.raw)
+    lines = [status_line]
+    for (name, _), line in zip(start.fields, field_lines, strict=True):
+        kind = KIND_OF[name]
+        if kind < CHANGES_FROM or kind in (CONNECTION, UPGRADE):
+            lines.append(line)
     return b"\r\n".join(lines) + b"\r\n" + added + b"\r\n"
 
 

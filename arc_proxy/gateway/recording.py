@@ -36,6 +36,7 @@ Arguments = TypeVarTuple("Arguments")
 # Looking a member up in its class costs more than what it is for.
 _REQUEST_HEAD, _REQUEST_BODY = RecordKind.REQUEST_HEAD, RecordKind.REQUEST_BODY
 _RESPONSE_HEAD, _RESPONSE_BODY, _END = RecordKind.RESPONSE_HEAD, RecordKind.RESPONSE_BODY, RecordKind.END
+_TUNNEL_UP, _TUNNEL_DOWN = RecordKind.TUNNEL_UP, RecordKind.TUNNEL_DOWN
 _FULL, _NONE = Capture.FULL, Capture.NONE
 _JSON, _FORM, _MULTIPART, _OTHER = BodyForm.JSON, BodyForm.FORM, BodyForm.MULTIPART, BodyForm.NONE
 
@@ -74,17 +75,32 @@ def costs_no_traffic(
 class _Side:
     """The body of one direction on its way to the journal."""
 
-    __slots__ = ("bytes_left", "cutter", "dropped", "encoding", "form", "is_over")
+    __slots__ = ("bytes_left", "cutter", "dropped", "encoding", "form", "is_over", "kind")
 
-    def __init__(self, bytes_max: int, form: BodyForm, encoding: bytes) -> None:
+    def __init__(self, kind: RecordKind, bytes_max: int, form: BodyForm, encoding: bytes) -> None:
+        self.kind = kind
         self.bytes_left = bytes_max
         self.form = form
         self.encoding = encoding
-        self.cutter: Cutter | MultipartCutter | EncodedCutter | None = (
-            None  # once a first piece was not the last
-        )
+        # Once a first piece was not the last.
+        self.cutter: Cutter | MultipartCutter | EncodedCutter | TunnelCutter | None = None
         self.dropped = 0  # bytes that were not written, because of a ceiling
         self.is_over = False
+
+
+class TunnelCutter:
+    """Like `cut.Cutter`, for a side of a tunnel: it holds nothing back and changes no length."""
+
+    __slots__ = ("_secrets", "dropped")
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self.dropped = 0
+
+    def feed(self, piece: bytes) -> bytes:
+        return self._secrets.overwrite(piece)
+
+    finish = feed
 
 
 class Recording:
@@ -156,7 +172,7 @@ class Recording:
         )
         self._offer(_REQUEST_HEAD, self.exchange_id, secrets.cut(content))
         kind = fields.content_type
-        self._request = _Side(self._bytes_max, _form_of(kind), fields.content_encoding)
+        self._request = _Side(_REQUEST_BODY, self._bytes_max, _form_of(kind), fields.content_encoding)
 
     @costs_no_traffic
     def also_cut(self, secrets: list[bytes]) -> None:
@@ -165,7 +181,7 @@ class Recording:
 
     @costs_no_traffic
     def request_body(self, piece: bytes, is_last: bool) -> None:
-        self._body(_REQUEST_BODY, self._request, piece, is_last)
+        self._body(self._request, piece, is_last)
 
     @costs_no_traffic
     def interim_head(self, start: ResponseStart) -> None:
@@ -177,11 +193,18 @@ class Recording:
         if form is not _OTHER or start.status >= 400:
             self._secrets.expect_base64()
         self._offer(_RESPONSE_HEAD, self.exchange_id, self._response_head(start, origin))
-        self._response = _Side(self._bytes_max, form, start.content_encoding)
+        self._response = _Side(_RESPONSE_BODY, self._bytes_max, form, start.content_encoding)
+
+    @costs_no_traffic
+    def switch(self) -> None:
+        """From now on the bodies are the two directions of a tunnel."""
+        self._request = _Side(_TUNNEL_UP, self._bytes_max, _OTHER, b"")
+        self._response = _Side(_TUNNEL_DOWN, self._bytes_max, _OTHER, b"")
+        self._request.cutter = self._response.cutter = TunnelCutter(self._secrets)
 
     @costs_no_traffic
     def response_body(self, piece: bytes, is_last: bool) -> None:
-        self._body(_RESPONSE_BODY, self._response, piece, is_last)
+        self._body(self._response, piece, is_last)
 
     @costs_no_traffic
     def trailers(self, lines: bytes) -> None:
@@ -191,13 +214,13 @@ class Recording:
 
     @costs_no_traffic
     def end(self, ended: Ended, detail: str = "") -> None:
-        self._end_side(_REQUEST_BODY, self._request, "request")
-        self._end_side(_RESPONSE_BODY, self._response, "response")
+        self._end_side(self._request, "request")
+        self._end_side(self._response, "response")
         content = _ENDS[ended] if not detail else self._secrets.cut(End(ended=ended, detail=detail).encode())
         self._offer(_END, self.exchange_id, content)
         self.is_over = True
 
-    def _body(self, kind: RecordKind, side: _Side | None, piece: bytes, is_last: bool) -> None:
+    def _body(self, side: _Side | None, piece: bytes, is_last: bool) -> None:
         if side is None:
             return
         side.is_over = is_last
@@ -219,14 +242,14 @@ class Recording:
             size = side.bytes_left
         if size:
             side.bytes_left -= size
-            self._offer(kind, self.exchange_id, kept)
+            self._offer(side.kind, self.exchange_id, kept)
 
-    def _end_side(self, kind: RecordKind, side: _Side | None, name: str) -> None:
+    def _end_side(self, side: _Side | None, name: str) -> None:
         if side is None:
             return
         cutter = side.cutter
         if cutter is not None and not side.is_over:
-            self._body(kind, side, b"", True)
+            self._body(side, b"", True)
         dropped = side.dropped if cutter is None else side.dropped + cutter.dropped
         if dropped:
             self._offer(RecordKind.GAP, self.exchange_id, Gap(side=name, bytes_dropped=dropped).encode())

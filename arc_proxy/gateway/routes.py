@@ -118,7 +118,7 @@ _SEGMENT = re.compile(r"/([^/?]*)")
 # Paths that say by themselves whose they are, `v1` in front or not. The first that fits wins.
 _SHAPES = (
     (re.compile(r"/v1(?:beta1)?/projects/[^/]+/locations/"), "vertex"),
-    (re.compile(r"/(?:upload/)?v1(?:beta|alpha)/"), "gemini"),
+    (re.compile(r"/(?:upload/)?v1(?:beta|alpha)/|/ws/google\.ai\.generativelanguage\."), "gemini"),
     (re.compile(r"/v1internal:"), "codeassist"),
     (re.compile(r"/v1/(?:models/[^/:?]+:[a-zA-Z]|interactions\b)"), "gemini"),
     (re.compile(r"/(?:v1/)?(?:messages|complete)(?:[/?]|\Z)"), "anthropic"),

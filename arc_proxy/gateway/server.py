@@ -142,7 +142,11 @@ class Gateway:
             upstream = decision.route.upstream
             host, may_be_gateway = upstream.host_field, upstream.may_be_gateway
         fields = read_request_fields(
-            message.raw_headers, host, self.fingerprints, may_be_gateway=may_be_gateway
+            message.raw_headers,
+            host,
+            self.fingerprints,
+            may_be_gateway=may_be_gateway,
+            switches=decision.switches,
         )
         return Asked(message, decision, fields)
 

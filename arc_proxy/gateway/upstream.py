@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
+from arc_proxy.gateway.hangup import set_reset
+
 WRITE_BUFFER_HIGH = 256 * 1024
 
 
@@ -19,6 +21,9 @@ class Speaker(Protocol):
     def upstream_lost(self, error: Exception | None) -> None: ...
     def upstream_full(self) -> None: ...
     def upstream_ready(self) -> None: ...
+    def upstream_ended(self) -> bool:
+        """No more will come. True: it may still be written to."""
+        ...
 
 
 class Owner(Protocol):
@@ -58,6 +63,26 @@ class UpstreamConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.resume_reading()
 
+    def end_writing(self) -> bool:
+        """Say that no more will be sent. False where only closing says that: TLS has no such half."""
+        if self.transport is None or self.transport.is_closing() or not self.transport.can_write_eof():
+            return False
+        self.transport.write_eof()
+        return True
+
+    def finish(self) -> None:
+        """Close once all is sent."""
+        self.speaker = None
+        self._is_dropped = True
+        if self.transport is not None:
+            self.transport.close()
+
+    def reset(self) -> None:
+        """Hang up with an RST."""
+        if self.transport is not None:
+            set_reset(self.transport)
+        self.hang_up()
+
     def hang_up(self) -> None:
         """Close now; what was not sent is not sent any more."""
         self.speaker = None
@@ -80,7 +105,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.hang_up()
 
     def eof_received(self) -> bool:
-        return False
+        has_halves = self.transport is not None and self.transport.can_write_eof()
+        return has_halves and self.speaker is not None and self.speaker.upstream_ended()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None

@@ -14,6 +14,11 @@ and its own beginning is kept apart, in `held`. After a restart the held exchang
 up to the position, and only theirs. Records of an exchange whose head was never fed are passed over: they
 belong to an exchange that closed before the position, or to one whose beginning is gone.
 
+A tunnel (a WebSocket) is read as its bytes come, and keeps none of them: a provisional exchange is handed out
+with each turn that is over. When it is checkpointed, what was understood of it so far is put away
+(`new_states`), and it is gone on with from there, so that its records may go before its end. That is done
+again every `AGE_NS`, also where nothing was said.
+
 Reading the same records again makes the same exchanges, so resuming too early costs time and changes nothing.
 """
 
@@ -22,19 +27,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from arc_proxy.call import Captured, ChunkTime
+from arc_proxy.ingest.opened import Exchange as Exchange
+from arc_proxy.ingest.opened import Opened, Side, restored_tunnel
+from arc_proxy.ingest.opened import Position as Position
+from arc_proxy.ingest.tunnel import SWITCHED, TunnelMaker, TurnTunnel
 from arc_proxy.journal.head import (
     End,
-    RequestHead,
-    ResponseHead,
     decode_end,
     decode_gap,
     decode_request_head,
     decode_response_head,
 )
 from arc_proxy.journal.record import Ended, Record, RecordKind
-
-Position = tuple[int, int]  # segment number, byte offset in it
+from arc_proxy.wire.websocket import Direction
 
 SECOND_NS = 1_000_000_000
 IDLE_NS = 60 * SECOND_NS
@@ -42,147 +47,18 @@ AGE_NS = 600 * SECOND_NS
 # A body that large is rare, and reading it a second time is cheaper than holding a thousand of them.
 SPILL_BYTES = 32 * 1024 * 1024
 OPEN_BYTES_MAX = 256 * 1024 * 1024
-# A stream of single bytes would else cost a hundred bytes of memory for each.
-CHUNK_TIMES_MAX = 10_000
 
 _IN_FLIGHT = End(ended=Ended.INTERRUPTED, detail="in flight")
 _WRITER_GONE = End(ended=Ended.INTERRUPTED, detail="the process that recorded it ended first")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """
-    One HTTP request and its response as recorded. Bodies still carry their content-encoding.
-
-    `closed` is False for one handed out before its end; `spilled` says that the bodies and chunk times are
-    left out for their size and have to be read again from the journal, records `first` to before `after`.
-    """
-
-    exchange_id: bytes
-    writer: str
-    first: Position
-    after: Position
-    started_ns: int  # wall clock
-    request: RequestHead
-    request_body: bytes
-    response: ResponseHead | None
-    response_body: bytes
-    first_byte_ns: int | None  # after started_ns, first byte of the response body
-    duration_ns: int | None  # after started_ns, the last record; None while it is open
-    end: End
-    closed: bool
-    spilled: bool
-    captured: Captured
-    unsecured: bool  # its records did not always precede its bytes
-    request_bytes: int  # as they went over the wire, those not kept included
-    response_bytes: int
-    chunk_times: tuple[ChunkTime, ...]
-
-
-@dataclass(slots=True)
-class _Side:
-    """One direction's body: what was kept, and how much there was."""
-
-    body: bytes | bytearray = b""
-    kept_bytes: int = 0
-    dropped_bytes: int = 0
-
-    def add(self, piece: bytes, *, keep: bool) -> None:
-        if self.dropped_bytes:  # what follows a gap does not continue what was kept
-            self.dropped_bytes += len(piece)
-            return
-        self.kept_bytes += len(piece)
-        if not keep:
-            return
-        if not self.body:
-            self.body = piece  # the common case: a body of one piece is never copied
-        elif isinstance(self.body, bytearray):
-            self.body += piece
-        else:
-            self.body = bytearray(self.body) + piece
-
-    @property
-    def wire_bytes(self) -> int:
-        return self.kept_bytes + self.dropped_bytes
-
-
-@dataclass(slots=True)
-class _Open:
-    """An exchange whose end was not read yet."""
-
-    exchange_id: bytes
-    writer: str
-    first: Position
-    started_ns: int
-    started_mono_ns: int
-    request: RequestHead
-    sent: _Side = field(default_factory=_Side)
-    received: _Side = field(default_factory=_Side)
-    response: ResponseHead | None = None
-    first_byte_ns: int | None = None
-    last_ns: int = 0  # after started_ns
-    chunk_times: list[ChunkTime] = field(default_factory=list)
-    spilled: bool = False
-    unsecured: bool = False
-    fresh: bool = True  # something came since the last checkpoint
-    checkpointed_ns: int | None = None  # wall clock of the last one
-
-    @property
-    def held_bytes(self) -> int:
-        return len(self.sent.body) + len(self.received.body)
-
-    def spill(self) -> None:
-        self.spilled = True
-        self.sent.body = self.received.body = b""
-        self.chunk_times.clear()
-
-    def note_chunk(self, after_ns: int, size: int) -> None:
-        if self.first_byte_ns is None:
-            self.first_byte_ns = after_ns
-        if self.spilled:
-            return
-        if len(self.chunk_times) < CHUNK_TIMES_MAX:
-            self.chunk_times.append(ChunkTime(after_ns=after_ns, size=size))
-        else:
-            last = self.chunk_times[-1]
-            self.chunk_times[-1] = ChunkTime(after_ns=after_ns, size=last.size + size)
-
-    def as_exchange(self, end: End, after: Position, *, closed: bool) -> Exchange:
-        return Exchange(
-            exchange_id=self.exchange_id,
-            writer=self.writer,
-            first=self.first,
-            after=after,
-            started_ns=self.started_ns,
-            request=self.request,
-            request_body=bytes(self.sent.body),
-            response=self.response,
-            response_body=bytes(self.received.body),
-            first_byte_ns=self.first_byte_ns,
-            duration_ns=self.last_ns if closed else None,
-            end=end,
-            closed=closed,
-            spilled=self.spilled,
-            captured=self._captured(),
-            unsecured=self.unsecured,
-            request_bytes=self.sent.wire_bytes,
-            response_bytes=self.received.wire_bytes,
-            chunk_times=tuple(self.chunk_times),
-        )
-
-    def _captured(self) -> Captured:
-        if not self.sent.dropped_bytes and not self.received.dropped_bytes:
-            return Captured.FULL
-        return Captured.HEAD if self.sent.kept_bytes or self.received.kept_bytes else Captured.NONE
-
-
 @dataclass(slots=True)
 class _Writer:
     after: Position  # behind the last record fed
-    pinned: dict[bytes, _Open] = field(default_factory=dict)  # in the order of their beginnings
-    held: dict[bytes, _Open] = field(default_factory=dict)  # checkpointed
+    pinned: dict[bytes, Opened] = field(default_factory=dict)  # in the order of their beginnings
+    held: dict[bytes, Opened] = field(default_factory=dict)  # checkpointed
 
-    def find(self, exchange_id: bytes) -> _Open | None:
+    def find(self, exchange_id: bytes) -> Opened | None:
         return self.pinned.get(exchange_id) or self.held.get(exchange_id)
 
     def drop(self, exchange_id: bytes) -> None:
@@ -193,10 +69,18 @@ class _Writer:
 class Assembler:
     """The fold. `feed` it each writer's records in their order; writers may be mixed at will."""
 
-    def __init__(self, *, spill_bytes: int = SPILL_BYTES, open_bytes_max: int = OPEN_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        spill_bytes: int = SPILL_BYTES,
+        open_bytes_max: int = OPEN_BYTES_MAX,
+        make_tunnel: TunnelMaker = TurnTunnel,
+    ) -> None:
         self._spill_bytes = spill_bytes
         self._open_bytes_max = open_bytes_max
         self._open_bytes = 0
+        self._make_tunnel = make_tunnel
+        self._states: list[tuple[Opened, Position, bytes]] = []
         self._writers: dict[str, _Writer] = {}
         self.unreadable = 0  # records of a known kind whose content is not what the kind says
 
@@ -238,8 +122,34 @@ class Assembler:
                 if _is_due(opened, now_ns):
                     state.pinned.pop(opened.exchange_id, None)
                     state.held[opened.exchange_id] = opened
-                    opened.fresh, opened.checkpointed_ns = False, now_ns
-                    yield opened.as_exchange(_IN_FLIGHT, state.after, closed=False)
+                    was_fresh, opened.fresh, opened.checkpointed_ns = opened.fresh, False, now_ns
+                    turns = opened.unfinished()
+                    if opened.tunnel is not None:
+                        self._note_state(opened, state.after)
+                    if was_fresh:
+                        yield opened.as_exchange(_IN_FLIGHT, state.after, closed=False, turns=turns)
+
+    def new_states(self) -> Iterator[tuple[str, bytes, Position, bytes]]:
+        """(writer, exchange id, position, content) of the tunnels checkpointed since the last time."""
+        states, self._states = self._states, []
+        for opened, at, content in states:
+            yield opened.writer, opened.exchange_id, at, content
+
+    def put_away(self, writer: str, exchange_id: bytes, at: Position) -> None:
+        """A state is written down: from now on its tunnel begins there."""
+        state = self._writers.get(writer)
+        opened = state.find(exchange_id) if state is not None else None
+        if opened is not None:
+            opened.first = at
+
+    def restore(self, writer: str, exchange_id: bytes, at: Position, content: bytes) -> None:
+        """
+        After a restart: a tunnel whose state this is, read up to `at`. `hold` is told of it like of others.
+
+        Raises ValueError for what is no state.
+        """
+        opened = restored_tunnel(content, exchange_id, writer, at, self._make_tunnel)
+        self._writers.setdefault(writer, _Writer(at)).pinned[exchange_id] = opened
 
     def positions(self) -> dict[str, Position]:
         """Where to resume each writer fed since `forget_idle`, once all exchanges handed out are stored."""
@@ -292,14 +202,18 @@ class Assembler:
         after_ns = max(record.mono_ns - opened.started_mono_ns, opened.last_ns)
         opened.last_ns, opened.fresh = after_ns, True
         match record.kind:
-            case RecordKind.REQUEST_BODY | RecordKind.TUNNEL_UP:
+            case RecordKind.TUNNEL_UP | RecordKind.TUNNEL_DOWN:
+                return self._take(state, opened, record, after_ns)
+            case RecordKind.REQUEST_BODY:
                 self._add(opened, opened.sent, record.content)
-            case RecordKind.RESPONSE_BODY | RecordKind.TUNNEL_DOWN:
+            case RecordKind.RESPONSE_BODY:
                 if record.content:
                     opened.note_chunk(after_ns, len(record.content))
                 self._add(opened, opened.received, record.content)
             case RecordKind.RESPONSE_HEAD:
                 opened.response = decode_response_head(record.content)
+                if opened.response.status == SWITCHED:
+                    opened.tunnel = self._make_tunnel(opened.request, opened.response)
             case RecordKind.GAP:
                 gap = decode_gap(record.content)
                 side = opened.sent if gap.side == "request" else opened.received
@@ -312,12 +226,28 @@ class Assembler:
                 pass  # interim heads and trailers say nothing that a call keeps
         return None
 
+    def _take(self, state: _Writer, opened: Opened, record: Record, after_ns: int) -> Exchange | None:
+        """A piece of a tunnel: a provisional exchange if a turn is over."""
+        direction = Direction.UP if record.kind is RecordKind.TUNNEL_UP else Direction.DOWN
+        try:
+            turns = opened.take(direction, record.content, after_ns)
+        except Exception:  # noqa: BLE001  a mistake of a reader costs its socket, not all that follow
+            self.unreadable += 1
+            return None
+        return opened.as_exchange(_IN_FLIGHT, state.after, closed=False, turns=turns) if turns else None
+
+    def _note_state(self, opened: Opened, at: Position) -> None:
+        try:
+            self._states.append((opened, at, opened.state()))
+        except Exception:  # noqa: BLE001  what cannot be written is read again from where it was
+            self.unreadable += 1
+
     def _begin(self, state: _Writer, writer: str, record: Record, wall_ns: int, at: Position) -> None:
         again = state.find(record.exchange_id)
         if again is not None:
             self._open_bytes -= again.held_bytes
             state.drop(record.exchange_id)
-        state.pinned[record.exchange_id] = _Open(
+        state.pinned[record.exchange_id] = Opened(
             exchange_id=record.exchange_id,
             writer=writer,
             first=at,
@@ -326,7 +256,7 @@ class Assembler:
             request=decode_request_head(record.content),
         )
 
-    def _add(self, opened: _Open, side: _Side, piece: bytes) -> None:
+    def _add(self, opened: Opened, side: Side, piece: bytes) -> None:
         before = opened.held_bytes
         side.add(piece, keep=not opened.spilled)
         self._open_bytes += opened.held_bytes - before
@@ -335,24 +265,24 @@ class Assembler:
         while self._open_bytes > self._open_bytes_max:
             self._spill(max(self._all_open(), key=lambda other: other.held_bytes))
 
-    def _spill(self, opened: _Open) -> None:
+    def _spill(self, opened: Opened) -> None:
         self._open_bytes -= opened.held_bytes
         opened.spill()
 
-    def _all_open(self) -> Iterator[_Open]:
+    def _all_open(self) -> Iterator[Opened]:
         for state in self._writers.values():
             yield from state.pinned.values()
             yield from state.held.values()
 
-    def _close(self, state: _Writer, opened: _Open, end: End) -> Exchange:
+    def _close(self, state: _Writer, opened: Opened, end: End) -> Exchange:
         state.drop(opened.exchange_id)
         self._open_bytes -= opened.held_bytes
-        return opened.as_exchange(end, state.after, closed=True)
+        return opened.as_exchange(end, state.after, closed=True, turns=opened.unfinished())
 
 
-def _is_due(opened: _Open, now_ns: int) -> bool:
+def _is_due(opened: Opened, now_ns: int) -> bool:
     if opened.checkpointed_ns is not None:
-        return opened.fresh and now_ns - opened.checkpointed_ns >= AGE_NS
+        return (opened.fresh or opened.tunnel is not None) and now_ns - opened.checkpointed_ns >= AGE_NS
     return now_ns - opened.started_ns >= AGE_NS or now_ns - opened.started_ns - opened.last_ns >= IDLE_NS
 
 

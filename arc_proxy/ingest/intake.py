@@ -8,6 +8,7 @@ is made anew from the resume points of the last stored batch goes on as if nothi
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_proxy.ingest.assemble import Assembler, Exchange, Position
+from arc_proxy.ingest.shelf import Shelf
 from arc_proxy.journal.reader import JournalReader, Problem
 from arc_proxy.journal.record import NO_EXCHANGE, Record, RecordKind, id_text
 from arc_proxy.journal.segment import is_writer_gone, writer_name
@@ -36,8 +38,9 @@ class Resume:
     """
     Where to go on in one writer.
 
-    Read from `at`, and before that the records of the `held` exchanges, each from its own beginning. What
-    ended up to `seen` is stored already: it is only read again for the sake of exchanges that were open.
+    Read from `at`, and before that the records of the `held` exchanges, each from its own beginning, or from
+    where it was put away (`shelf`). What ended up to `seen` is stored already: it is only read again for the
+    sake of exchanges that were open.
     """
 
     at: Position = _BEGINNING
@@ -105,6 +108,7 @@ class Batch:
     def add(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self.body_bytes += len(exchange.request_body) + len(exchange.response_body)
+        self.body_bytes += sum(turn.request_bytes + turn.response_bytes for turn in exchange.turns)
 
     def tally(self, writer: str, what: str, count: int = 1) -> None:
         self.tallies.setdefault(writer, Counter())[what] += count
@@ -122,6 +126,8 @@ class Intake:
         self._stored = dict(resume)
         self._handed_out = dict(resume)
         self._read_to: dict[str, Position] = {writer: point.at for writer, point in resume.items()}
+        self._shelf = Shelf(journal_dir)
+        self._shelf.sweep({writer: point.held for writer, point in resume.items()})
         self._unreadable = 0
         self._noted: set[tuple[str, int]] = set()
         self._batch = Batch()
@@ -157,8 +163,9 @@ class Intake:
                 break
         for exchange in self._assembler.checkpoint(now_ns):
             self._batch.add(exchange)
-        if not self._batch.is_empty:
+        if self._put_away() or not self._batch.is_empty:
             yield self._sealed()
+            self._shelf.stored()
 
     def whole(self, exchange: Exchange) -> Exchange:
         """The exchange with its bodies, which are read again if it was spilled."""
@@ -169,6 +176,7 @@ class Intake:
             self._take(writer, record, wall_ns, after)
             if self._batch.is_full:
                 yield self._sealed()
+                self._shelf.stored()
         for problem in self._reader.problems.values():
             name, place = (problem.writer, problem.seq), (problem.seq, problem.offset + 1)
             if name not in self._noted:
@@ -194,9 +202,23 @@ class Intake:
         if unreadable:
             self._batch.tally(writer, "unreadable_records", unreadable)
 
+    def _put_away(self) -> bool:
+        """
+        Write down the tunnels that were checkpointed; whether there are any. One for which the disk has no
+        room stays where it was, and so do its records.
+        """
+        is_any = False
+        for writer, exchange_id, at, content in self._assembler.new_states():
+            with contextlib.suppress(OSError):
+                self._shelf.put(writer, exchange_id, at, content)
+                self._assembler.put_away(writer, exchange_id, at)
+                is_any = True
+        return is_any
+
     def _sealed(self) -> Batch:
         batch, self._batch = self._batch, Batch()
         held = self._assembler.held()
+        self._shelf.keep_only([exchange_id for each in held.values() for exchange_id in each])
         damaged = {problem.writer: (problem.seq, problem.offset + 1) for problem in self.problems}
         for writer, at in self._assembler.positions().items():
             seen = max(self._read_to[writer], self._seen_before(writer), damaged.get(writer, _BEGINNING))
@@ -211,10 +233,17 @@ class Intake:
         return _BEGINNING if point is None else point.seen
 
     def _read_held(self, writer: str, point: Resume) -> None:
+        for exchange_id, put_away_at in point.held.items():
+            content = self._shelf.get(writer, exchange_id, put_away_at)
+            if content is not None:
+                with contextlib.suppress(
+                    ValueError
+                ):  # of another version: what the journal has is read again
+                    self._assembler.restore(writer, exchange_id, put_away_at, content)
         first = min(point.held.values())
         at = first
         for record, wall_ns, after in self._reader.read_between(writer, first, point.at):
-            if record.exchange_id in point.held:
+            if record.exchange_id in point.held and at >= point.held[record.exchange_id]:
                 self._assembler.feed(writer, record, wall_ns, at, after)
             at = after
         self._assembler.hold(writer, point.held, point.at)

@@ -73,7 +73,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
     )
     if usage_grade is UsageGrade.REPORTED and _is_cut(exchange, ended, reply):
         usage_grade = UsageGrade.PARTIAL
-    if _counts_nothing(usage, reply):
+    if counts_nothing(usage, reply):
         usage_grade = UsageGrade.NONE  # some servers fill their counts with zeros
     call = Call(
         call_id=call_id,
@@ -111,7 +111,7 @@ def normalise(exchange: Exchange, book: PriceBook) -> Normalised:
     return Normalised(call, clues, malformed, reading.notes)
 
 
-def _counts_nothing(usage: Usage, reply: Reply) -> bool:
+def counts_nothing(usage: Usage, reply: Reply) -> bool:
     """
     An answer beside counts that are all zero. What a guardrail says instead of the model has no tokens:
     https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-how.html
@@ -214,6 +214,11 @@ def _prefix(target: str, url: str | None) -> tuple[Prefix, str]:
     if url is not None and url.endswith(target):
         return NO_PREFIX, target
     return split_prefix(target)
+
+
+def bare_of(exchange: Exchange) -> tuple[Prefix, str]:
+    """Our own prefixes of a request's target, and the target without them."""
+    return _prefix(_text(exchange.request.target), exchange.request.url)
 
 
 def _request_id(response_headers: Headers) -> str | None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from arc_proxy.call import Call, Kind
 from arc_proxy.ingest.assemble import SECOND_NS, Exchange
+from arc_proxy.ingest.tunnel import SWITCHED
 from arc_proxy.journal.record import Ended
 from arc_proxy.prefix import split_prefix
 from arc_proxy.wire.endpoints import recognise_form
@@ -81,10 +82,13 @@ def price_again(call: Call, book: PriceBook) -> Cost:
         raw_usage=reply.usage,
         batch=call.kind is Kind.BATCH,
         billed=(call.provider, call.endpoint) not in _FREE
+        and not _is_refused_on_socket(call)
         and _is_billed(
             # A title that a client has generated is auxiliary, and billed all the same; a retrieval may have
             # been found to stand for what it retrieves.
-            call.kind if call.kind in _MADE else recognise_form(call.method, path).kind,
+            call.kind
+            if call.kind in _MADE or _is_of_socket(call)
+            else recognise_form(call.method, path).kind,
             call.ended,
             call.status,
             has_usage=reply.usage is not None,
@@ -95,6 +99,18 @@ def price_again(call: Call, book: PriceBook) -> Cost:
     if call.estimated_by is None or not cost.reason:
         return cost
     return replace(cost, reason=f"{cost.reason} ({call.estimated_by})")
+
+
+def _is_of_socket(call: Call) -> bool:
+    """Its method and path are those of the upgrade, and say nothing of what was made."""
+    return call.status == SWITCHED or "." in call.call_id
+
+
+def _is_refused_on_socket(call: Call) -> bool:
+    """An error was all that answered, before any response began: there, it is what a status of 400 is."""
+    reply = call.reply
+    is_empty = reply.response_id is None and reply.usage is None and reply.output_text is None
+    return _is_of_socket(call) and reply.error is not None and is_empty
 
 
 def _moment(started_ns: int, duration_ns: int | None) -> datetime:

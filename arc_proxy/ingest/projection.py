@@ -19,6 +19,7 @@ from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.ingest.normalise import normalise
 from arc_proxy.ingest.placing import Placer, Read
 from arc_proxy.ingest.retrieval import settle_retrievals
+from arc_proxy.ingest.turn_call import socket_calls
 from arc_proxy.journal.fact import FactType, decode_fact
 from arc_proxy.journal.record import id_text
 from arc_proxy.runs.explicit import HEADER, outcome_of
@@ -77,10 +78,14 @@ def _read(exchange: Exchange, book: PriceBook, batch: Batch) -> list[Read]:
     Its call, and those whose results it fetched. None at all only for an exchange that cannot be read even
     without its bodies.
     """
-    for each in (exchange, replace(exchange, request_body=b"", response_body=b"")):
+    for each in (exchange, replace(exchange, request_body=b"", response_body=b"", turns=())):
         try:
-            call, clues, malformed, _ = normalise(each, book)
-            results = list(batch_calls(call, clues, each.response_body, book)) if each is exchange else []
+            if each.is_tunnel:
+                calls, malformed = socket_calls(each, book)
+            else:
+                call, clues, malformed, _ = normalise(each, book)
+                results = batch_calls(call, clues, each.response_body, book) if each is exchange else ()
+                calls = [(call, clues), *results]
         except Exception as error:  # noqa: BLE001  a bug of a reader costs its call, not all that follow
             _log.error("call.unread", call_id=id_text(exchange.exchange_id), **describe_bug(error))
             if each is exchange:
@@ -88,8 +93,9 @@ def _read(exchange: Exchange, book: PriceBook, batch: Batch) -> list[Read]:
             continue
         if malformed and exchange.closed:
             batch.tally(exchange.writer, "malformed_headers", len(malformed))
-        own = Read(call if each is exchange else replace(call, ended_detail=_BROKEN), clues)
-        return [own, *(Read(*result) for result in results)]
+        if each is not exchange:
+            calls = [(replace(call, ended_detail=_BROKEN), clues) for call, clues in calls]
+        return [Read(*each) for each in calls]
     return []
 
 

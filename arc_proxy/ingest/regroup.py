@@ -16,9 +16,10 @@ from arc_proxy.call import Call
 from arc_proxy.ingest.lock import hold_ingest_lock
 from arc_proxy.ingest.normalise import sent_again
 from arc_proxy.ingest.placing import Placer, Read
+from arc_proxy.ingest.turn_call import with_talk
 from arc_proxy.ingest.worker import LOCK_WAIT_S
 from arc_proxy.runs import GROUPING_VERSION
-from arc_proxy.runs.clues import read_clues
+from arc_proxy.runs.clues import Clues, read_clues
 from arc_proxy.runs.grouper import Move
 from arc_proxy.store.engine import Store
 from arc_proxy.store.read import count_calls, whole_calls_after
@@ -63,7 +64,7 @@ def regroup(
 def _regroup_slice(store: Store, placer: Placer, calls: Sequence[Call]) -> int:
     """How many calls are in another run now."""
     before = {call.call_id: (call.grouping.agent, call.grouping.run_id) for call in calls}
-    placed = placer.place_anew(store, [Read(call, read_clues(sent_again(call))[0]) for call in calls])
+    placed = placer.place_anew(store, [Read(call, _clues_of(call)) for call in calls])
     changed = [
         call for call in placed.calls if before[call.call_id] != (call.grouping.agent, call.grouping.run_id)
     ]
@@ -71,6 +72,11 @@ def _regroup_slice(store: Store, placer: Placer, calls: Sequence[Call]) -> int:
     apply_moves(store, [move for call in changed if (move := _led_away(call, before[call.call_id]))])
     save(store, placed.calls, moves=placed.moves)
     return len(changed)
+
+
+def _clues_of(call: Call) -> Clues:
+    clues, _ = read_clues(sent_again(call))
+    return with_talk(clues, call.dialect)
 
 
 def _led_away(call: Call, old: tuple[str | None, str]) -> Move | None:

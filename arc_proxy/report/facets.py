@@ -159,6 +159,7 @@ _RULES = {
     "quoted_call": "a call of a tool that it quotes, which one earlier reply alone had made",
     "quoted_text": "text of earlier replies that was passed on",
     "session": "its session",
+    "websocket": "the WebSocket that it was said on",
     "none": "nothing: it is the first call of its run",
 }
 

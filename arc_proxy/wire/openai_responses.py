@@ -34,7 +34,7 @@ from arc_proxy.wire.stream import StreamEvent
 
 _PROMPT_FIELDS = frozenset({"model", "stream", "input", "tools", "instructions"})
 _CLIENT_TOOLS = frozenset({"function_call", "custom_tool_call"})
-_TERMINAL_EVENTS = frozenset(
+TERMINAL_EVENTS = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 _PART_DELTAS = {
@@ -145,7 +145,7 @@ class _ResponseFold:
         elif isinstance(body.get("response"), dict):
             self._response = body["response"]
             self._usage = overlay(self._usage, self._response.get("usage"))
-            self._finished = self._finished or kind in _TERMINAL_EVENTS
+            self._finished = self._finished or kind in TERMINAL_EVENTS
         elif kind == "error":
             self._fail(read_refusal(body | {"type": None}))
         else:  # a gateway's error has no type

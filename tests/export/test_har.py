@@ -22,7 +22,9 @@ from arc_proxy.journal.record import Ended, RecordKind, id_text, make_exchange_i
 from arc_proxy.store.engine import open_store
 from arc_proxy.store.read import iter_calls
 from pricing.book import PriceBook, load_book
+from tests.ingest.socket_tape import Socket
 from tests.ingest.tape import Tape, asked, told
+from tests.wire.test_openai_responses_socket import answers, asks
 
 FINGERPRINTS = Fingerprints(bytes(32))
 
@@ -117,3 +119,47 @@ def test_a_large_call_is_written_whole(tmp_path: Path, monkeypatch: pytest.Monke
     tape.writer.close()
     [entry] = json.loads(export([call_id], tmp_path)[0])["log"]["entries"]
     assert "x" * 5000 in entry["request"]["postData"]["text"]
+
+
+def test_a_websocket_is_one_entry_with_what_was_said(tmp_path: Path, book: PriceBook) -> None:
+    """Out of one folder and into another it gives the same calls."""
+    tape = Tape(tmp_path / "journal")
+    secret = "token-of-an-mcp-server-0123456789"
+    tool = {"type": "mcp", "server_url": "https://x.example", "authorization": secret}
+    socket = Socket(tape, deflates=True)
+    socket.say([asks("one", tools=[tool]), *answers(1, "Eins"), asks("two"), *answers(2, "Zwei")])
+    socket.end()
+    tape.writer.close()
+    before = rows(tmp_path, book)
+    assert len(before) == 2
+    content, written = export([call["call_id"] for call in before], tmp_path)
+    assert (written.entries, written.missing) == (1, 0)
+    [entry] = json.loads(content)["log"]["entries"]
+    said = entry["_webSocketMessages"]
+    assert [each["type"] for each in said] == ["send", *["receive"] * 3] * 2
+    assert json.loads(said[3]["data"])["type"] == "response.completed"
+    assert secret not in content.decode()
+
+    other = tmp_path / "other"
+    (tmp_path / "sockets.har").write_bytes(content)
+    import_har(tmp_path / "sockets.har", other)
+    after = rows(other, book)
+    told = ("output_text", "usage", "cost_usd", "cost_grade", "model", "endpoint", "captured")
+    assert [[call[name] for name in told] for call in after] == [
+        [call[name] for name in told] for call in before
+    ]
+
+
+def test_a_websocket_of_which_the_recorder_kept_nothing_is_not_free(tmp_path: Path, book: PriceBook) -> None:
+    tape = Tape(tmp_path / "journal")
+    socket = Socket(tape)
+    socket.end()
+    tape.writer.close()
+    [call] = rows(tmp_path, book)
+    content, _ = export([call["call_id"]], tmp_path)
+    document = json.loads(content)
+    del document["log"]["entries"][0]["_webSocketMessages"]
+    (tmp_path / "sockets.har").write_text(json.dumps(document))
+    import_har(tmp_path / "sockets.har", tmp_path / "other")
+    [imported] = rows(tmp_path / "other", book)
+    assert (call["cost_grade"], imported["cost_grade"]) == ("computed", "unknown")

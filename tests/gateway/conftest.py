@@ -18,7 +18,7 @@ from arc_proxy.gateway.server import serve_gateway
 from tests.fake_provider import FakeProvider
 from tests.gateway.harness import Gateway, StartGateway
 
-BOTH_LOOPS = ("test_forward.py", "test_breaking.py", "test_dial.py")
+BOTH_LOOPS = ("test_forward.py", "test_breaking.py", "test_dial.py", "test_tunnel.py")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

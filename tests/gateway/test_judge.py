@@ -274,3 +274,15 @@ async def test_a_repeated_head_is_asked_for_each_time(guarded: Gateway, judges: 
         await wire.send(guarded.request(CHAT, b"x-arc-run-id: r", method=b"POST", body=b"{}"))
         assert (await wire.until(b"{}")).startswith(b"HTTP/1.1 200")
     assert judges.asked == [Question(run_id="r")] * 3
+
+
+async def test_a_websocket_is_asked_for_when_it_is_opened(
+    guarded: Gateway, judges: Judges, provider: FakeProvider
+) -> None:
+    """What is said on it later is not: it is a pipe."""
+    judges.answer = say(NO)
+    upgrade = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: x", b"x-arc-run-id: r")
+    wire = await guarded.get("/openai/v1/realtime", *upgrade)
+    assert (await wire.rest()).startswith(b"HTTP/1.1 402 ")
+    assert [question.run_id for question in judges.asked] == ["r"]
+    assert provider.connections == []

@@ -203,7 +203,10 @@ WEBSOCKET = (
 )
 
 
-async def test_a_websocket_is_told_to_use_requests(gateway: Gateway, provider: FakeProvider) -> None:
+async def test_without_websockets_a_client_is_told_to_use_requests(
+    start_gateway: StartGateway, provider: FakeProvider
+) -> None:
+    gateway = await start_gateway(websockets=False)
     wire = await gateway.get("/openai/v1/responses", *WEBSOCKET)
     raw = await wire.rest()
     assert raw.startswith(b"HTTP/1.1 426 Upgrade Required\r\n")

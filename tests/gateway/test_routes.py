@@ -51,6 +51,10 @@ URLS = {
         "/v1/models/g:streamGenerateContent?alt=sse",
         "https://generativelanguage.googleapis.com/v1/models/g:streamGenerateContent?alt=sse",
     ),
+    "bare gemini live": (
+        "/ws/google.ai.generativelanguage.v1beta.X",
+        "https://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta.X",
+    ),
     "bare models": ("/v1/models", "https://api.openai.com/v1/models"),
     "bare ollama": ("/api/chat", "http://127.0.0.1:11434/api/chat"),
     "a host in the path is only a path": (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_proxy.call import Captured, ChunkTime
-from arc_proxy.ingest import assemble
+from arc_proxy.ingest import opened
 from arc_proxy.ingest.assemble import AGE_NS, IDLE_NS, SECOND_NS, Assembler, Exchange, Position
 from arc_proxy.journal.head import End, Gap, RequestHead, ResponseHead
 from arc_proxy.journal.record import NO_EXCHANGE, Ended, Record, RecordKind, make_exchange_id
@@ -240,7 +240,7 @@ def test_all_open_exchanges_together_are_bounded_and_the_largest_goes_first() ->
 
 
 def test_chunk_times_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assemble, "CHUNK_TIMES_MAX", 2)
+    monkeypatch.setattr(opened, "CHUNK_TIMES_MAX", 2)
     [exchange] = feed(Assembler(), lay([head(), *[told(b"x", ms=n) for n in range(5)], end(ms=9)]))
     assert exchange.chunk_times == (
         ChunkTime(after_ns=0, size=1),

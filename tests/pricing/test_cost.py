@@ -477,3 +477,28 @@ def test_a_model_priced_by_the_name_that_was_asked_for_says_so(book: PriceBook) 
         at=datetime(2026, 11, 22, tzinfo=UTC),
     )
     assert cost.notes[0] == "priced as gpt-5, which was asked for: no price for weird-internal-name of openai"
+
+
+CACHED_SOUND = {
+    "costs what cached text does": ("gpt-realtime", CostGrade.COMPUTED),
+    "costs more than cached text": ("gpt-realtime-mini", CostGrade.PARTIAL),
+}
+
+
+@pytest.mark.parametrize(("model", "grade"), CACHED_SOUND.values(), ids=CACHED_SOUND)
+def test_cached_sound(model: str, grade: CostGrade) -> None:
+    """The book has one price for what was cached, that of text."""
+    raw = {
+        "input_tokens": 300,
+        "output_tokens": 0,
+        "input_token_details": {
+            "audio_tokens": 300,
+            "cached_tokens": 100,
+            "cached_tokens_details": {"audio_tokens": 100},
+        },
+    }
+    usage, usage_grade = normalise_usage(raw, dialect="openai.realtime", provider="openai")
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+    cost = price_call(load_book(), usage, usage_grade, provider="openai", model=model, at=at, raw_usage=raw)
+    assert cost.grade is grade
+    assert ("cached audio" in cost.reason) is (grade is CostGrade.PARTIAL)

@@ -51,6 +51,49 @@ CASES: dict[str, Case] = {
         Usage(input_text=10, input_audio=100, output_text=10, output_audio=50),
         REPORTED,
     ),
+    "realtime counts what was cached in the sums of its kinds too": (
+        "openai.realtime",
+        "openai",
+        {
+            "total_tokens": 1_100,
+            "input_tokens": 800,
+            "output_tokens": 300,
+            "input_token_details": {
+                "text_tokens": 200,
+                "audio_tokens": 550,
+                "image_tokens": 50,
+                "cached_tokens": 400,
+                "cached_tokens_details": {"text_tokens": 100, "audio_tokens": 270, "image_tokens": 30},
+            },
+            "output_token_details": {"text_tokens": 60, "audio_tokens": 240},
+        },
+        Usage(
+            input_text=100, input_audio=280, input_image=20, cache_read=400, output_text=60, output_audio=240
+        ),
+        REPORTED,
+    ),
+    "realtime without details": (
+        "openai.realtime",
+        "openai",
+        {"input_tokens": 8, "output_tokens": 3, "total_tokens": 12},
+        Usage(input_text=8, output_text=3),
+        PARTIAL,
+    ),
+    "realtime that was cut off": ("openai.realtime", "openai", {}, Usage(), NONE),
+    "Gemini Live says response where others say candidates": (
+        "gemini.live",
+        "google",
+        {
+            "promptTokenCount": 100,
+            "responseTokenCount": 40,
+            "totalTokenCount": 150,
+            "thoughtsTokenCount": 10,
+            "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 60}],
+            "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 40}],
+        },
+        Usage(input_text=40, input_audio=60, output_text=10, output_audio=40, reasoning=10),
+        REPORTED,
+    ),
     "image models count text and image apart": (
         "openai.responses",
         "openai",
