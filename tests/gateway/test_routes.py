@@ -38,10 +38,28 @@ URLS = {
         "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/x",
     ),
     "bare messages": ("/v1/messages?beta=true", "https://api.anthropic.com/v1/messages?beta=true"),
-    "bare messages without v1": ("/messages", "https://api.anthropic.com/messages"),
+    "bare messages without v1": ("/messages", "https://api.anthropic.com/v1/messages"),
     "bare count_tokens": ("/v1/messages/count_tokens", "https://api.anthropic.com/v1/messages/count_tokens"),
     "bare chat": ("/v1/chat/completions", "https://api.openai.com/v1/chat/completions"),
-    "bare chat without v1": ("/chat/completions", "https://api.openai.com/chat/completions"),
+    "bare chat without v1": ("/chat/completions", "https://api.openai.com/v1/chat/completions"),
+    "anthropic as Vercel asks": ("/anthropic/messages?a=1", "https://api.anthropic.com/v1/messages?a=1"),
+    "anthropic with the version twice": (
+        "/anthropic/v1/v1/messages/count_tokens",
+        "https://api.anthropic.com/v1/messages/count_tokens",
+    ),
+    "what anthropic has beside its versions": (
+        "/anthropic/api/hello",
+        "https://api.anthropic.com/api/hello",
+    ),
+    "openai without v1": ("/openai/responses", "https://api.openai.com/v1/responses"),
+    "the back end of ChatGPT": (
+        "/chatgpt/backend-api/codex/responses",
+        "https://chatgpt.com/backend-api/codex/responses",
+    ),
+    "the back end of ChatGPT without its root": (
+        "/chatgpt/responses",
+        "https://chatgpt.com/backend-api/codex/responses",
+    ),
     "bare responses": ("/v1/responses/r_1", "https://api.openai.com/v1/responses/r_1"),
     "bare gemini": (
         "/v1beta/models/g:generateContent",
@@ -117,6 +135,7 @@ MOVED = {
     "by an alias": ({"google": "http://h:1"}, "/gemini/v1beta/x", "http://h:1/v1beta/x"),
     "with a path of its own": ({"openai": "http://h/t/a/"}, "/openai/v1/x", "http://h/t/a/v1/x"),
     "no root is put in": ({"groq": "http://h"}, "/groq/v1/x", "http://h/v1/x"),
+    "no version is put in": ({"anthropic": "http://h"}, "/anthropic/messages", "http://h/messages"),
     "everything": ({"*": "http://h:1"}, "/mistral/v1/x", "http://h:1/v1/x"),
     "everything but one": ({"*": "http://h:1", "groq": "http://g"}, "/groq/v1/x", "http://g/v1/x"),
     "azure with a resource": ({"azure": "http://h"}, "/azure/res/openai/x", "http://h/openai/x"),
