@@ -18,13 +18,13 @@ from pathlib import Path
 from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.instance import Instance
 from arc_proxy.cli.port import is_listening
-from arc_proxy.cli.variables import BASE_URLS, host_and_port
+from arc_proxy.cli.variables import ALL_BASES
+from arc_proxy.cli.way import LOOPBACK, host_and_port
 from arc_proxy.format import size
 from arc_proxy.listener import owner_of
 
 DISK_BYTES_MIN = 1_000_000_000
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NETWORK = {
     "nfs",
     "nfs4",
@@ -132,7 +132,7 @@ def check_port(instance: Instance | None, host: str, port: int) -> Iterator[Chec
 
 def check_variables(environ: Mapping[str, str], instance: Instance | None) -> Iterator[Check]:
     """Do the base URLs of this shell lead somewhere, and to us?"""
-    for name in BASE_URLS:
+    for name in ALL_BASES:
         value = environ.get(name)
         if not value:
             continue
@@ -140,7 +140,7 @@ def check_variables(environ: Mapping[str, str], instance: Instance | None) -> It
         if not host:
             yield Check(name, State.BAD, "is no URL", f"unset {name}")
             continue
-        if host not in _LOOPBACK or port is None:
+        if host not in LOOPBACK or port is None:
             yield Check(name, State.NOTE, f"leads to {host}, so its calls do not pass through here")
         elif not is_listening(host, port):
             yield Check(

@@ -4,7 +4,7 @@ Where a request goes: provider prefixes, bare paths by their shape, and what con
     /groq/openai/v1/chat/completions  ->  https://api.groq.com  +  /openai/v1/chat/completions
     /groq/v1/chat/completions         ->  the same: the provider's `root` is put in where it is missing
     /v1/messages                      ->  https://api.anthropic.com  +  /v1/messages
-    /anthropic/messages               ->  the same: so does the version, where clients differ in who appends it
+    /anthropic/messages               ->  the same: so does the version, which not all clients append
 
 A moved provider (`--upstream groq=http://gateway/tenant-a`) gets its URL's path and the rest, verbatim.
 The host always comes from this table or from configuration, never from a request.
@@ -222,7 +222,7 @@ class Routes:
             if word == "openai" and rest.startswith("/deployments/"):
                 # Azure's own form, asked of us as if we were the resource: its key is none for OpenAI.
                 return self._under("azure", target)
-            return self._under(word, rest if rest.startswith("/") else f"/{rest}")
+            return self._under(word, rest)
         name = _name_of_bare(target, is_anthropic=is_anthropic)
         return _unknown_path(self.names) if name is None else self._under(name, target)
 
@@ -234,6 +234,8 @@ class Routes:
         provider = self._providers[word]
         name = word if provider is None else provider.name
         moved = self._moved.get(name)
+        if not rest.startswith("/") and not (moved is not None and moved.path):
+            rest = f"/{rest}"
         if provider is None or provider.part is None:
             upstream = moved or self._fixed[name]
             if moved is None and provider is not None:

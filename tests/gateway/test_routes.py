@@ -133,6 +133,8 @@ MOVED = {
         "http://h:1/v1/chat/completions",
     ),
     "by an alias": ({"google": "http://h:1"}, "/gemini/v1beta/x", "http://h:1/v1beta/x"),
+    "a prefix alone": ({"openai": "http://h/t/"}, "/openai", "http://h/t"),
+    "a prefix and a query": ({"openai": "http://h/t"}, "/openai?beta=true", "http://h/t?beta=true"),
     "with a path of its own": ({"openai": "http://h/t/a/"}, "/openai/v1/x", "http://h/t/a/v1/x"),
     "no root is put in": ({"groq": "http://h"}, "/groq/v1/x", "http://h/v1/x"),
     "no version is put in": ({"anthropic": "http://h"}, "/anthropic/messages", "http://h/messages"),
