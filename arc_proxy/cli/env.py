@@ -88,9 +88,12 @@ def env(
         may_chain=False,
     )
     lines = lines_for(wanted, way, here(os.environ))
-    syntax = shell or guess_shell(os.environ.get("SHELL", ""))
+    program = os.environ.get("SHELL", "")
+    syntax = shell or guess_shell(program)
+    # At the prompt of these a comment is a command that is not found, in eval too.
+    knows_comments = syntax is not Shell.CSH and Path(program).name != "zsh"
     for note in lines.notes:
-        if as_json or syntax is Shell.CSH:  # whose eval knows no comment
+        if as_json or not knows_comments:
             say(note)
         else:
             out(f"# {note}")

@@ -40,7 +40,8 @@ def test_only_providers_that_the_user_has_are_named(lead, tmp_path):
 
 def test_base_urls_of_its_files_become_upstreams(lead, tmp_path):
     (tmp_path / "project" / "opencode.jsonc").write_text(
-        '{ // mine\n"provider": {"corp": {"options": {"baseURL": "https://gateway.example/v1"},},}, /* end */ }'
+        '{ // mine\n"provider": {"corp": '
+        '{"options": {"baseURL": "https://gateway.example/v1"},},}, /* end */ }'
     )
     led, content, upstreams = lead()
     assert content["provider"]["corp"]["options"]["baseURL"] == f"{LED}/openai"
