@@ -165,17 +165,6 @@ def check_names(environ: Mapping[str, str], settings: frozenset[str]) -> Iterato
             yield Check(name, State.WARN, "is no setting and does nothing", cure)
 
 
-def check_clients(environ: Mapping[str, str]) -> Iterator[Check]:
-    """Clients that do less when their base URL is not the vendor's."""
-    if environ.get("ANTHROPIC_BASE_URL") and not environ.get("ENABLE_TOOL_SEARCH") and shutil.which("claude"):
-        yield Check(
-            "Claude Code",
-            State.WARN,
-            "turns tool search off behind a base URL of one's own, and sends all tool schemas each time",
-            "export ENABLE_TOOL_SEARCH=true (`arc-proxy run` does)",
-        )
-
-
 def file_system(path: Path) -> str:
     """The kind of file system that holds the path: `ext4`, `nfs4` ...; "" where it cannot be told."""
     try:
