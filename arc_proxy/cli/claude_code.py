@@ -23,6 +23,9 @@ from arc_proxy.cli.way import Way
 
 BASE_URL = "ANTHROPIC_BASE_URL"
 TOOL_SEARCH = "ENABLE_TOOL_SEARCH"
+# Not documented. Without it requests differ from those to Anthropic itself: no share in the prompt cache that
+# all users have of its instructions (tried with 2.1.197: with it they are the same but for random ids).
+FIRST_PARTY = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL"
 _FLAG = "--settings"
 _MANAGED = {
     "linux": Path("/etc/claude-code/managed-settings.json"),
@@ -83,12 +86,14 @@ def lead_claude_code(
     led = lead_variables(way, users, bases={})
     base_url = way.through("anthropic", "", users.get(BASE_URL, ""))
     env = {name: value for name, value in led.set.items() if name in theirs}
-    if base_url is not None:
-        env[BASE_URL] = base_url
-    else:
+    restored = {TOOL_SEARCH: "true"}
+    if base_url is None:
         warnings.append(f"{BASE_URL} {way.why_not('anthropic', users.get(BASE_URL, ''))}: calls are not seen")
-    if not users.get(TOOL_SEARCH):
-        env[TOOL_SEARCH] = "true"
+    else:
+        env[BASE_URL] = base_url
+        if way.ends_at_vendor("anthropic", base_url):
+            restored[FIRST_PARTY] = "1"
+    env |= {name: value for name, value in restored.items() if not users.get(name)}
     warnings += _unseen(users, led.set)
     managed = managed_file()
     if managed is not None and BASE_URL in env_of(_or_empty(managed)):

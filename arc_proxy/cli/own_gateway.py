@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.instance import Instance, is_ready
@@ -65,17 +66,26 @@ def gateway_with(
             process.wait()
 
 
-def _config(instance: Instance, upstreams: Mapping[str, str]) -> dict[str, object]:
+def moved_upstreams(instance: Instance) -> Mapping[str, str]:
+    """The upstreams that the running proxy was started with. Raises ArcError."""
+    return dict(_running(instance)["gateway"].get("upstreams", {}))
+
+
+def _config(instance: Instance, upstreams: Mapping[str, str]) -> dict[str, Any]:
     """That of the running proxy, with these upstreams before its own."""
+    whole = _running(instance)
+    gateway = {**whole["gateway"], "host": _HOST}
+    gateway["upstreams"] = {**gateway.get("upstreams", {}), **upstreams}
+    return {"version": whole.get("version", ""), "gateway": gateway}
+
+
+def _running(instance: Instance) -> dict[str, Any]:
     path = instance.console_socket.parent / "config.json"
     try:
         whole = json.loads(path.read_bytes())
-        gateway = dict(whole["gateway"])
+        return {**whole, "gateway": dict(whole["gateway"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArcError(f"the configuration of the running proxy, {path}, cannot be read.") from error
-    gateway["upstreams"] = {**gateway.get("upstreams", {}), **upstreams}
-    gateway["host"] = _HOST
-    return {"version": whole.get("version", ""), "gateway": gateway}
 
 
 def _await_ready(process: subprocess.Popen[bytes], gateway: Instance, log: Path) -> None:

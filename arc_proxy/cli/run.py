@@ -26,7 +26,7 @@ from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import Instance, is_ours
 from arc_proxy.cli.lead import Place, Plan, here, make_plan
 from arc_proxy.cli.options import DataDir, given
-from arc_proxy.cli.own_gateway import gateway_with
+from arc_proxy.cli.own_gateway import gateway_with, moved_upstreams
 from arc_proxy.cli.port import is_listening
 from arc_proxy.cli.private import proxy_for_a_program
 from arc_proxy.cli.terminal import say, style, warn
@@ -123,11 +123,12 @@ def _led(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arc-run-")))
         url = instance.url
         is_alive, is_own = cache(is_listening), cache(partial(is_ours, folder=folder))
-        way = Way(url, agent, is_alive=is_alive, is_ours=is_own)
+        moved = moved_upstreams(instance)
+        way = Way(url, agent, is_alive=is_alive, is_ours=is_own, moved=moved)
         plan = make_plan(way, command, place, scratch)
         if way.upstreams:
             url = stack.enter_context(gateway_with(way.upstreams, instance, folder, scratch))
-            way = Way(url, agent, is_alive=is_alive, is_ours=is_own)
+            way = Way(url, agent, is_alive=is_alive, is_ours=is_own, moved=moved)
             plan = make_plan(way, command, place, scratch)
         for path, text in (plan.files or {}).items():
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

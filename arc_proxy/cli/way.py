@@ -9,7 +9,7 @@ The way from a client's base URL through the proxy to where it led before. Pure;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -33,7 +33,8 @@ class Way:
     """
     How the clients of one run are led. Collects in `upstreams` where the user's own base URLs led.
 
-    `is_ours(host, port)`: a gateway of this data folder listens there; `is_alive`: anybody does.
+    `is_ours(host, port)`: a gateway of this data folder listens there; `is_alive`: anybody does. `moved`: the
+    providers whose traffic the proxy sends elsewhere, by its settings; "*" stands for all.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Way:
         *,
         is_alive: Asked,
         is_ours: Asked = _nowhere,
+        moved: Collection[str] = (),
         may_chain: bool = True,
     ) -> None:
         self.url = url
@@ -50,6 +52,7 @@ class Way:
         self._agent = agent
         self._is_alive = is_alive
         self._is_ours = is_ours
+        self._moved = moved
         self._may_chain = may_chain
 
     def through(self, provider: str, path: str, users: str = "") -> str | None:
@@ -73,6 +76,11 @@ class Way:
         if vendor is not None:
             return self._named(self.url) + vendor + parts.path.rstrip("/")
         return self._chained(provider, parts.geturl().rstrip("/"))
+
+    def ends_at_vendor(self, provider: str, base_url: str) -> bool:
+        """Whether calls to a base URL that `through` gave come to the provider itself, through us alone."""
+        is_moved = provider in self.upstreams or not {"*", provider}.isdisjoint(self._moved)
+        return not is_moved and base_url == f"{self._named(self.url)}/{provider}"
 
     def why_not(self, provider: str, users: str) -> str:
         """Of what `through` said None to: why, for people."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from arc_proxy.cli.claude_code import lead_claude_code
+from arc_proxy.cli.claude_code import FIRST_PARTY, lead_claude_code
 from arc_proxy.cli.config_file import ConfigUnread
 from arc_proxy.cli.way import Way
 
@@ -32,7 +32,9 @@ def write(path, env):
 def test_the_base_url_and_the_tool_search_go_into_its_settings(lead):
     led, upstreams = lead("-p", "hi")
     assert led.arguments == ("-p", "hi")
-    assert led.settings == {"env": {"ANTHROPIC_BASE_URL": LED, "ENABLE_TOOL_SEARCH": "true"}}
+    assert led.settings == {
+        "env": {"ANTHROPIC_BASE_URL": LED, FIRST_PARTY: "1", "ENABLE_TOOL_SEARCH": "true"}
+    }
     assert (led.is_secret, led.warnings, upstreams) == (False, (), {})
 
 
@@ -40,7 +42,7 @@ def test_the_users_own_settings_are_merged_in(lead):
     own = {"permissions": {"allow": ["Bash"]}, "env": {"FOO": "1", "ENABLE_TOOL_SEARCH": "false"}}
     led, _ = lead("--settings", '{"env": {"LOST": "1"}}', "-p", f"--settings={json.dumps(own)}", "hi")
     assert led.arguments == ("-p", "hi")
-    assert led.settings == own | {"env": own["env"] | {"ANTHROPIC_BASE_URL": LED}}
+    assert led.settings == own | {"env": own["env"] | {"ANTHROPIC_BASE_URL": LED, FIRST_PARTY: "1"}}
 
 
 def test_settings_of_a_file_may_hold_keys_and_stay_out_of_the_process_list(lead, tmp_path):
@@ -68,7 +70,15 @@ def test_a_gateway_of_the_users_becomes_the_upstream(lead, tmp_path, user, proje
     write(tmp_path / "project" / ".claude" / "settings.local.json", project)
     led, upstreams = lead("-p", "hi", **environ)
     assert led.settings["env"]["ANTHROPIC_BASE_URL"] == LED
+    assert FIRST_PARTY not in led.settings["env"]
     assert upstreams == {"anthropic": GATEWAY}
+
+
+@pytest.mark.parametrize("moved", ["*", "anthropic"])
+def test_a_proxy_that_sends_it_elsewhere_is_not_taken_for_anthropic(tmp_path, moved):
+    way = Way(URL, "a", is_alive=lambda _host, _port: False, moved={moved})
+    led = lead_claude_code(way, (), {}, tmp_path, tmp_path)
+    assert led.settings["env"] == {"ANTHROPIC_BASE_URL": LED, "ENABLE_TOOL_SEARCH": "true"}
 
 
 def test_tool_search_stays_as_the_user_has_it(lead, tmp_path):

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# A virtual environment per agent framework, for tests/frameworks/test_lab.py:
+# A virtual environment per agent framework and an npm folder per coding agent, for tests/frameworks/test_lab.py
+# and test_coding_agents.py:
 #
 #     tests/frameworks/prepare_lab.sh FOLDER [framework ...]      (no name: all of them)
 #     ARC_CLIENTS_LAB=FOLDER make test
 #
-# Takes a minute with uv from PyPI. What is there already stays.
+# Takes a minute with uv from PyPI, and as long with npm. What is there already stays.
 set -euo pipefail
 lab="${1:?usage: prepare_lab.sh FOLDER [framework ...]}"
 shift
@@ -18,11 +19,13 @@ packages() {
     llamaindex) echo llama-index-core llama-index-llms-openai ;;
     autogen) echo autogen-agentchat 'autogen-ext[openai]' ;;
     crewai) echo crewai ;;
+    claude-code) echo @anthropic-ai/claude-code ;;
+    codex) echo @openai/codex ;;
     *) echo "prepare_lab.sh: no framework is called $1" >&2; return 1 ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- openai-agents pydantic-ai langgraph llamaindex autogen crewai
+[ $# -gt 0 ] || set -- openai-agents pydantic-ai langgraph llamaindex autogen crewai claude-code codex
 if [ ! -x "$lab/.uv/bin/uv" ]; then
   python3 -m venv "$lab/.uv"
   "$lab/.uv/bin/pip" install -q uv
@@ -30,6 +33,17 @@ fi
 for framework in "$@"; do
   [ -e "$lab/$framework/.ready" ] && continue
   wanted="$(packages "$framework")"
+  case "$framework" in
+    claude-code | codex)
+      mkdir -p "$lab/$framework"
+      # Claude Code's own install script puts the program of this platform in place.
+      npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$lab/$framework" "$wanted"
+      install="$lab/$framework/node_modules/$wanted/install.cjs"
+      [ ! -e "$install" ] || node "$install"
+      touch "$lab/$framework/.ready"
+      continue
+      ;;
+  esac
   "$lab/.uv/bin/uv" venv -q --clear --python python3 "$lab/$framework"
   # shellcheck disable=SC2086 - several packages
   "$lab/.uv/bin/uv" pip install -q --python "$lab/$framework/bin/python" $wanted
