@@ -5,9 +5,9 @@ A provider that coding agents talk to: it has one sub-agent started, which runs 
     "please list"       run `ls`, and say so once it has run
     anything else       an answer in words
 
-The first request that is told to delegate is refused once as overloaded. Speaks Anthropic's messages and
-OpenAI's responses as streams, and what ChatGPT's back end is asked beside these. A WebSocket is declined with
-426, as a provider that has none.
+The first request that is told to delegate is refused once as overloaded. Speaks Anthropic's messages,
+OpenAI's responses and chat completions, and what ChatGPT's back end is asked beside these. A WebSocket is
+declined with 426, as a provider that has none.
 
 It is also the HTTPS proxy that a client can be given: it then is each vendor's host, by an authority of its
 own, so that a client which has no base URL reaches it too. Keeps what it was asked.
@@ -31,9 +31,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from arc_proxy.demo.dialects import Dialect, Messages, Responses, Turn
+from arc_proxy.demo.dialects import Chat, Dialect, Messages, Responses, Turn
 from arc_proxy.wire.content import decode_body
 
+_DIALECTS = {"messages": Messages(), "responses": Responses(), "completions": Chat()}
 DELEGATE, LIST = "please delegate", "please list"
 DELEGATED, LISTED = "The sub-agent has answered.", "The files are listed."
 
@@ -48,8 +49,12 @@ class Asked:
     body: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def endpoint(self) -> str:
+        return self.path.partition("?")[0].rpartition("/")[2]
+
+    @property
     def is_generation(self) -> bool:
-        return self.method == "POST" and self.path.partition("?")[0].endswith(("/messages", "/responses"))
+        return self.method == "POST" and self.endpoint in _DIALECTS
 
     @property
     def tokens(self) -> int:
@@ -105,9 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not asked.is_generation:
             self._send({})
             return
-        is_messages = asked.path.partition("?")[0].endswith("/messages")
-        dialect: Dialect = Messages() if is_messages else Responses()
-        turn = _turn(asked, is_messages=is_messages)
+        dialect = _DIALECTS[asked.endpoint]
+        turn = _turn(asked, dialect)
         if turn.tool in _STARTS and self.server.refuses():
             self._send(OVERLOADED, 503, {"retry-after": "0"})
         elif asked.body.get("stream"):
@@ -121,10 +125,10 @@ class _Handler(BaseHTTPRequestHandler):
         return asked
 
     def _send_events(self, dialect: Dialect, turn: Turn, body: dict[str, Any]) -> None:
-        text = "".join(
-            (f"event: {name}\n" if name else "") + f"data: {json.dumps(_in_namespace(data, body))}\n\n"
-            for name, data in dialect.events(turn, body)
-        )
+        text = ""
+        for name, data in dialect.events(turn, body):
+            document = data if isinstance(data, str) else json.dumps(_in_namespace(data, body))
+            text += (f"event: {name}\n" if name else "") + f"data: {document}\n\n"
         self._send_bytes(text.encode(), "text/event-stream", 200, {})
 
     def _send(self, answer: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> None:
@@ -243,9 +247,9 @@ def _any_host(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def _turn(asked: Asked, *, is_messages: bool) -> Turn:
+def _turn(asked: Asked, dialect: Dialect) -> Turn:
     body = asked.body
-    said = json.dumps(body.get("messages" if is_messages else "input"))
+    said = json.dumps(body.get(dialect.prompt_field))
     results = said.count('"tool_result"') + said.count('"function_call_output"')
     tool, text = None, "That is all."
     if DELEGATE in said:
@@ -280,7 +284,7 @@ def _arguments(tool: dict[str, Any], said: str) -> dict[str, Any]:
 
 
 def _tools(body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Tools, with the namespace that Codex puts them into; some models get them as the first item of input."""
+    """Tools, with the namespace that Codex puts them into; some models get them as an item of input."""
     items = body.get("input")
     more = [item.get("tools") or () for item in items] if isinstance(items, list) else []
     for tool in itertools.chain(body.get("tools") or (), *more):
@@ -290,12 +294,11 @@ def _tools(body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str | None]]:
             yield tool, None
 
 
-def _in_namespace(data: Any, body: dict[str, Any]) -> Any:
+def _in_namespace(data: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     """An event whose function call says which namespace its tool is of."""
     spaces = {tool.get("name"): space for tool, space in _tools(body)}
-    if isinstance(data, dict):
-        items = [data.get("item"), *(data.get("response") or {}).get("output", ())]
-        for item in items:
-            if item and item.get("type") == "function_call" and spaces.get(item["name"]):
-                item["namespace"] = spaces[item["name"]]
+    items = [data.get("item"), *(data.get("response") or {}).get("output", ())]
+    for item in items:
+        if item and item.get("type") == "function_call" and spaces.get(item["name"]):
+            item["namespace"] = spaces[item["name"]]
     return data

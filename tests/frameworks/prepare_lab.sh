@@ -15,7 +15,7 @@ packages() {
   case "$1" in
     openai-agents) echo openai-agents ;;
     pydantic-ai) echo 'pydantic-ai-slim[openai]' ;;
-    langgraph) echo langgraph langchain langchain-openai ;;
+    langgraph) echo langgraph langchain langchain-openai langchain-anthropic ;;
     llamaindex) echo llama-index-core llama-index-llms-openai ;;
     autogen) echo autogen-agentchat 'autogen-ext[openai]' ;;
     crewai) echo crewai ;;
