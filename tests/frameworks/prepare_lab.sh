@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# A virtual environment per agent framework and an npm folder per coding agent, for tests/frameworks/test_lab.py
-# and test_coding_agents.py:
+# A virtual environment per agent framework and an npm folder per coding agent, for the tests beside this file:
 #
 #     tests/frameworks/prepare_lab.sh FOLDER [framework ...]      (no name: all of them)
 #     ARC_CLIENTS_LAB=FOLDER make test
@@ -15,17 +14,19 @@ packages() {
   case "$1" in
     openai-agents) echo openai-agents ;;
     pydantic-ai) echo 'pydantic-ai-slim[openai]' ;;
-    langgraph) echo langgraph langchain langchain-openai langchain-anthropic ;;
+    langgraph) echo langgraph langchain langchain-openai ;;
+    langchain) echo langchain-openai langchain-anthropic ;;
     llamaindex) echo llama-index-core llama-index-llms-openai ;;
     autogen) echo autogen-agentchat 'autogen-ext[openai]' ;;
     crewai) echo crewai ;;
     claude-code) echo @anthropic-ai/claude-code ;;
     codex) echo @openai/codex ;;
+    node-sdks) echo openai @anthropic-ai/sdk ai @ai-sdk/openai @ai-sdk/anthropic ;;
     *) echo "prepare_lab.sh: no framework is called $1" >&2; return 1 ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- openai-agents pydantic-ai langgraph llamaindex autogen crewai claude-code codex
+[ $# -gt 0 ] || set -- openai-agents pydantic-ai langgraph langchain llamaindex autogen crewai claude-code codex node-sdks
 if [ ! -x "$lab/.uv/bin/uv" ]; then
   python3 -m venv "$lab/.uv"
   "$lab/.uv/bin/pip" install -q uv
@@ -34,11 +35,12 @@ for framework in "$@"; do
   [ -e "$lab/$framework/.ready" ] && continue
   wanted="$(packages "$framework")"
   case "$framework" in
-    claude-code | codex)
+    claude-code | codex | node-sdks)
       mkdir -p "$lab/$framework"
-      # Claude Code's own install script puts the program of this platform in place.
-      npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$lab/$framework" "$wanted"
-      install="$lab/$framework/node_modules/$wanted/install.cjs"
+      # shellcheck disable=SC2086 - several packages
+      npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$lab/$framework" $wanted
+      # Claude Code's own script puts the program of this platform in place.
+      install="$lab/$framework/node_modules/${wanted%% *}/install.cjs"
       [ ! -e "$install" ] || node "$install"
       touch "$lab/$framework/.ready"
       continue

@@ -154,7 +154,7 @@ def test_an_agent_does_the_same_and_is_one_session(
         launch = [ARC_PROXY, "run", "--data-dir", tmp_path / "data", "--", program(agent), *agent.arguments]
         proxied_said = run(launch, environment(agent, tmp_path / "proxied", past), work)
         calls = [call for call in proxy.calls() if call["kind"] == "generation"]
-        runs = [json.loads(line) for line in proxy.cli("export", "runs").splitlines()]
+        runs = proxy.runs()
     proxied = vendor.generations
     attempts = [call for call in calls if call["attempt_of"] is not None]
     children = [each for each in runs if each["parent_run_id"] is not None]

@@ -18,10 +18,10 @@ PROGRAM = Path(__file__).parent / "lab" / "langchain_first.py"
 NOT_ASKED = "stream_options"
 
 
-@pytest.mark.lab("langgraph")
+@pytest.mark.lab("langchain")
 @pytest.mark.timeout(240)
 def test_langchain_asks_the_same(tmp_path: Path) -> None:
-    python = Path(os.environ["ARC_CLIENTS_LAB"]) / "langgraph" / "bin" / "python"
+    python = Path(os.environ["ARC_CLIENTS_LAB"]) / "langchain" / "bin" / "python"
     (tmp_path / "vendor").mkdir()
     with agent_provider(tmp_path / "vendor") as vendor:
         environ = clean_environment(

@@ -127,6 +127,10 @@ class Installation(AbstractContextManager["Installation"]):
         """All calls, as `export calls` gives them, with everything that the journal holds ingested."""
         return [json.loads(line) for line in self.cli("export", "calls", "--format", "jsonl").splitlines()]
 
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, as `export runs` gives them."""
+        return [json.loads(line) for line in self.cli("export", "runs").splitlines()]
+
 
 async def worst_loop_lag_ms(port: int, until: asyncio.Event) -> float:
     """The longest that the gateway kept a health check waiting while `until` was not set."""
