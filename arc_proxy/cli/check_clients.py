@@ -20,7 +20,7 @@ from arc_proxy.cli.config_file import ConfigUnread, read_json, read_text, read_t
 from arc_proxy.cli.instance import Instance
 from arc_proxy.cli.lead import Place
 from arc_proxy.cli.variables import ALL_BASES
-from arc_proxy.cli.way import LOOPBACK, Asked, shown_url, split_url, vendor_prefix
+from arc_proxy.cli.way import LOOPBACK, Asked, looks_ours, shown_url, split_url, vendor_prefix
 
 _PROFILES = (
     ".profile",
@@ -113,6 +113,9 @@ def _judge(said: Said, instance: Instance | None, is_alive: Asked, cure: str) ->
     if host in LOOPBACK and port is not None:
         if instance is not None and port == instance.port:
             yield Check(said.name, State.OK, f"in {said.place} leads to the running proxy")
+        elif not is_alive(host, port) and not looks_ours(parts.path):
+            where = f"in {said.place} leads to port {port}, a server of yours that does not run now"
+            yield Check(said.name, State.NOTE, where)
         elif not is_alive(host, port):
             yield Check(
                 said.name,

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.instance import Instance
 from arc_proxy.cli.port import is_listening
 from arc_proxy.cli.variables import ALL_BASES
-from arc_proxy.cli.way import LOOPBACK, host_and_port
+from arc_proxy.cli.way import LOOPBACK, host_and_port, looks_ours
 from arc_proxy.format import size
 from arc_proxy.listener import owner_of
 
@@ -142,6 +143,8 @@ def check_variables(environ: Mapping[str, str], instance: Instance | None) -> It
             continue
         if host not in LOOPBACK or port is None:
             yield Check(name, State.NOTE, f"leads to {host}, so its calls do not pass through here")
+        elif not is_listening(host, port) and not looks_ours(urlsplit(value).path):
+            yield Check(name, State.NOTE, f"leads to port {port}, a server of yours that does not run now")
         elif not is_listening(host, port):
             yield Check(
                 name,

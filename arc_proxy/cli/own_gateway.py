@@ -66,9 +66,12 @@ def gateway_with(
             process.wait()
 
 
-def moved_upstreams(instance: Instance) -> Mapping[str, str]:
-    """The upstreams that the running proxy was started with. Raises ArcError."""
-    return dict(_running(instance)["gateway"].get("upstreams", {}))
+def moved_providers(instance: Instance) -> frozenset[str]:
+    """Whose traffic the running proxy sends elsewhere; "*", which is all, where that cannot be read."""
+    try:
+        return frozenset(_running(instance)["gateway"].get("upstreams", {}))
+    except ArcError:
+        return frozenset({"*"})
 
 
 def _config(instance: Instance, upstreams: Mapping[str, str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import typer
 
 from arc_proxy import __version__
 from arc_proxy.cli.child import CannotRun, run_child
+from arc_proxy.cli.clients import find_client
 from arc_proxy.cli.exit_code import note_failure
 from arc_proxy.cli.facts import write_fact
 from arc_proxy.cli.folder import Folder, find_folder
@@ -26,7 +27,7 @@ from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import Instance, is_ours
 from arc_proxy.cli.lead import Place, Plan, here, make_plan
 from arc_proxy.cli.options import DataDir, given
-from arc_proxy.cli.own_gateway import gateway_with, moved_upstreams
+from arc_proxy.cli.own_gateway import gateway_with, moved_providers
 from arc_proxy.cli.port import is_listening
 from arc_proxy.cli.private import proxy_for_a_program
 from arc_proxy.cli.terminal import say, style, warn
@@ -85,7 +86,10 @@ def run(
 
 
 def guess_agent(command: Sequence[str]) -> str:
-    """`python -u agents/finance.py` is finance, `python -m crew.main` crew.main, `claude -p hi` claude."""
+    """`python agents/finance.py` is finance, `python -m crew.main` crew.main, `npx @openai/codex` codex."""
+    found = find_client(command)
+    if found is not None:
+        return found.client.programs[0]
     program = Path(command[0]).name
     words = list(command[1:])
     if not program.startswith(_INTERPRETERS):
@@ -123,7 +127,7 @@ def _led(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arc-run-")))
         url = instance.url
         is_alive, is_own = cache(is_listening), cache(partial(is_ours, folder=folder))
-        moved = moved_upstreams(instance)
+        moved = moved_providers(instance)
         way = Way(url, agent, is_alive=is_alive, is_ours=is_own, moved=moved)
         plan = make_plan(way, command, place, scratch)
         if way.upstreams:

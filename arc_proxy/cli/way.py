@@ -70,7 +70,7 @@ class Way:
         if host in _HERE and port is not None:
             if _is_same(parts, self.url) or self._is_ours(host, port):
                 return self._own(parts)
-            if _looks_ours(parts.path) and not self._is_alive(host, port):
+            if looks_ours(parts.path) and not self._is_alive(host, port):
                 return f"{self._named(self.url)}/{provider}{path}"
         vendor = vendor_prefix(parts)
         if vendor is not None:
@@ -166,6 +166,6 @@ def _is_same(parts: SplitResult, url: str) -> bool:
     return parts.port == mine.port and parts.hostname in here
 
 
-def _looks_ours(path: str) -> bool:
+def looks_ours(path: str) -> bool:
     """Whether the path has the form of our base URLs, which no other server's has."""
     return split_prefix(path)[1].lstrip("/").partition("/")[0] in _PREFIXES

@@ -86,6 +86,14 @@ FILES = {
         {".codex/config.toml": '[model_providers.corp]\nbase_url = "http://127.0.0.1:9000/v1"\n'},
         (State.NOTE, "corp.base_url", "in .codex/config.toml:2 leads to port 9000, past the proxy"),
     ),
+    "a server of one's own that does not run": (
+        {".profile": "export OPENAI_BASE_URL=http://127.0.0.1:11434/v1\n"},
+        (
+            State.NOTE,
+            "OPENAI_BASE_URL",
+            "in .profile:1 leads to port 11434, a server of yours that does not run now",
+        ),
+    ),
     "the vendor": (
         {".profile": "export OPENAI_BASE_URL=https://api.openai.com/v1\n"},
         (State.NOTE, "OPENAI_BASE_URL", "in .profile:1 leads to the vendor, past the proxy"),

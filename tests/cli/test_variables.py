@@ -86,6 +86,8 @@ AGENTS = {
     "crew.main": ["python3.12", "-m", "crew.main"],
     "bot": ["/usr/bin/node", "--inspect", "dist/bot.js"],
     "claude": ["claude", "-p", "hi"],
+    "codex": ["npx", "-y", "@openai/codex@latest", "exec"],
+    "aider": ["uvx", "--from", "aider-chat", "aider"],
     "my_agent": ["uv", "run", "python", "my_agent.py"],
     "python": ["python", "-c", "print(1)"],
     "python3": ["python3"],
