@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arc_proxy.cli.claude_code import lead_claude_code
-from arc_proxy.cli.clients import BY_NAME, Client, find_client
+from arc_proxy.cli.clients import BY_NAME, Client, Found, find_client
 from arc_proxy.cli.codex import lead_codex
 from arc_proxy.cli.config_file import ConfigUnread, read_text
 from arc_proxy.cli.gemini_cli import BASE_URL as GEMINI_BASE_URL
 from arc_proxy.cli.gemini_cli import NO_LOGIN, has_chosen_login
 from arc_proxy.cli.opencode import CONTENT, lead_opencode
-from arc_proxy.cli.variables import ALL_BASES, BASES, Kept, Variables, lead_variables, spare_loopback
+from arc_proxy.cli.variables import ALL_BASES, BASES, Base, Kept, lead_variables, spare_loopback
 from arc_proxy.cli.way import Way, shown_url, split_url
 
 _DOTENV = re.compile(r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=\s*['\"]?(\S)", re.MULTILINE)
 _SERVES_OLLAMA = "ollama"
+_GEMINI = "gemini-cli"
 SETTINGS_FILE = "claude-settings.json"
 
 
@@ -49,26 +50,34 @@ class Plan:
 def make_plan(way: Way, command: Sequence[str], place: Place, scratch: Path) -> Plan:
     """`scratch`: a folder of this run, for a file that a program has to be given."""
     found = find_client(command)
-    variables = _variables(way, command, place, found.client if found else None)
-    warnings = [kept_words(name, kept) for name, kept in variables.kept.items()]
-    restored = _restored(found.client if found else None, place.environ)
-    chosen = {**variables.set, **spare_loopback(place.environ), **restored}
-    plan = Plan(tuple(command), chosen, tuple(variables.set))
+    led, warnings = Plan(tuple(command), {}, ()), []
     if found is not None:
-        before, behind = tuple(command[: found.place]), list(command[found.place :])
         try:
-            plan = _lead_client(plan, found.client, before, behind, way, place, scratch)
+            # Before the variables: its configuration beats them, and a provider has one upstream.
+            led = _lead_client(found, command, way, place, scratch)
         except ConfigUnread as error:
             warnings.append(f"{error}: {found.client.name} may go past the proxy")
-    return Plan(plan.command, plan.set, plan.by, (*warnings, *plan.warnings), plan.files)
+    client = found.client if found else None
+    variables = lead_variables(
+        way,
+        place.environ,
+        bases=_bases(command, client, place),
+        unsure=dotenv_names(place.cwd) - place.environ.keys(),
+    )
+    warnings += [*led.warnings, *(kept_words(name, kept) for name, kept in variables.kept.items())]
+    restored = _restored(client, place.environ)
+    chosen = {**variables.set, **spare_loopback(place.environ), **restored, **led.set}
+    by = led.by or tuple(name for name in variables.set if client is None or name in client.bases)
+    return Plan(led.command, chosen, by, tuple(warnings), led.files)
 
 
-def _variables(way: Way, command: Sequence[str], place: Place, client: Client | None) -> Variables:
+def _bases(command: Sequence[str], client: Client | None, place: Place) -> Mapping[str, Base]:
     bases = {**BASES, **(client.bases if client else {})}
     if Path(command[0]).name == _SERVES_OLLAMA:
-        bases.pop("OLLAMA_HOST", None)  # its server would take it for the address to listen on
-    unsure = dotenv_names(place.cwd) - place.environ.keys()
-    return lead_variables(way, place.environ, bases=bases, unsure=unsure)
+        del bases["OLLAMA_HOST"]  # its server would take it for the address to listen on
+    if client is not None and client.name == _GEMINI and not has_chosen_login(place.home, place.cwd):
+        del bases[GEMINI_BASE_URL]
+    return bases
 
 
 def _restored(client: Client | None, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -77,40 +86,31 @@ def _restored(client: Client | None, environ: Mapping[str, str]) -> Mapping[str,
     return {name: value for name, value in restores.items() if not environ.get(name)}
 
 
-def _lead_client(
-    plan: Plan,
-    client: Client,
-    before: tuple[str, ...],
-    behind: list[str],
-    way: Way,
-    place: Place,
-    scratch: Path,
-) -> Plan:
-    match client.name:
+def _lead_client(found: Found, command: Sequence[str], way: Way, place: Place, scratch: Path) -> Plan:
+    """What a client needs beside variables. Raises ConfigUnread."""
+    before, behind = tuple(command[: found.place]), command[found.place :]
+    match found.client.name:
         case "claude-code":
             claude = lead_claude_code(way, behind, place.environ, place.home, place.cwd)
             text = json.dumps(claude.settings, separators=(",", ":"))
             files = {scratch / SETTINGS_FILE: text} if claude.is_secret else None
             value = str(scratch / SETTINGS_FILE) if claude.is_secret else text
-            command = (*before, "--settings", value, *claude.arguments)
-            by = ("--settings with " + ", ".join(claude.by),)
-            return Plan(command, plan.set, by, claude.warnings, files)
+            by = (f"--settings with {', '.join(claude.by)}",)
+            return Plan((*before, "--settings", value, *claude.arguments), {}, by, claude.warnings, files)
         case "codex":
             codex = lead_codex(way, behind, place.environ, place.home)
             said = (f"-c {codex.by} ({codex.login})",) if codex.by else ()
-            return Plan((*before, *codex.arguments), plan.set, said, codex.warnings)
+            return Plan((*before, *codex.arguments), {}, said, codex.warnings)
         case "opencode":
             opencode = lead_opencode(way, place.environ, place.home, place.cwd)
             if not opencode.providers:
-                return Plan(plan.command, plan.set, (), opencode.warnings)
-            names = ", ".join(opencode.providers)
-            chosen = {**plan.set, CONTENT: opencode.content}
-            return Plan(plan.command, chosen, (f"{CONTENT} with {names}",), opencode.warnings)
-        case "gemini-cli" if not has_chosen_login(place.home, place.cwd):
-            chosen = {name: value for name, value in plan.set.items() if name != GEMINI_BASE_URL}
-            return Plan(plan.command, chosen, (), (NO_LOGIN,))
+                return Plan(tuple(command), {}, (), opencode.warnings)
+            by = (f"{CONTENT} with {', '.join(opencode.providers)}",)
+            return Plan(tuple(command), {CONTENT: opencode.content}, by, opencode.warnings)
+        case name if name == _GEMINI and not has_chosen_login(place.home, place.cwd):
+            return Plan(tuple(command), {}, (), (NO_LOGIN,))
         case _:
-            return Plan(plan.command, plan.set, tuple(client.bases) or plan.by)
+            return Plan(tuple(command), {}, ())
 
 
 def dotenv_names(cwd: Path) -> frozenset[str]:
