@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from arc_proxy.cli.checks import Check, State
 from arc_proxy.cli.instance import Instance
-
-BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+from arc_proxy.cli.variables import BEARER
 
 
 def is_signing(instance: Instance) -> bool:
@@ -18,16 +17,6 @@ def is_signing(instance: Instance) -> bool:
         return bool(found["gateway"]["bedrock"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def endpoint_path(environ: Mapping[str, str]) -> str | None:
-    """
-    The path of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, where a program of this environment may be led there.
-
-    None with a bearer key: new versions of boto3 send it over HTTPS alone, and would rather fail than come
-    here. No region: a signature names its own, so that a program may use several.
-    """
-    return None if environ.get(BEARER) else "/bedrock"
 
 
 def check_bedrock(environ: Mapping[str, str]) -> Iterator[Check]:

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from arc_proxy.cli.folder import Folder
 from arc_proxy.cli.instance import Instance
 from arc_proxy.cli.port import is_listening
-from arc_proxy.cli.variables import BASE_URLS, BEDROCK_URL, host_and_port
+from arc_proxy.cli.variables import ALL_BASES
+from arc_proxy.cli.way import LOOPBACK, host_and_port, looks_ours
 from arc_proxy.format import size
 from arc_proxy.listener import owner_of
 
 DISK_BYTES_MIN = 1_000_000_000
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NETWORK = {
     "nfs",
     "nfs4",
@@ -132,7 +133,7 @@ def check_port(instance: Instance | None, host: str, port: int) -> Iterator[Chec
 
 def check_variables(environ: Mapping[str, str], instance: Instance | None) -> Iterator[Check]:
     """Do the base URLs of this shell lead somewhere, and to us?"""
-    for name in (*BASE_URLS, BEDROCK_URL):
+    for name in ALL_BASES:
         value = environ.get(name)
         if not value:
             continue
@@ -140,8 +141,10 @@ def check_variables(environ: Mapping[str, str], instance: Instance | None) -> It
         if not host:
             yield Check(name, State.BAD, "is no URL", f"unset {name}")
             continue
-        if host not in _LOOPBACK or port is None:
+        if host not in LOOPBACK or port is None:
             yield Check(name, State.NOTE, f"leads to {host}, so its calls do not pass through here")
+        elif not is_listening(host, port) and not looks_ours(urlsplit(value).path):
+            yield Check(name, State.NOTE, f"leads to port {port}, a server of yours that does not run now")
         elif not is_listening(host, port):
             yield Check(
                 name,
@@ -163,17 +166,6 @@ def check_names(environ: Mapping[str, str], settings: frozenset[str]) -> Iterato
             near = get_close_matches(name, known, n=1)
             cure = f"did you mean {near[0]}?" if near else f"unset {name}, unless another program reads it"
             yield Check(name, State.WARN, "is no setting and does nothing", cure)
-
-
-def check_clients(environ: Mapping[str, str]) -> Iterator[Check]:
-    """Clients that do less when their base URL is not the vendor's."""
-    if environ.get("ANTHROPIC_BASE_URL") and not environ.get("ENABLE_TOOL_SEARCH") and shutil.which("claude"):
-        yield Check(
-            "Claude Code",
-            State.WARN,
-            "turns tool search off behind a base URL of one's own, and sends all tool schemas each time",
-            "export ENABLE_TOOL_SEARCH=true (`arc-proxy run` does)",
-        )
 
 
 def file_system(path: Path) -> str:

@@ -12,10 +12,10 @@ import typer
 
 from arc_proxy import __version__
 from arc_proxy.cli.bedrock import check_bedrock, is_signing
+from arc_proxy.cli.check_clients import check_files, check_past, check_tool_search
 from arc_proxy.cli.checks import (
     Check,
     State,
-    check_clients,
     check_folder,
     check_names,
     check_port,
@@ -30,7 +30,9 @@ from arc_proxy.cli.instance import (
     find_instance,
     standing_counts,
 )
+from arc_proxy.cli.lead import here
 from arc_proxy.cli.options import AsJson, DataDir
+from arc_proxy.cli.port import is_listening
 from arc_proxy.cli.terminal import out, out_json, style, width
 from arc_proxy.errors import ArcError, ConfigError
 from arc_proxy.format import clean, plural, size
@@ -75,7 +77,10 @@ def doctor(
         checks += check_bedrock(os.environ)
     checks += check_variables(os.environ, instance)
     checks += check_names(os.environ, frozenset(Settings.model_fields))
-    checks += check_clients(os.environ)
+    checks += check_past(os.environ, instance)
+    place = here(os.environ)
+    checks += check_files(place, instance, is_listening)
+    checks += check_tool_search(place)
     if as_json:
         out_json(_as_json(folder, loaded, checks))
     else:

@@ -25,6 +25,8 @@ from arc_proxy.token import api_token
 
 ANSWER_S = 5.0
 START_S = 15.0  # a console imports a database layer before it answers
+HEALTH_S = 0.5
+HEALTH_BYTES_MAX = 64 * 1024
 _RETRY_S = 0.1
 _POLL_S = 0.05
 
@@ -107,6 +109,19 @@ def is_ready(instance: Instance) -> bool:
         connection.request("GET", "/_arc/health", headers={"host": f"localhost:{instance.port}"})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def is_ours(host: str, port: int, folder: Folder) -> bool:
+    """Whether a gateway of this data folder listens there, be it the proxy's or a run's own."""
+    connection = http.client.HTTPConnection(host, port, timeout=HEALTH_S)
+    try:
+        connection.request("GET", "/_arc/health", headers={"host": f"localhost:{port}"})
+        health = json.loads(connection.getresponse().read(HEALTH_BYTES_MAX))
+        return bool(health["data_dir"] == folder.digest)
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return False
     finally:
         connection.close()

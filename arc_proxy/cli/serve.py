@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from arc_proxy import __version__
-from arc_proxy.cli.bedrock import endpoint_path
 from arc_proxy.cli.folder import Folder, find_folder, prepare
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
 from arc_proxy.cli.options import DataDir, given
 from arc_proxy.cli.terminal import out, style, warn
-from arc_proxy.cli.variables import BEDROCK_URL, base_urls
+from arc_proxy.cli.variables import BASES, BEDROCK_URL, base_urls, signed_bases
 from arc_proxy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -180,9 +179,10 @@ def _announce(url: str, folder: Folder, *, signs: bool) -> None:
 
     out(f"{style(f'arc-proxy {__version__}', 'bold')} on {style(url, 'bold')}, data in {folder.path}")
     out()
-    for name, value in base_urls(url, bedrock=endpoint_path(os.environ) if signs else None).items():
-        if name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", BEDROCK_URL):
-            out(f"  export {name}={value}")
+    bases = base_urls(url, bases={**BASES, **(signed_bases(os.environ) if signs else {})})
+    for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", BEDROCK_URL):
+        if name in bases:
+            out(f"  export {name}={bases[name]}")
     out()
     out(f"  dashboard  {login_link(url, folder)}")
     out("             works once, within ten minutes; `arc-proxy open` makes another")

@@ -1,5 +1,5 @@
 """
-The variables that lead a program's SDKs to the proxy. Pure; the environment is an argument.
+The variables that lead a program's SDKs to the proxy. Pure; environment and network are arguments.
 
 Which client reads which variable was tried with the clients of 2026. They differ in whether the version
 belongs to it: OpenAI's SDKs want `/v1` in it, the others append it themselves.
@@ -7,97 +7,130 @@ belongs to it: OpenAI's SDKs want `/v1` in it, the others append it themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-BASE_URLS = {
-    "OPENAI_BASE_URL": "/openai/v1",
-    "OPENAI_API_BASE": "/openai/v1",  # older SDKs, llama-index, aider
-    "ANTHROPIC_BASE_URL": "/anthropic",
-    "GOOGLE_GEMINI_BASE_URL": "/gemini",
-    "GROQ_BASE_URL": "/groq",
-    "CO_API_URL": "/cohere",
+from arc_proxy.cli.way import LOOPBACK, Way
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a variable holds: a provider's prefix at the proxy, and what its clients want behind that."""
+
+    provider: str
+    path: str = ""
+
+
+# What a program is started with in any case.
+BASES: Mapping[str, Base] = {
+    "OPENAI_BASE_URL": Base("openai", "/v1"),
+    "OPENAI_API_BASE": Base("openai", "/v1"),  # older SDKs, LlamaIndex, aider
+    "ANTHROPIC_BASE_URL": Base("anthropic"),
+    "GOOGLE_GEMINI_BASE_URL": Base("gemini"),
+    "GROQ_BASE_URL": Base("groq"),
+    "CO_API_URL": Base("cohere"),
+    "OLLAMA_HOST": Base("ollama"),
 }
-BEDROCK_URL = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"  # of boto3 and the other SDKs, where the proxy signs
 
-# Clients that do less when the base URL is not the vendor's, and the variable that restores it.
-RESTORED = {
-    # Claude Code turns tool search off and sends all tool schemas with each request.
-    "ENABLE_TOOL_SEARCH": "true",
+# What is led through the proxy only where the user has it: each is read by few, and its path is the user's.
+USERS_BASES: Mapping[str, Base] = {
+    "ANTHROPIC_API_BASE": Base("anthropic"),
+    "ANTHROPIC_AWS_BASE_URL": Base("anthropic"),
+    "ANTHROPIC_BEDROCK_BASE_URL": Base("bedrock"),
+    "ANTHROPIC_FOUNDRY_BASE_URL": Base("azure_ai"),
+    "ANTHROPIC_VERTEX_BASE_URL": Base("vertex"),
+    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": Base("bedrock"),
+    "AZURE_API_BASE": Base("azure"),
+    "AZURE_OPENAI_ENDPOINT": Base("azure"),
+    "CLOUD_CODE_URL": Base("codeassist"),
+    "CODE_ASSIST_ENDPOINT": Base("codeassist"),
+    "DEEPSEEK_API_BASE": Base("deepseek"),
+    "DEEPSEEK_BASE_URL": Base("deepseek"),
+    "GEMINI_API_BASE": Base("gemini"),
+    "GOOGLE_VERTEX_BASE_URL": Base("vertex"),
+    "KIMI_BASE_URL": Base("moonshot"),
+    "OPENROUTER_API_BASE": Base("openrouter"),
+    "OPENROUTER_BASE_URL": Base("openrouter"),
 }
+ALL_BASES: Mapping[str, Base] = {**BASES, **USERS_BASES}
 
+BEDROCK_URL = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"  # of boto3 and the other SDKs
+BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+
+# Where one of these is set, calls of Bedrock carry no signature over their host, and may take another way.
+_UNSIGNED = (BEARER, "CLAUDE_CODE_SKIP_BEDROCK_AUTH")
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A variable that stays as the user has it, although calls then pass the proxy by."""
+
+    url: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """What to set, and what stays as the user has it although calls then pass the proxy by."""
+    """What to set, and what stays."""
 
     set: Mapping[str, str]
-    kept: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, Kept] = field(default_factory=dict)
 
 
-def base_urls(url: str, agent: str | None = None, *, bedrock: str | None = None) -> dict[str, str]:
-    """
-    Every base-URL variable for the proxy at `url`; the agent's name goes into the path.
-
-    `bedrock` is the path for Bedrock where the proxy signs, else None.
-    """
+def base_urls(url: str, agent: str | None = None, *, bases: Mapping[str, Base] = BASES) -> dict[str, str]:
+    """Every base-URL variable for the proxy at `url`; the agent's name goes into the path."""
     prefix = f"{url}/agent/{quote(agent, safe='')}" if agent else url
-    paths = BASE_URLS if bedrock is None else BASE_URLS | {BEDROCK_URL: bedrock}
-    return {name: prefix + path for name, path in paths.items()}
+    return {name: f"{prefix}/{base.provider}{base.path}" for name, base in bases.items()}
 
 
-def for_program(
-    url: str,
-    agent: str | None,
+def signed_bases(environ: Mapping[str, str]) -> Mapping[str, Base]:
+    """
+    What leads programs to Bedrock through a proxy that signs. Nothing with a bearer key: new versions of
+    boto3 send it over HTTPS alone, and would rather fail than come here.
+
+    No region: a signature names its own, so that a program may use several.
+    """
+    return {} if environ.get(BEARER) else {BEDROCK_URL: USERS_BASES[BEDROCK_URL]}
+
+
+def lead_variables(
+    way: Way,
     environ: Mapping[str, str],
-    is_alive: Callable[[str, int], bool],
     *,
-    bedrock: str | None = None,
+    bases: Mapping[str, Base] = BASES,
+    unsure: Iterable[str] = (),
 ) -> Variables:
     """
-    What a program is started with: base URLs that the user has not set, and what goes with them.
+    Base URLs that the user has not set, and those that the user has, led through the proxy.
 
-    One that leads to this very proxy counts as not set, and so does one to a port of this machine
-    where nobody listens: an earlier proxy's. `is_alive(host, port)` tells.
+    `unsure`: variables of a `.env` file that the program may read by itself, or may not. Where nothing else
+    sets one of these, setting it could send the key of one provider to another, so it is left alone.
     """
     chosen: dict[str, str] = {}
-    kept: dict[str, str] = {}
-    for name, value in base_urls(url, agent, bedrock=bedrock).items():
+    kept: dict[str, Kept] = {}
+    unsure = frozenset(unsure)
+    for name, base in {**bases, **USERS_BASES}.items():
         users = environ.get(name, "")
-        if not users or _is_same(users, url) or _is_dead(users, is_alive):
+        if not users and name in unsure:
+            kept[name] = Kept("", "stands in ./.env, which the program may read or not; export it")
+        elif not users and name not in bases:
+            continue
+        elif (
+            base.provider == "bedrock"
+            and name not in bases
+            and not any(environ.get(each) for each in _UNSIGNED)
+        ):
+            kept[name] = Kept(users, "is covered by AWS's signature of each call")
+        elif (value := way.through(base.provider, base.path, users)) is not None:
             chosen[name] = value
         else:
-            kept[name] = users
-    chosen.update((name, value) for name, value in RESTORED.items() if not environ.get(name))
-    chosen.update(_spare_loopback(environ))
+            kept[name] = Kept(users, way.why_not(base.provider, users))
     return Variables(chosen, kept)
 
 
-def host_and_port(url: str) -> tuple[str, int | None]:
-    """Empty and None for what is no URL."""
-    try:
-        parts = urlsplit(url)
-        return parts.hostname or "", parts.port
-    except ValueError:
-        return "", None
-
-
-def _is_same(users: str, url: str) -> bool:
-    (mine, my_port), (theirs, their_port) = host_and_port(url), host_and_port(users)
-    here = {mine, *_LOOPBACK} if mine in _LOOPBACK else {mine}
-    return their_port == my_port and theirs in here
-
-
-def _is_dead(users: str, is_alive: Callable[[str, int], bool]) -> bool:
-    host, port = host_and_port(users)
-    return host in _LOOPBACK and port is not None and not is_alive(host, port)
-
-
-def _spare_loopback(environ: Mapping[str, str]) -> dict[str, str]:
+def spare_loopback(environ: Mapping[str, str]) -> dict[str, str]:
     """Where an HTTP proxy is set, keep it from being asked for the one on this machine."""
     if not any(environ.get(name) for name in _PROXIES):
         return {}
@@ -105,5 +138,5 @@ def _spare_loopback(environ: Mapping[str, str]) -> dict[str, str]:
     words = [word for word in known.split(",") if word]
     if "*" in words:
         return {}
-    value = ",".join(words + [host for host in _LOOPBACK[:2] if host not in words])
+    value = ",".join(words + [host for host in LOOPBACK[:2] if host not in words])
     return {"NO_PROXY": value, "no_proxy": value}

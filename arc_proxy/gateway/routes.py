@@ -4,6 +4,7 @@ Where a request goes: provider prefixes, bare paths by their shape, and what con
     /groq/openai/v1/chat/completions  ->  https://api.groq.com  +  /openai/v1/chat/completions
     /groq/v1/chat/completions         ->  the same: the provider's `root` is put in where it is missing
     /v1/messages                      ->  https://api.anthropic.com  +  /v1/messages
+    /anthropic/messages               ->  the same: so does the version, which not all clients append
 
 A moved provider (`--upstream groq=http://gateway/tenant-a`) gets its URL's path and the rest, verbatim.
 The host always comes from this table or from configuration, never from a request.
@@ -26,12 +27,14 @@ from arc_proxy.gateway.refusal import NO_RETRY, Refusal, Shape
 class Provider:
     """
     `url` may hold `{part}`, filled from the path behind the prefix; `roots` are first words of that path
-    which are no such part. `root` is where the API lives on a host that has more than an API.
+    which are no such part. `root` is where the API lives on a host that has more than an API. `versioned`
+    are the words that stand behind `/v1` there and nowhere else.
     """
 
     name: str
     url: str
     root: str = ""
+    versioned: frozenset[str] = frozenset()
     aliases: tuple[str, ...] = ()
     shape: Shape = Shape.OPENAI
     part: re.Pattern[str] | None = None
@@ -44,9 +47,20 @@ REGION = re.compile(r"(?=[a-z0-9-]{1,63}\Z)[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2}")
 _AZURE_ROOTS = frozenset({"openai", "models", "anthropic", "providers"})
 _BEDROCK_ROOTS = frozenset({"model", "guardrail", "async-invoke", "inference-profiles", "openai"})
 
+_OPENAI_WORDS = (
+    "assistants|audio|batches|chat|chatkit|completions|containers|conversations|embeddings|evals|files|"
+    "fine_tuning|images|models|moderations|organization|organizations|realtime|responses|skills|threads|"
+    "uploads|vector_stores|videos"
+)
+
 PROVIDERS = (
-    Provider("openai", "https://api.openai.com"),
-    Provider("anthropic", "https://api.anthropic.com", shape=Shape.ANTHROPIC),
+    Provider("openai", "https://api.openai.com", versioned=frozenset(_OPENAI_WORDS.split("|"))),
+    Provider(
+        "anthropic",
+        "https://api.anthropic.com",
+        versioned=frozenset({"messages", "complete", "models", "files", "skills"}),
+        shape=Shape.ANTHROPIC,
+    ),
     Provider(
         "gemini",
         "https://generativelanguage.googleapis.com",
@@ -127,11 +141,6 @@ _SHAPES = (
     (re.compile(r"/api/(?:chat|generate|embed|embeddings|tags|show|ps|pull|version)(?:[/?]|\Z)"), "ollama"),
 )
 _EITHER = re.compile(r"/v1/(?:models|files|skills|organizations)(?:[/?]|\Z)")
-_OPENAI_WORDS = (
-    "assistants|audio|batches|chat|chatkit|completions|containers|conversations|embeddings|evals|files|"
-    "fine_tuning|images|models|moderations|organization|organizations|realtime|responses|skills|threads|"
-    "uploads|vector_stores|videos"
-)
 _OPENAI = re.compile(rf"/(?:v1/)?(?:{_OPENAI_WORDS})(?:[/?]|\Z)")
 _LOCATION = re.compile(r"/locations/([a-z0-9-]{1,63})/")
 
@@ -214,7 +223,7 @@ class Routes:
             if word == "openai" and rest.startswith("/deployments/"):
                 # Azure's own form, asked of us as if we were the resource: its key is none for OpenAI.
                 return self._under("azure", target)
-            return self._under(word, rest if rest.startswith("/") else f"/{rest}")
+            return self._under(word, rest)
         name = _name_of_bare(target, is_anthropic=is_anthropic)
         return _unknown_path(self.names) if name is None else self._under(name, target)
 
@@ -226,12 +235,14 @@ class Routes:
         provider = self._providers[word]
         name = word if provider is None else provider.name
         moved = self._moved.get(name)
+        if not rest.startswith("/") and not (moved is not None and moved.path):
+            rest = f"/{rest}"
         if provider is None or provider.part is None:
             upstream = moved or self._fixed[name]
             if moved is None and provider is not None:
                 if name == "vertex":
                     upstream = _vertex_of(upstream, rest)
-                rest = _rooted(provider.root, rest)
+                rest = _versioned(provider.versioned, _rooted(provider.root, rest))
             return Route(upstream, upstream.path + rest)
         return _templated(provider, moved, rest)
 
@@ -268,6 +279,20 @@ def _rooted(root: str, rest: str) -> str:
     if not root or rest == root or rest.startswith((f"{root}/", f"{root}?")):
         return rest
     return root + rest
+
+
+def _versioned(words: frozenset[str], rest: str) -> str:
+    """
+    With the one `/v1` that the path has at the vendor.
+
+    Anthropic's own SDKs append it to a base URL and Vercel's does not, and both read ANTHROPIC_BASE_URL.
+    """
+    if not words:
+        return rest
+    if rest.startswith("/v1/v1/"):
+        return rest[len("/v1") :]
+    found = _SEGMENT.match(rest)
+    return f"/v1{rest}" if found is not None and found[1] in words else rest
 
 
 def _vertex_of(upstream: Upstream, rest: str) -> Upstream:

@@ -9,7 +9,6 @@ token counts, retrievals). It is never "unpriced". What a client generates on th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from arc_proxy.journal.record import Ended
 from arc_proxy.prefix import split_prefix
 from arc_proxy.wire.endpoints import recognise_form
 from arc_proxy.wire.exchange import Reading
+from arc_proxy.wire.plans import is_paid_by_plan
 from arc_proxy.wire.providers import OTHER, recognise_detail
 from pricing.book import PriceBook
 from pricing.cost import Cost, price_call
@@ -59,7 +59,7 @@ def price_exchange(
             has_usage=reply.usage is not None,
             is_ours=response is not None and response.origin == "proxy",
         ),
-        subscription=_is_subscription(request.url, betas),
+        subscription=is_paid_by_plan(url=request.url, detail=reading.provider_detail, betas=betas),
     )
 
 
@@ -68,11 +68,12 @@ def price_again(call: Call, book: PriceBook) -> Cost:
     reply = call.reply
     betas = (value for name, value in call.request_headers if name.lower() == "anthropic-beta")
     path = urlsplit(call.url).path if call.url else split_prefix(call.target)[1]
+    detail = _detail(call)
     cost = price_call(
         book,
         call.usage,
         call.usage_grade,
-        provider=_detail(call) or call.provider,
+        provider=detail or call.provider,
         model=reply.model,
         model_requested=call.prompt.model,
         at=_moment(call.started_ns, call.duration_ns),
@@ -94,7 +95,7 @@ def price_again(call: Call, book: PriceBook) -> Cost:
             has_usage=reply.usage is not None,
             is_ours=call.url is None,
         ),
-        subscription=_is_subscription(call.url, betas),
+        subscription=is_paid_by_plan(url=call.url, detail=detail, betas=betas),
     )
     if call.estimated_by is None or not cost.reason:
         return cost
@@ -142,10 +143,3 @@ def _region(url: str | None) -> str | None:
     if location is not None:
         return location[1]
     return next((region for region, start in _REGION_HOSTS.items() if url.startswith(start)), None)
-
-
-def _is_subscription(url: str | None, betas: Iterable[str]) -> bool:
-    """Paid by a plan: ChatGPT's own backend, or the sign-in that Claude Code's plans use."""
-    if url and url.startswith("https://chatgpt.com/"):
-        return True
-    return any("oauth-" in value for value in betas)

@@ -20,6 +20,7 @@ import pytest
 
 from arc_proxy.cli.folder import find_folder
 from arc_proxy.cli.instance import find_instance, is_ready
+from arc_proxy.cli.port import is_listening
 from tests.cli.command import clean_environ
 
 START_S_MAX = 60
@@ -131,11 +132,85 @@ def test_a_program_that_fails_has_failed_its_last_run(served, tmp_path):
     )
 
 
-def test_run_leaves_a_base_url_that_leads_elsewhere_alone(served, tmp_path, provider):
-    done = served.arc("run", "--", *agent_command(tmp_path), OPENAI_BASE_URL=f"{provider}/v1")
+def test_run_leads_on_to_the_gateway_that_the_user_points_to(served, tmp_path, provider):
+    done = served.arc(
+        "run", "--agent", "chained", "--", *agent_command(tmp_path), OPENAI_BASE_URL=f"{provider}/v1"
+    )
     assert done.returncode == 0
-    assert f"OPENAI_BASE_URL is {provider}/v1 and stays so" in done.stderr
-    assert "saw no call of this program" in done.stderr
+    [said] = [line for line in done.stderr.splitlines() if line.startswith("arc-proxy:")]
+    assert re.fullmatch(
+        r"arc-proxy: leads chained through http://127\.0\.0\.1:\d+ by OPENAI_BASE_URL, .* and \d+ more"
+        rf"; openai on to {re.escape(provider)}/v1",
+        said,
+    )
+    assert served.url not in said  # it has a gateway of its own, for as long as it runs
+    assert "━━━ chained ━" in done.stderr
+    [call] = [
+        json.loads(line) for line in served.arc("export", "calls", "--agent", "chained").stdout.splitlines()
+    ]
+    assert (call["provider"], call["endpoint"], call["status"]) == ("openai", "chat.completions", 200)
+    port = int(said.partition(" by ")[0].rpartition(":")[2])
+    assert not is_listening("127.0.0.1", port)
+
+
+def test_a_run_inside_of_another_goes_through_its_gateway(served, tmp_path, provider):
+    inner = [sys.executable, "-m", "arc_proxy.cli.main", "run", "--no-card", "--agent", "inner", "--"]
+    done = served.arc(
+        "run", "--agent", "outer", "--", *inner, *agent_command(tmp_path), OPENAI_BASE_URL=f"{provider}/v1"
+    )
+    assert done.returncode == 0
+    outer, within = [line for line in done.stderr.splitlines() if line.startswith("arc-proxy:")]
+    assert " on to " in outer
+    assert " on to " not in within
+    calls = served.arc("export", "calls", "--agent", "inner").stdout.splitlines()
+    assert [json.loads(call)["status"] for call in calls] == [200]
+    assert not served.arc("export", "calls", "--agent", "outer").stdout
+
+
+def test_a_base_url_in_a_env_file_is_left_to_the_program(served, tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text(
+        "OPENAI_API_KEY=sk-canary-1\nexport OPENAI_BASE_URL=https://x.example/v1\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = served.arc("run", "--", "env")
+    assert "OPENAI_BASE_URL stands in ./.env, which the program may read or not" in done.stderr
+    assert "\nOPENAI_BASE_URL=" not in done.stdout
+    assert "\nANTHROPIC_BASE_URL=" in done.stdout
+    assert "canary" not in done.stderr
+
+
+def test_run_gives_a_client_its_arguments_and_leaves_no_file(served, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "claude"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n[ -f "$2" ] && ls -l "$2" && cat "$2"\nexit 0\n')
+    program.chmod(0o755)
+    (tmp_path / "mine.json").write_text('{"env": {"ANTHROPIC_API_KEY": "sk-ant-canary"}}')
+    said = served.arc("run", "--no-card", "--", str(program), "-p", "hi", HOME=str(tmp_path))
+    flag, settings, *rest = said.stdout.splitlines()
+    assert (flag, rest) == ("--settings", ["-p", "hi"])
+    assert json.loads(settings)["env"]["ANTHROPIC_BASE_URL"] == f"{served.url}/agent/claude/anthropic"
+    assert said.stderr == (
+        f"arc-proxy: leads claude through {served.url}"
+        " by --settings with ANTHROPIC_BASE_URL, ENABLE_TOOL_SEARCH\n"
+    )
+    kept = served.arc(
+        "run", "--no-card", "--", str(program), "--settings", "mine.json", "hi", HOME=str(tmp_path)
+    )
+    flag, path, prompt, mode, content = kept.stdout.splitlines()
+    assert (flag, prompt) == ("--settings", "hi")
+    assert mode.startswith("-rw-------")
+    assert json.loads(content)["env"]["ANTHROPIC_API_KEY"] == "sk-ant-canary"
+    assert not Path(path).exists()
+    assert "canary" not in kept.stderr
+
+
+def test_a_client_whose_settings_cannot_be_read_runs_as_it_is(served, tmp_path):
+    program = tmp_path / "claude"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    done = served.arc("run", "--no-card", "--", str(program), "--settings", "{", HOME=str(tmp_path))
+    assert done.stdout.splitlines() == ["--settings", "{"]
+    assert "claude-code may go past the proxy" in done.stderr
 
 
 def test_status_and_doctor_find_all_well(served):

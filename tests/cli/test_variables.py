@@ -4,48 +4,59 @@ import pytest
 
 from arc_proxy.cli.env import Shell, guess_shell
 from arc_proxy.cli.run import guess_agent
-from arc_proxy.cli.variables import base_urls, for_program
+from arc_proxy.cli.variables import USERS_BASES, base_urls, lead_variables, spare_loopback
+from arc_proxy.cli.way import Way
 
 URL = "http://127.0.0.1:8000"
+LED = f"{URL}/agent/a"
 
 
-def alive(_host: str, port: int) -> bool:
-    return port in (8000, 11434)
+def way(**changes) -> Way:
+    """Ports 8000 and 11434 are alive; 9000 is a gateway of an outer `arc-proxy run`."""
+    asked = {
+        "is_alive": lambda _host, port: port in (8000, 9000, 11434),
+        "is_ours": lambda _host, port: port == 9000,
+    }
+    return Way(URL, "a", **(asked | changes))
 
 
-USERS = {
-    "nothing set": ({}, {"OPENAI_BASE_URL": f"{URL}/agent/a/openai/v1"}, {}),
-    "this very proxy": (
-        {"OPENAI_BASE_URL": "http://localhost:8000/openai/v1"},
-        {"OPENAI_BASE_URL": f"{URL}/agent/a/openai/v1"},
-        {},
-    ),
-    "an earlier proxy, dead now": (
-        {"OPENAI_BASE_URL": "http://127.0.0.1:8123/openai/v1"},
-        {"OPENAI_BASE_URL": f"{URL}/agent/a/openai/v1"},
-        {},
-    ),
-    "a local server that lives": (
-        {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"},
-        {},
-        {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"},
-    ),
-    "a gateway elsewhere": (
-        {"ANTHROPIC_BASE_URL": "https://gateway.example/anthropic"},
-        {"OPENAI_BASE_URL": f"{URL}/agent/a/openai/v1"},
-        {"ANTHROPIC_BASE_URL": "https://gateway.example/anthropic"},
-    ),
-    "no URL at all": ({"OPENAI_BASE_URL": "http://[::"}, {}, {"OPENAI_BASE_URL": "http://[::"}),
-    "an empty variable": ({"OPENAI_BASE_URL": ""}, {"OPENAI_BASE_URL": f"{URL}/agent/a/openai/v1"}, {}),
-}
+def test_every_sdk_is_led_where_nothing_is_set():
+    variables = lead_variables(way(), {})
+    assert variables.set == {
+        "OPENAI_BASE_URL": f"{LED}/openai/v1",
+        "OPENAI_API_BASE": f"{LED}/openai/v1",
+        "ANTHROPIC_BASE_URL": f"{LED}/anthropic",
+        "GOOGLE_GEMINI_BASE_URL": f"{LED}/gemini",
+        "GROQ_BASE_URL": f"{LED}/groq",
+        "CO_API_URL": f"{LED}/cohere",
+        "OLLAMA_HOST": f"{LED}/ollama",
+    }
+    assert variables.kept == {}
 
 
-@pytest.mark.parametrize(("environ", "chosen", "kept"), USERS.values(), ids=USERS)
-def test_what_the_user_has_set_stays(environ, chosen, kept):
-    variables = for_program(URL, "a", environ, alive)
-    assert chosen.items() <= variables.set.items()
-    assert variables.kept == kept
-    assert not variables.kept.keys() & variables.set.keys()
+def test_what_few_clients_read_is_set_only_where_the_user_has_it():
+    assert not lead_variables(way(), {}).set.keys() & USERS_BASES.keys()
+    users = {"AZURE_OPENAI_ENDPOINT": "https://my-res.openai.azure.com/"}
+    assert lead_variables(way(), users).set["AZURE_OPENAI_ENDPOINT"] == f"{LED}/azure/my-res"
+
+
+SIGNED = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://bedrock-runtime.eu-west-1.amazonaws.com"}
+
+
+def test_a_signature_over_the_host_of_bedrock_is_left_whole():
+    variables = lead_variables(way(), SIGNED)
+    assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in variables.set
+    assert "signature" in variables.kept["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"].why
+    bearer = lead_variables(way(), SIGNED | {"AWS_BEARER_TOKEN_BEDROCK": "x"})
+    assert bearer.set["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == f"{LED}/bedrock/eu-west-1"
+
+
+def test_a_base_url_of_a_env_file_is_left_to_the_program():
+    variables = lead_variables(way(), {}, unsure={"OPENAI_BASE_URL", "DEEPSEEK_BASE_URL"})
+    assert variables.kept.keys() == {"OPENAI_BASE_URL", "DEEPSEEK_BASE_URL"}
+    assert "OPENAI_API_BASE" in variables.set
+    known = lead_variables(way(), {"OPENAI_BASE_URL": f"{URL}/openai/v1"}, unsure={"OPENAI_BASE_URL"})
+    assert known.set["OPENAI_BASE_URL"] == f"{LED}/openai/v1"
 
 
 SPARED = {
@@ -61,13 +72,8 @@ SPARED = {
 
 @pytest.mark.parametrize(("environ", "no_proxy"), SPARED.values(), ids=SPARED)
 def test_an_http_proxy_is_not_asked_for_this_machine(environ, no_proxy):
-    chosen = for_program(URL, "a", environ, alive).set
+    chosen = spare_loopback(environ)
     assert chosen.get("NO_PROXY") == chosen.get("no_proxy") == no_proxy
-
-
-def test_clients_that_would_do_less_behind_a_base_url_are_restored():
-    assert for_program(URL, "a", {}, alive).set["ENABLE_TOOL_SEARCH"] == "true"
-    assert "ENABLE_TOOL_SEARCH" not in for_program(URL, "a", {"ENABLE_TOOL_SEARCH": "false"}, alive).set
 
 
 def test_an_agents_name_is_one_part_of_the_path():
@@ -80,6 +86,8 @@ AGENTS = {
     "crew.main": ["python3.12", "-m", "crew.main"],
     "bot": ["/usr/bin/node", "--inspect", "dist/bot.js"],
     "claude": ["claude", "-p", "hi"],
+    "codex": ["npx", "-y", "@openai/codex@latest", "exec"],
+    "aider": ["uvx", "--from", "aider-chat", "aider"],
     "my_agent": ["uv", "run", "python", "my_agent.py"],
     "python": ["python", "-c", "print(1)"],
     "python3": ["python3"],

@@ -315,6 +315,17 @@ COSTS: dict[str, tuple[dict[str, object], int | None, CostGrade]] = {
         425_000,
         CostGrade.COMPUTED,
     ),
+    "ChatGPT's own back end is paid by a plan, wherever it is moved to": (
+        {
+            "request": request(
+                upstream="chatgpt",
+                target=b"/chatgpt/backend-api/codex/chat/completions",
+                url="http://127.0.0.1:4010/backend-api/codex/chat/completions",
+            )
+        },
+        210_000,
+        CostGrade.API_EQUIVALENT,
+    ),
     "a plan's traffic is what it would have cost": (
         {"request": request(headers=((b"anthropic-beta", b"claude-code-20250219,oauth-2025-04-20"),))},
         210_000,

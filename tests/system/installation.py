@@ -39,10 +39,15 @@ def clean_environment(**extra: str) -> dict[str, str]:
 
 class Installation(AbstractContextManager["Installation"]):
     def __init__(
-        self, data_dir: Path, upstream: str, *options: str, environment: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        upstream: str | None,  # None: the providers themselves
+        *options: str,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir
-        self._options = ["--upstream", f"*={upstream}", "--port", "0", *options]
+        moved = [] if upstream is None else ["--upstream", f"*={upstream}"]
+        self._options = [*moved, "--port", "0", *options]
         self._environment = clean_environment(**(environment or {}))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -121,6 +126,10 @@ class Installation(AbstractContextManager["Installation"]):
     def calls(self) -> list[dict[str, Any]]:
         """All calls, as `export calls` gives them, with everything that the journal holds ingested."""
         return [json.loads(line) for line in self.cli("export", "calls", "--format", "jsonl").splitlines()]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, as `export runs` gives them."""
+        return [json.loads(line) for line in self.cli("export", "runs").splitlines()]
 
 
 async def worst_loop_lag_ms(port: int, until: asyncio.Event) -> float:
