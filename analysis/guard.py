@@ -50,7 +50,7 @@ class Objection:
 
 
 def objection(
-    standing: Standing, budgets: Budgets, *, asked_nanousd: int | None, loop_limit: int
+    standing: Standing, budgets: Budgets, *, asked_nanousd: int | None, loop_limit: int, now_ns: int
 ) -> Objection | None:
     """
     The first reason why a call must not go on; None: it may.
@@ -70,7 +70,7 @@ def objection(
     ):
         if spent is not None and budget is not None and spent >= budget:
             return Objection(code=code, spent_nanousd=spent, budget_nanousd=budget)
-    loop = find_loop(standing.calls, loop_limit)
+    loop = find_loop(standing.calls, loop_limit, now_ns)
     return None if loop is None else Objection(code=ObjectionCode.LOOP, loop=loop)
 
 

@@ -27,6 +27,9 @@ from analysis.tool_use import ToolUse, is_of_user, tool_uses
 from arc_proxy.call import Call, Kind
 from arc_proxy.journal.record import Ended
 
+# Who comes back after that may have mended what was wrong: a key, a tool, a quota.
+PAUSE_NS = 600 * 10**9
+
 
 class LoopKind(StrEnum):
     SAME_CALLS = "same_calls"
@@ -69,12 +72,14 @@ def calls_wanted(limit: int) -> int:
     return 2 * max(limit, 2 * _pairs(limit))
 
 
-def find_loop(calls: Sequence[Call], limit: int) -> Loop | None:
+def find_loop(calls: Sequence[Call], limit: int, now_ns: int) -> Loop | None:
     """
     `calls`: the latest of one run in the order in which they began, the last one ended; what arc-proxy itself
-    refused is passed over. `limit`: how often in a row is too often, 2 or more.
+    refused is passed over. `limit`: how often in a row is too often, 2 or more. `now_ns`: Unix time.
     """
     spoken = [call for call in calls if call.kind is Kind.GENERATION and call.ended is not Ended.REFUSED]
+    if not spoken or now_ns - spoken[-1].started_ns > PAUSE_NS:
+        return None
     refused = _same_refusal(spoken, limit)
     if refused is not None:
         return refused

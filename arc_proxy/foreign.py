@@ -217,6 +217,8 @@ RANKS = {field: rank for rank, field in enumerate(FIELDS)}
 _EXACT = {field.name.encode(): field for field in FIELDS if not field.name.endswith("*")}
 _WILD = tuple((field.name[:-1].encode(), field) for field in FIELDS if field.name.endswith("*"))
 
+AGENT_FIELDS = tuple(field.name for field in FIELDS if field.fills is Fills.AGENT)  # the first holds
+
 # How a request asks that less is kept of it: which values ask (None: all that do not deny it), and how much
 # remains. What a product leaves out of one side, we leave out of both.
 _TRUE = frozenset({b"true", b"1", b"yes", b"on"})

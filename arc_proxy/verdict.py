@@ -12,8 +12,9 @@ Both ends of a Unix socket send lines of JSON, one for each question and one for
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 # Longer than this no request waits for a verdict; it goes on without one.
@@ -21,7 +22,7 @@ WAIT_S = 0.1
 LINE_BYTES_MAX = 16 * 1024
 
 BUDGET_FIELD = "x-arc-budget-usd"
-_USD_CHARACTERS_MAX = 20
+_USD = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}")
 _USD_MAX = Decimal(1_000_000)
 _NANOUSD_PER_USD = 1_000_000_000
 
@@ -76,13 +77,10 @@ def read_verdict(line: bytes) -> tuple[int, Verdict]:
 
 def budget_nanousd(text: str) -> int | None:
     """What `x-arc-budget-usd` says, in nanodollars; None if it is no sum of 0 to a million dollars."""
-    try:
-        usd = Decimal(text.strip()) if len(text) <= _USD_CHARACTERS_MAX else None
-    except InvalidOperation:
+    if not _USD.fullmatch(text.strip()):
         return None
-    if usd is None or not usd.is_finite() or not 0 <= usd <= _USD_MAX:
-        return None
-    return int(usd * _NANOUSD_PER_USD)
+    usd = Decimal(text.strip())
+    return int(usd * _NANOUSD_PER_USD) if usd <= _USD_MAX else None
 
 
 def _line(**said: object) -> bytes:

@@ -74,6 +74,10 @@ BUDGETS = {
     "not a number": ("NaN", None),
     "a number of many digits": ("1" * 30, None),
     "a currency": ("$5", None),
+    "an underscore": ("1_000", None),
+    "digits of another script": ("\uff11", None),
+    "an exponent": ("1e3", None),
+    "no zero in front": (".5", 500_000_000),
 }
 
 

@@ -115,9 +115,10 @@ async def serve_console(config: ConsoleConfig, work: ConsoleWork, stop: asyncio.
     try:
         await web.UnixSite(runner, str(config.socket)).start()
         config.socket.chmod(0o600)
-        async with contextlib.AsyncExitStack() as served:
+        with contextlib.ExitStack() as served:
             if config.guard_socket is not None:
-                await served.enter_async_context(await serve_guard(work.guard.ask, config.guard_socket))
+                server = await serve_guard(work.guard.ask, config.guard_socket)
+                served.callback(server.close)  # gateways may stay on the line: their end is not waited for
             _log.info("console.ready", pid=os.getpid())
             await stop.wait()
         await asyncio.to_thread(work.catch_up, LAST_CATCH_UP_S)

@@ -28,6 +28,7 @@ from arc_proxy.store.guarded import read_run_so_far
 from arc_proxy.store.spent_since import SpentSince, read_spent_since
 from arc_proxy.verdict import GO_ON, WAIT_S, Question, Verdict
 
+CATCH_UP_S = 0.6 * WAIT_S  # the rest is for reading and judging
 QUESTIONS_MAX = 1000  # waiting; more go on unjudged, as does everyone who waits too long
 _WHAT_CELLS = 80
 
@@ -52,10 +53,8 @@ class _Asked:
 class Guard:
     """One thread runs `judge_forever`; `ask` may be called from any other."""
 
-    def __init__(
-        self, limits: Limits, store: Callable[[], Store], catch_up: Callable[[float], object]
-    ) -> None:
-        """`catch_up` waits so many seconds at most until the rows have all that the journal holds."""
+    def __init__(self, limits: Limits, store: Callable[[], Store], catch_up: Callable[[float], bool]) -> None:
+        """`catch_up` waits so many seconds at most until the rows have what the journal holds; if they do."""
         self._limits = limits
         self._store = store
         self._catch_up = catch_up
@@ -103,21 +102,27 @@ class Guard:
         if not asked:
             return
         oldest_s = time.monotonic() - min(each.at_s for each in asked)
-        self._catch_up(max(WAIT_S - oldest_s, 0.0))
+        is_current = self._catch_up(max(CATCH_UP_S - oldest_s, 0.0))
         verdicts: dict[Question, Verdict] = {}
+        now_ns = time.time_ns()
         spent: dict[str | None, SpentSince] | None = None
         for each in asked:
             if time.monotonic() - each.at_s > WAIT_S:
                 continue
             if spent is None:
-                spent = read_spent_since(self._store(), midnight_ns(time.time_ns()))
+                spent = read_spent_since(self._store(), midnight_ns(now_ns))
             if each.question not in verdicts:
-                verdicts[each.question] = self._verdict(each.question, spent)
-            self._judged += 1
-            self._refused += verdicts[each.question] != GO_ON
-            each.answer(verdicts[each.question])
+                verdicts[each.question] = self._verdict(each.question, spent, now_ns, is_current=is_current)
+            verdict = verdicts[each.question]
+            # What was spent stays spent, so rows that are behind may refuse. They cannot say all is well.
+            if is_current or verdict != GO_ON:
+                self._judged += 1
+                self._refused += verdict != GO_ON
+                each.answer(verdict)
 
-    def _verdict(self, question: Question, spent: dict[str | None, SpentSince]) -> Verdict:
+    def _verdict(
+        self, question: Question, spent: dict[str | None, SpentSince], now_ns: int, *, is_current: bool
+    ) -> Verdict:
         agent, run = question.agent, None
         if question.run_id is not None:
             wanted = calls_wanted(self._limits.loop_limit)
@@ -125,15 +130,16 @@ class Guard:
             agent = agent or (run.agent if run else None)
         found = objection(
             Standing(
-                run_nanousd=None if question.run_id is None else run.nanousd if run else 0,
+                run_nanousd=None if question.run_id is None else run.billed.nanousd if run else 0,
                 agent=agent,
                 agent_nanousd=spent.get(agent, SpentSince()).nanousd,
                 day_nanousd=sum(each.nanousd for each in spent.values()),
-                calls=run.calls if run else (),
+                calls=run.calls if run and is_current else (),
             ),
             self._limits.budgets,
             asked_nanousd=question.budget_nanousd,
             loop_limit=self._limits.loop_limit,
+            now_ns=now_ns,
         )
         if found is None:
             return GO_ON
@@ -147,7 +153,7 @@ _CURES = {
     ObjectionCode.RUN_BUDGET: "Start another run, or raise --budget-per-run or x-arc-budget-usd.",
     ObjectionCode.AGENT_BUDGET: "It may go on tomorrow, or raise --budget-per-agent.",
     ObjectionCode.DAY_BUDGET: "Agents may go on tomorrow, or raise --budget-per-day.",
-    ObjectionCode.LOOP: "Start another run, or raise --loop-limit.",
+    ObjectionCode.LOOP: "Start another run, wait ten minutes, or raise --loop-limit.",
 }
 
 

@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 from aiohttp.http_writer import HttpVersion10, HttpVersion11
 
+from arc_proxy.foreign import AGENT_FIELDS
 from arc_proxy.gateway.bedrock import is_signed, region_to_sign, with_region
 from arc_proxy.gateway.config import Capture, GatewayConfig
 from arc_proxy.gateway.guard import Doorkeeper, key_refusal
@@ -200,12 +201,21 @@ class Desk:
 
 def _question(prefix: Prefix, run_id: str | None, headers: Mapping[str, str]) -> Question:
     """What is malformed asks for nothing: ingest counts it."""
-    agent = headers.get("x-arc-agent")
     return Question(
-        agent=agent if agent is not None and is_name(agent) else prefix.agent,
+        agent=_agent_named(prefix, headers),
         run_id=run_id,
         budget_nanousd=budget_nanousd(headers.get(BUDGET_FIELD, "")),
     )
+
+
+def _agent_named(prefix: Prefix, headers: Mapping[str, str]) -> str | None:
+    """In the order in which ingest believes it: our header, the prefix, headers of other products."""
+    ours = headers.get("x-arc-agent")
+    if ours is not None and is_name(ours):
+        return ours
+    if prefix.agent is not None:
+        return prefix.agent
+    return next((value for name in AGENT_FIELDS if is_name(value := headers.get(name, ""))), None)
 
 
 def _bad_form(message: ParsedHead) -> Refusal | None:

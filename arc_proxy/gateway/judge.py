@@ -17,6 +17,8 @@ from arc_proxy.verdict import LINE_BYTES_MAX, WAIT_S, Question, Verdict, questio
 
 log = logging.getLogger("arc_proxy.gateway")
 
+# Questions that a console which stands still has not read; more are not asked.
+UNREAD_BYTES_MAX = 256 * 1024
 # https://www.rfc-editor.org/rfc/rfc9110#status.402
 PAYMENT_REQUIRED = 402
 
@@ -27,8 +29,8 @@ class Judge:
     def __init__(self, loop: asyncio.AbstractEventLoop, socket: Path) -> None:
         self._loop = loop
         self._socket = socket
-        self._line: _Line | None = None
-        self._opening: asyncio.Task[_Line] | None = None
+        self._line: Line | None = None
+        self._opening: asyncio.Task[Line] | None = None
         self._asked = 0
         self.judged = 0
         self.unjudged = 0
@@ -62,7 +64,7 @@ class Judge:
         if self._line is not None:
             self._line.hang_up()
 
-    async def _open_line(self) -> _Line:
+    async def _open_line(self) -> Line:
         if self._line is not None and self._line.is_open:
             return self._line
         if self._opening is None:
@@ -70,15 +72,15 @@ class Judge:
         # Others wait for it too: who gives up does not end it.
         return await asyncio.shield(self._opening)
 
-    async def _open(self) -> _Line:
+    async def _open(self) -> Line:
         try:
-            _, self._line = await self._loop.create_unix_connection(_Line, str(self._socket))
+            _, self._line = await self._loop.create_unix_connection(Line, str(self._socket))
             return self._line
         finally:
             self._opening = None
 
 
-class _Line(asyncio.Protocol):
+class Line(asyncio.Protocol):
     """Questions out, verdicts in, in any order."""
 
     def __init__(self) -> None:
@@ -90,10 +92,15 @@ class _Line(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def unread_bytes(self) -> int:
+        """Of questions that wait here, since the console does not take them."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     async def ask(self, number: int, question: Question) -> Verdict:
         """Raises ConnectionError if the line breaks first."""
-        if self._transport is None:
-            raise ConnectionError("the line to the console is closed")
+        if self._transport is None or self.unread_bytes > UNREAD_BYTES_MAX:
+            raise ConnectionError("the console reads no questions")
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         self._transport.write(question_line(number, question))

@@ -49,5 +49,6 @@ def _is_evidence(failure: Failure) -> bool:
 
 def midnight_ns(now_ns: int) -> int:
     """When the day began, in this machine's time zone: people say "today" by their own clock."""
-    now = datetime.fromtimestamp(now_ns / 1e9).astimezone()
+    # Without a zone, so that the offset is that of midnight and not of now: they differ on two days a year.
+    now = datetime.fromtimestamp(now_ns / 1e9)
     return round(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 10**9

@@ -108,10 +108,10 @@ def _of_run(run: LiveRun, book: PriceBook, budgets: Budgets) -> Iterator[AnyWarn
     )
     budget = budget_eta(
         budgets.per_run,
-        run.nanousd,
+        run.billed.nanousd,
         of=BudgetOf.RUN,
         subject=run.run.run_id,
-        is_lower_bound=bool(run.run.unpriced_calls or run.run.partial_calls),
+        is_lower_bound=run.billed.unpriced_calls > 0,
     )
     yield from (each for each in (context, budget) if each is not None)
 

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, or_, select
 
 from arc_proxy.call import Call, Kind
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import RunFilter, run_conditions
-from arc_proxy.store.load import LINES, RUNS, run_row, whole_calls
-from arc_proxy.store.trees import trees_of
-from arc_proxy.store.views import RunRow
-from pricing.cost import CostGrade
+from arc_proxy.store.load import LINES, whole_calls
+
+# Ends a chain of parents that leads in a circle, too.
+PARENTS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """Nanodollars, a lower bound where some calls have no price or only a part of one."""
+
+    nanousd: int
+    unpriced_calls: int  # or priced in part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSoFar:
-    """`nanousd` is what was billed for it and for the runs of its sub-agents; `calls`: its latest."""
+    """
+    `billed` is what the whole task has cost: the run at the top of it, and the runs of all sub-agents below
+    that. `calls`: the latest of the run itself.
+    """
 
     agent: str | None
-    nanousd: int
+    billed: Billed
     calls: tuple[Call, ...]
 
 
@@ -33,26 +45,69 @@ def read_run_so_far(store: Store, agent: str | None, run_id: str, *, calls_max: 
     """
     run = tables.run.c
     named = run_conditions(RunFilter(run_id=run_id, agent=agent, auxiliary=True))
-    latest = RUNS.where(*named).order_by(run.started_ns.desc(), run.id.desc()).limit(1)
+    latest = (
+        select(run.id, tables.agent.c.name.label("agent"))
+        .join(tables.agent, tables.agent.c.id == run.agent_id)
+        .where(*named)
+        .order_by(run.started_ns.desc(), run.id.desc())
+        .limit(1)
+    )
     with reading(store) as connection:
-        found = [run_row(row) for row in dicts(connection, latest)]
-        if not found:
+        found = connection.execute(latest).first()
+        if found is None:
             return None
         return RunSoFar(
-            agent=found[0].agent,
-            nanousd=billed_so_far(connection, found[0]),
-            calls=_latest(connection, found[0].key, calls_max),
+            agent=found.agent or None,
+            billed=billed_with_parts(connection, _top_of(connection, found.id)),
+            calls=_latest(connection, found.id, calls_max),
         )
 
 
-def billed_so_far(connection: Connection, run: RunRow) -> int:
-    """Nanodollars, of a run and of those of its sub-agents."""
-    (tree,) = trees_of(connection, (run,))
-    return sum(_billed(each) for _, each in tree.lines())
+def billed_with_parts(connection: Connection, run_key: int) -> Billed:
+    """Of a run and of the runs of its sub-agents, theirs too, however many."""
+    run = tables.run
+    top = select(run.c.id, run.c.run_id, run.c.agent_id, run.c.session_key).where(run.c.id == run_key)
+    task = top.cte("task", recursive=True)
+    part = run.alias("part")
+    # UNION, not UNION ALL: runs that name each other as parents would go on for ever.
+    below = select(part.c.id, part.c.run_id, part.c.agent_id, part.c.session_key).where(
+        part.c.parent_run_id == task.c.run_id, _belongs(part.c, task.c)
+    )
+    task = task.union(below)
+    sums = select(
+        func.coalesce(func.sum(run.c.cost_nanousd), 0),
+        func.coalesce(func.sum(run.c.unpriced_calls + run.c.partial_calls), 0),
+    ).where(run.c.id.in_(select(task.c.id)))
+    nanousd, unpriced = connection.execute(sums).one()
+    return Billed(int(nanousd), int(unpriced))
 
 
-def _billed(run: RunRow) -> int:
-    return 0 if run.cost_grade is CostGrade.API_EQUIVALENT else run.cost_nanousd or 0
+def _top_of(connection: Connection, run_key: int) -> int:
+    """The run that this one is a part of, as far up as it is known."""
+    run, parent = tables.run, tables.run.alias("parent")
+    for _ in range(PARENTS_MAX):
+        above = (
+            select(parent.c.id)
+            .join(run, run.c.parent_run_id == parent.c.run_id)
+            .where(run.c.id == run_key, parent.c.id != run_key, _belongs(run.c, parent.c))
+            .order_by(parent.c.started_ns.desc())
+            .limit(1)
+        )
+        found = connection.execute(above).scalar()
+        if found is None:
+            return run_key
+        run_key = found
+    return run_key
+
+
+def _belongs(part: Any, parent: Any) -> Any:
+    """
+    Whether a part belongs to this parent. Ids are unique per agent, so several runs may have the one that it
+    names: then to that of its own session or agent, else to none.
+    """
+    other = tables.run.alias("other").c
+    namesake = select(other.id).where(other.run_id == parent.run_id, other.id != parent.id)
+    return or_(~namesake.exists(), part.session_key == parent.session_key, part.agent_id == parent.agent_id)
 
 
 def _latest(connection: Connection, run_key: int, calls_max: int) -> tuple[Call, ...]:

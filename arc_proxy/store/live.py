@@ -23,7 +23,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.guarded import billed_so_far
+from arc_proxy.store.guarded import Billed, billed_with_parts
 from arc_proxy.store.launches import exited_ns
 from arc_proxy.store.load import RUNS, run_row
 from arc_proxy.store.payload import headers, unpack_call
@@ -61,12 +61,12 @@ _LATEST_RUNS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRun:
     """
-    A run that goes on. `nanousd`: what was billed for it and for the runs of its sub-agents. `turns` of its
-    latest conversation, in order; the rest is of the last of them.
+    A run that goes on. `billed` for it and for the runs of its sub-agents. `turns` of its latest
+    conversation, in order; the rest is of the last of them.
     """
 
     run: RunRow
-    nanousd: int
+    billed: Billed
     provider: str
     dialect: str
     model: str
@@ -114,7 +114,7 @@ def _live(connection: Connection, run_key: int, now_ns: int) -> LiveRun | None:
     talk = _followed(connection, steps) if follows else _quoted(connection, steps)
     return LiveRun(
         run=run,
-        nanousd=billed_so_far(connection, run),
+        billed=billed_with_parts(connection, run_key),
         provider=last["provider"],
         dialect=last["dialect"],
         model=last["model"],

@@ -35,6 +35,7 @@ NUMBER_MAX = 2**53
 _SECOND_NS = 10**9
 # Seconds from now are below it (three years), Unix times above, and in milliseconds from a thousand times up.
 _UNIX_MIN = 10**8
+_RESET_NS_MAX = 40 * 86_400 * 10**9  # a month is the longest that is known
 _UNIX_MS_MIN = 10**11
 
 _SPANS = frozenset({"second", "minute", "hour", "day", "month"})
@@ -153,7 +154,12 @@ def _number(text: str | None) -> float | None:
 
 
 def _moment(text: str | None, at_ns: int) -> int | None:
-    """Unix time in nanoseconds, of any of the forms of a reset."""
+    """Unix time in nanoseconds, of any form of a reset; None for one that no window is as long as."""
+    moment = _any_moment(text, at_ns)
+    return moment if moment is not None and abs(moment - at_ns) <= _RESET_NS_MAX else None
+
+
+def _any_moment(text: str | None, at_ns: int) -> int | None:
     if not text:
         return None
     number = _number(text)
@@ -166,7 +172,7 @@ def _moment(text: str | None, at_ns: int) -> int | None:
         return at_ns + round(seconds * _SECOND_NS)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        # A day alone is no moment, and one without a zone is nobody's.
+        return None if moment.tzinfo is None else round(moment.astimezone(UTC).timestamp()) * _SECOND_NS
+    except (ValueError, OverflowError):  # the latter at both ends of what a date can be
         return None
-    # A day alone is no moment, and one without a zone is nobody's.
-    return round(moment.astimezone(UTC).timestamp()) * _SECOND_NS if moment.tzinfo is not None else None

@@ -8,12 +8,13 @@ import pytest
 
 from analysis.budget import Budgets
 from analysis.guard import Objection, ObjectionCode, Standing, objection
-from analysis.loop_guard import Loop, LoopKind, calls_wanted, find_loop
+from analysis.loop_guard import PAUSE_NS, Loop, LoopKind, calls_wanted, find_loop
 from arc_proxy.call import Call, CallError
 from arc_proxy.journal.record import Ended
-from tests.analysis.talk import call, result, run_of, says, user
+from tests.analysis.talk import BASE_NS, call, result, run_of, says, user
 
 LIMIT = 3
+NOW_NS = BASE_NS + 60 * 10**9
 SAME, TURNS, ERROR = LoopKind.SAME_CALLS, LoopKind.ALTERNATING_CALLS, LoopKind.SAME_ERROR
 
 
@@ -110,8 +111,8 @@ FOUND = {
 @pytest.mark.parametrize(("messages", "found"), FOUND.values(), ids=FOUND)
 def test_finds(messages: list[dict[str, Any]], found: Loop | None) -> None:
     calls = run_of(*messages)
-    assert find_loop(calls, LIMIT) == found
-    assert find_loop(calls[-calls_wanted(LIMIT) :], LIMIT) == found, "the latest calls are enough"
+    assert find_loop(calls, LIMIT, NOW_NS) == found
+    assert find_loop(calls[-calls_wanted(LIMIT) :], LIMIT, NOW_NS) == found, "the latest calls are enough"
 
 
 def refusal(number: int, status: int, kind: str, said: str, **more: Any) -> Call:
@@ -130,9 +131,9 @@ REFUSALS = {
 @pytest.mark.parametrize(("said", "is_loop"), REFUSALS.values(), ids=REFUSALS)
 def test_finds_what_a_provider_answers_again_and_again(said: tuple[int, str, str], is_loop: bool) -> None:
     calls = [refusal(number, *said) for number in range(LIMIT)]
-    assert (find_loop(calls, LIMIT) is not None) is is_loop
-    assert find_loop(calls[1:], LIMIT) is None, "one less"
-    assert find_loop([*calls, *run_of(user("hi"), says("hello"))], LIMIT) is None, "then it went well"
+    assert (find_loop(calls, LIMIT, NOW_NS) is not None) is is_loop
+    assert find_loop(calls[1:], LIMIT, NOW_NS) is None, "one less"
+    assert find_loop([*calls, *run_of(user("hi"), says("hello"))], LIMIT, NOW_NS) is None, "then it went well"
 
 
 def test_what_arc_proxy_refused_is_no_part_of_a_loop() -> None:
@@ -148,8 +149,14 @@ def test_what_arc_proxy_refused_is_no_part_of_a_loop() -> None:
         )
         for number in range(5)
     ]
-    assert find_loop([*calls, *ours], LIMIT) is None
-    assert find_loop([*run_of(*same(3)), *ours], LIMIT) == Loop(SAME, "search", 3), "still there"
+    assert find_loop([*calls, *ours], LIMIT, NOW_NS) is None
+    assert find_loop([*run_of(*same(3)), *ours], LIMIT, NOW_NS) == Loop(SAME, "search", 3), "still there"
+
+
+def test_a_run_that_comes_back_after_a_pause_begins_anew() -> None:
+    calls = run_of(*same(3))
+    assert find_loop(calls, LIMIT, calls[-1].started_ns + PAUSE_NS) is not None
+    assert find_loop(calls, LIMIT, calls[-1].started_ns + PAUSE_NS + 1) is None
 
 
 def test_parallel_conversations_that_do_the_same_are_none() -> None:
@@ -157,7 +164,7 @@ def test_parallel_conversations_that_do_the_same_are_none() -> None:
         call(number, [user(f"part {number}")], says(None, (f"c{number}", "search", "{}")))
         for number in range(6)
     ]
-    assert find_loop(calls, LIMIT) is None
+    assert find_loop(calls, LIMIT, NOW_NS) is None
 
 
 DOLLAR = 10**9
@@ -176,7 +183,7 @@ SPENT = {
 @pytest.mark.parametrize(("standing", "code"), SPENT.values(), ids=SPENT)
 def test_objects(standing: dict[str, Any], code: ObjectionCode | None) -> None:
     budgets = Budgets(per_run=DOLLAR, per_agent={"a": 5 * DOLLAR}, per_day=20 * DOLLAR)
-    found = objection(Standing(**standing), budgets, asked_nanousd=None, loop_limit=LIMIT)
+    found = objection(Standing(**standing), budgets, asked_nanousd=None, loop_limit=LIMIT, now_ns=NOW_NS)
     assert (found and found.code) == code
 
 
@@ -205,7 +212,7 @@ def test_a_header(
     asked: int, standing: dict[str, Any], code: ObjectionCode | None, budget: int | None
 ) -> None:
     budgets = Budgets(per_run=10, per_agent={"a": 8})
-    found = objection(Standing(**standing), budgets, asked_nanousd=asked, loop_limit=LIMIT)
+    found = objection(Standing(**standing), budgets, asked_nanousd=asked, loop_limit=LIMIT, now_ns=NOW_NS)
     assert (found and found.code) == code
     if isinstance(found, Objection):
         assert found.budget_nanousd == budget

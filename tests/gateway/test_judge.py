@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from arc_proxy.gateway.judge import UNREAD_BYTES_MAX, Line
 from arc_proxy.journal.record import Ended
 from arc_proxy.verdict import GO_ON, Question, Verdict, read_question, verdict_line
 from tests.fake_provider import BODY, FakeProvider, reply
@@ -111,6 +112,12 @@ ASKED: dict[str, tuple[str, tuple[bytes, ...], Question]] = {
     ),
     "prefixes": (f"/agent/a%20b/run/r{CHAT}", (), Question(agent="a b", run_id="r")),
     "a header and a prefix": (f"/agent/a/run/r{CHAT}", (b"x-arc-agent: b",), Question(agent="b", run_id="r")),
+    "another product's header": (CHAT, (b"X-Agent-Name: finance",), Question(agent="finance")),
+    "ours before another's": (
+        CHAT,
+        (b"x-litellm-agent-id: theirs", b"x-arc-agent: ours"),
+        Question(agent="ours"),
+    ),
     "what is malformed": (CHAT, (b"x-arc-agent: " + b"a" * 201, b"x-arc-budget-usd: much"), Question()),
 }
 
@@ -223,6 +230,33 @@ async def test_many_questions_share_one_line(guarded: Gateway, judges: Judges) -
         status = b"402" if run.endswith(b"bad") else b"200"
         assert (await wire.until(b"\r\n")).startswith(b"HTTP/1.1 " + status)
     assert judges.lines == 1
+
+
+async def test_what_a_console_does_not_read_does_not_pile_up(tmp_path: Path) -> None:
+    over = asyncio.Event()
+
+    async def read_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(read_nothing, str(tmp_path / "g.sock"), limit=1)
+    _, line = await asyncio.get_running_loop().create_unix_connection(Line, str(tmp_path / "g.sock"))
+    question = Question(agent="\u20ac" * 200, run_id="\u20ac" * 200)
+    asking = []
+    for number in range(10_000):
+        asking.append(asyncio.create_task(line.ask(number, question)))
+        await asyncio.sleep(0)
+        if asking[-1].done():
+            break
+    assert isinstance(asking.pop().exception(), ConnectionError), "not asked any more"
+    assert line.unread_bytes <= UNREAD_BYTES_MAX + 10_000
+    for each in asking:
+        each.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    line.hang_up()
+    over.set()
+    server.close()
+    await asyncio.sleep(0)
 
 
 async def test_a_client_that_leaves_while_it_waits_is_recorded_and_sent_nowhere(

@@ -72,7 +72,7 @@ def test_the_turns_of_a_run_that_goes_on(store: Store, step: Callable[..., Call]
     save(store, [step(at, talk(at, mark=mark), 100 * at) for at in range(1, 7)])
     [run] = read_live_runs(store, "finance", second_ns(10))
     assert run.turns == tuple(Turn(second_ns(at), 100 * at) for at in range(1, 7))
-    assert run.nanousd == 6 * 4500
+    assert run.billed.nanousd == 6 * 4500
     assert (run.run.run_id, run.provider, run.dialect) == ("r-1", "openai", "openai.chat")
     assert (run.model, run.parameters["max_tokens"]) == ("gpt-4o-mini-2024-07-18", 500)
     [match] = find(store, "r-1")

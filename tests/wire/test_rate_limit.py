@@ -141,6 +141,18 @@ CASES: dict[str, tuple[dict[str, str], list[Limit]]] = {
         {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "2026-09-21T15:13:20"},
         [limit("calls", 5, None, None)],
     ),
+    "a moment before the first, or after the last, is not known": (
+        {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "0001-01-01T00:00:00+01:00"},
+        [limit("calls", 5, None, None)],
+    ),
+    "a moment after the last": (
+        {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "9999-12-31T23:59:59-01:00"},
+        [limit("calls", 5, None, None)],
+    ),
+    "a reset in a hundred thousand years is none": (
+        {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "9007199254740000"},
+        [limit("calls", 5, None, None)],
+    ),
     "names in any case": ({"X-RateLimit-Remaining-Requests": " 5 "}, [limit("requests", 5, None, None)]),
     "no limits": ({"content-type": "application/json", "retry-after": "5"}, []),
 }
