@@ -42,6 +42,14 @@ SEQUENCES = {
         [1, 0, 0, 0, 1, 0, 0, 0],
         ["firing 1", "-", "-", "resolved 1", "-", "-", "-", "-"],
     ),
+    "is worse than what was told within the cool-down": (
+        [1, 0, 0, 0, 2, 0, 0, 0, 2, 1],
+        ["firing 1", "-", "-", "resolved 1", "firing 2", "-", "-", "resolved 2", "-", "-"],
+    ),
+    "gets worse than what was told within the cool-down": (
+        [1, 0, 0, 0, 1, 2],
+        ["firing 1", "-", "-", "resolved 1", "-", "firing 2"],
+    ),
 }
 
 
@@ -58,7 +66,7 @@ def test_what_still_fires_after_the_cool_down_is_told_then() -> None:
 
 def test_what_was_never_told_is_not_resolved_aloud() -> None:
     alerts, _ = look(Alerts(), [RULE], [(RULE, reading(1))], 0)
-    quiet = Alerts({}, alerts.quiet_until_ns)
+    quiet = Alerts({}, alerts.quiet)
     alerts, notices = look(quiet, [RULE], [(RULE, reading(1))], 1)
     assert notices == ()
     for number in range(CLEAR_LOOKS):
@@ -79,7 +87,7 @@ def test_a_thing_that_is_gone_is_over_and_an_alert_keeps_its_id() -> None:
 
 def test_alerts_of_a_rule_that_is_no_more_go_without_a_word() -> None:
     alerts, _ = look(Alerts(), [RULE], [(RULE, reading(1))], 0)
-    assert look(alerts, [], [], 1) == (Alerts({}, alerts.quiet_until_ns), ())
+    assert look(alerts, [], [], 1) == (Alerts({}, alerts.quiet), ())
 
 
 def test_each_thing_of_a_rule_is_an_alert_of_its_own() -> None:
@@ -98,8 +106,11 @@ def test_of_many_at_once_some_are_told_with_each_look() -> None:
 
 @given(st.lists(st.sampled_from([0, 1, 2, None]), max_size=60), st.integers(1, 3 * HOUR_NS))
 def test_what_is_told_makes_sense(levels: list[int | None], every_ns: int) -> None:
-    """An alert begins before it is over, is over once, and nothing begins anew within a cool-down."""
-    alerts, open_level, last_ns = Alerts(), 0, None
+    """
+    An alert begins before it is over, is over once, and within a cool-down nothing begins anew that is no
+    worse than what was told.
+    """
+    alerts, open_level, last_level, last_ns = Alerts(), 0, 0, None
     for number, level in enumerate(levels):
         now_ns = number * every_ns
         alerts, notices = look(alerts, [RULE], [(RULE, reading(level))], now_ns)
@@ -109,5 +120,7 @@ def test_what_is_told_makes_sense(levels: list[int | None], every_ns: int) -> No
                 open_level = 0
             else:
                 assert notice.firing.told_level > open_level
-                assert open_level or last_ns is None or now_ns - last_ns >= HOUR_NS
-                open_level, last_ns = notice.firing.told_level, now_ns
+                is_worse = notice.firing.told_level > last_level
+                assert open_level or is_worse or last_ns is None or now_ns - last_ns >= HOUR_NS
+                open_level = last_level = notice.firing.told_level
+                last_ns = now_ns

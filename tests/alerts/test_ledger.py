@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from analysis.burn_rate import Urgency
 from arc_proxy.alerts import ledger as ledger_module
-from arc_proxy.alerts.firing import Alerts, look
+from arc_proxy.alerts.firing import Alerts, Quiet, look
 from arc_proxy.alerts.kept import Kept, read_kept
 from arc_proxy.alerts.ledger import GIVE_UP_NS, RETRY_FIRST_NS, RETRY_NS_MAX, Ledger
 from arc_proxy.alerts.message import message_of
@@ -47,6 +48,16 @@ def test_what_fires_and_waits_is_there_after_a_restart(tmp_path: Path) -> None:
     [firing] = again.kept.alerts.firing.values()
     assert (firing.reading, firing.told_level) == (READING, 2)
     assert (tmp_path / "alerts.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_file_without_levels_has_as_told_lately_is_quiet(tmp_path: Path) -> None:
+    fire(Ledger(tmp_path), 5)
+    path = tmp_path / "alerts.json"
+    document = orjson.loads(path.read_bytes())
+    [[*place, until_ns, level]] = document["quiet"]
+    assert level == 2
+    path.write_bytes(orjson.dumps(document | {"quiet": [[*place, until_ns]]}))
+    assert read_kept(tmp_path).alerts.quiet == {("errors", "finance"): Quiet(until_ns, 1)}
 
 
 def test_a_look_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
