@@ -107,12 +107,12 @@ def judge_cost_per_run(rule: CostPerRunRule, agent: str | None, seen: RecentRuns
     )
 
 
-def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince) -> Reading:
-    """`spent` since midnight, by the rule's agent or by all."""
+def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince, midnight_ns: int) -> Reading:
+    """`spent` since midnight, by the rule's agent or by all. A day is a thing of its own, as of a budget."""
     who = EVERYBODY if rule.agent is None else agent_name(rule.agent or None)
     level = _level(spent.nanousd, rule.above_nanousd, is_enough=True)
     return Reading(
-        key=rule.agent or "",
+        key=f"{rule.agent or ''}/{midnight_ns}",
         level=_unless_unknown(level, spent.unpriced_calls),
         title=f"{who} spent {_amount(spent.nanousd, spent.unpriced_calls)} today",
         text=f"The limit is {money(rule.above_nanousd)} a day{_unpriced_words(spent.unpriced_calls)}.",
@@ -124,13 +124,20 @@ def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince) -> Reading:
     )
 
 
-def judge_budget(rule: BudgetRule, key: str, who: str, budget_nanousd: int, spent: SpentSince) -> Reading:
-    """`key`: which budget, "day" or "agent <name>". Within a day a sum only grows, so it needs no margin."""
+def judge_budget(
+    rule: BudgetRule, key: str, who: str, budget_nanousd: int, spent: SpentSince, midnight_ns: int
+) -> Reading:
+    """
+    `key`: which budget, "day" or "agent <name>". Within a day a sum only grows, so it needs no margin.
+
+    Each day is a thing of its own: while nothing can be said of a new day, what was told of the last one must
+    not count as told of this one.
+    """
     part = spent.nanousd / budget_nanousd
     level = sum(part >= each for each in rule.at)
     is_unknown = spent.unpriced_calls > 0 and not spent.nanousd
     return Reading(
-        key=key,
+        key=f"{key}/{midnight_ns}",
         level=None if is_unknown else level,
         urgency=Urgency.PAGE if part >= 1 else Urgency.TICKET,
         title=f"{who} spent {'at least ' if spent.unpriced_calls else ''}{share(part)} of the day's budget",

@@ -61,6 +61,7 @@ class _Look:
         self._store = store
         self._budgets = budgets
         self._now_ns = now_ns
+        self._midnight_ns = midnight_ns(now_ns)
         self._recent: dict[int, dict[str | None, RecentRuns]] = {}
 
     def readings(self, rule: Rule) -> Iterator[Reading]:
@@ -77,7 +78,7 @@ class _Look:
                 for agent in self._agents(rule.agent, rule.over_ns):
                     yield judge_cost_per_run(rule, agent, self._runs(agent, rule.over_ns))
             case CostPerDayRule():
-                yield judge_cost_per_day(rule, self._spent_by(rule.agent))
+                yield judge_cost_per_day(rule, self._spent_by(rule.agent), self._midnight_ns)
             case IssueRule():
                 for issue, standing in self._issues:
                     if rule.agent is None or rule.agent == (issue.agent or ""):
@@ -98,7 +99,7 @@ class _Look:
 
     @cached_property
     def _spent(self) -> dict[str | None, SpentSince]:
-        return read_spent_since(self._store, midnight_ns(self._now_ns))
+        return read_spent_since(self._store, self._midnight_ns)
 
     def _spent_by(self, agent: str | None) -> SpentSince:
         if agent is None:
@@ -116,9 +117,11 @@ class _Look:
     def _budget_readings(self, rule: BudgetRule) -> Iterator[Reading]:
         budgets = self._budgets
         if budgets.per_day is not None and rule.agent is None:
-            yield judge_budget(rule, "day", EVERYBODY, budgets.per_day, self._spent_by(None))
+            spent = self._spent_by(None)
+            yield judge_budget(rule, "day", EVERYBODY, budgets.per_day, spent, self._midnight_ns)
         if budgets.per_agent:
             for agent, spent in self._spent.items():
                 limit = budgets.of_agent(agent)
                 if limit is not None and rule.agent in (None, agent or ""):
-                    yield judge_budget(rule, f"agent {agent or ''}", agent_name(agent), limit, spent)
+                    key, name = f"agent {agent or ''}", agent_name(agent)
+                    yield judge_budget(rule, key, name, limit, spent, self._midnight_ns)

@@ -17,6 +17,7 @@ from arc_proxy.alerts.rules import (
     ReliabilityRule,
     Rule,
 )
+from arc_proxy.report.health import midnight_ns
 from arc_proxy.store.engine import Store
 from arc_proxy.store.sums import DAY_NS, HOUR_NS
 from pricing.cost import CostGrade
@@ -78,13 +79,16 @@ def test_a_day_and_its_budgets_count_from_midnight(store: Store) -> None:
     [found] = readings(store, day)
     assert (found.level, found.value, found.is_at_least) == (1, 10 * USD, True)
     budgets = Budgets(per_day=12 * USD, per_agent={"*": 20 * USD, "finance": 10 * USD})
+    midnight = midnight_ns(NOW_NS)
+    assert found.key == f"/{midnight}"
     assert levels(store, BudgetRule(name="b"), budgets=budgets) == {
-        "day": 1,
-        "agent finance": 2,
-        "agent support": None,
+        f"day/{midnight}": 1,
+        f"agent finance/{midnight}": 2,
+        f"agent support/{midnight}": None,
     }
     assert levels(store, BudgetRule(name="b")) == {}
-    assert list(levels(store, BudgetRule(name="b", agent="finance"), budgets=budgets)) == ["agent finance"]
+    [of_finance] = levels(store, BudgetRule(name="b", agent="finance"), budgets=budgets)
+    assert of_finance == f"agent finance/{midnight}"
 
 
 def test_an_issue_that_is_new_fires(store: Store) -> None:
