@@ -8,7 +8,7 @@ what is known, says "at least", and is never taken for well because nothing of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.burn_rate import RULES, EndedRun, Urgency, burn_alerts
 from analysis.failure import Severity
@@ -37,15 +37,23 @@ _SLOWEST = RULES[-1].rate
 
 
 def judge_reliability(
-    rule: ReliabilityRule, agent: str | None, runs: Iterable[EndedRun], now_ns: int
+    rule: ReliabilityRule,
+    agent: str | None,
+    runs: Sequence[EndedRun],
+    now_ns: int,
+    unread: Mapping[int, int] | None = None,
 ) -> Reading:
-    """Windows of two lengths are its margin: the short one clears soon after the trouble ended."""
+    """
+    Windows of two lengths are its margin: the short one clears soon after the trouble ended. `unread`: see
+    `burn_alerts`. Where they could make the difference, nothing can be said.
+    """
     name = agent_name(agent)
-    alerts = burn_alerts(runs, now_ns, target=rule.target)
+    alerts = burn_alerts(runs, now_ns, target=rule.target, unread=unread)
     if not alerts:
+        worst_case = burn_alerts(runs, now_ns, target=rule.target, unread=unread, is_unread_bad=True)
         return Reading(
             key=agent or "",
-            level=0,
+            level=None if worst_case else 0,
             title=f"{name} fails no faster than it may",
             text=f"Its target is {share(rule.target)} of runs.",
             agent=agent,
@@ -54,19 +62,21 @@ def judge_reliability(
         )
     worst = alerts[0]
     window = duration(worst.rule.long_ns / 1e6)
+    at_least = "at least " if worst.is_at_least else ""
     return Reading(
         key=agent or "",
         level=2 if worst.rule.urgency is Urgency.PAGE else 1,
         urgency=worst.rule.urgency,
-        title=f"{name} fails {worst.long_rate:.1f} times as often as it may",
+        title=f"{name} fails {at_least}{worst.long_rate:.1f} times as often as it may",
         text=(
-            f"{worst.bad_runs} of {plural(worst.runs, 'run')} of the last {window} went wrong, and it goes "
-            f"on. The target is {share(rule.target)} of runs."
+            f"{at_least.capitalize()}{worst.bad_runs} of {plural(worst.runs, 'run')} of the last {window} "
+            f"went wrong, and it goes on. The target is {share(rule.target)} of runs."
         ),
         agent=agent,
         value=worst.long_rate,
         limit=worst.rule.rate,
         unit=Unit.BURN_RATE,
+        is_at_least=worst.is_at_least,
     )
 
 

@@ -37,7 +37,13 @@ from arc_proxy.report.summary import agent_name
 from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import Issue, read_issues
-from arc_proxy.store.recent_runs import RecentRuns, read_ended, read_recent_runs
+from arc_proxy.store.recent_runs import (
+    ENDED_MAX,
+    RecentRuns,
+    count_analysed,
+    read_ended,
+    read_recent_runs,
+)
 from arc_proxy.store.spent_since import SpentSince, read_spent_since
 from arc_proxy.store.totals import Period
 
@@ -69,8 +75,9 @@ class _Look:
             case ReliabilityRule():
                 for agent in self._agents(rule.agent, _BURN_NS):
                     since_ns = self._now_ns - _BURN_NS
-                    ended = read_ended(self._store, agent, since_ns, self._now_ns)
-                    yield judge_reliability(rule, agent, ended, self._now_ns)
+                    latest = read_ended(self._store, agent, since_ns, self._now_ns, limit=ENDED_MAX)
+                    unread = self._unread(agent, latest.since_ns)
+                    yield judge_reliability(rule, agent, latest.ended, self._now_ns, unread)
             case ErrorsRule():
                 for agent in self._agents(rule.agent, rule.over_ns):
                     yield judge_errors(rule, agent, self._runs(agent, rule.over_ns))
@@ -85,6 +92,14 @@ class _Look:
                         yield from judge_issue(rule, issue, standing)
             case BudgetRule():
                 yield from self._budget_readings(rule)
+
+    def _unread(self, agent: str | None, until_ns: int) -> dict[int, int]:
+        """By the length of a window: its runs before those that were read. Nothing where it is all read."""
+        lengths = [rule.long_ns for rule in RULES if self._now_ns - rule.long_ns < until_ns]
+        return {
+            length_ns: count_analysed(self._store, agent, self._now_ns - length_ns, until_ns)
+            for length_ns in lengths
+        }
 
     def _agents(self, named: str | None, over_ns: int) -> Sequence[str | None]:
         return list(self._since(over_ns))[:AGENTS_MAX] if named is None else [named or None]

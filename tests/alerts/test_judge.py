@@ -65,6 +65,26 @@ def test_reliability_tells_how_many_runs_and_since_when() -> None:
     assert found.text.startswith("12 of 16 runs of the last 1 h went wrong")
 
 
+# Of the latest runs one in ten is bad. Older ones that are not read -> level.
+UNREAD = {"none": (0, 1), "few": (50, 1), "many": (5000, None)}
+
+
+@pytest.mark.parametrize(("unread", "level"), UNREAD.values(), ids=UNREAD)
+def test_reliability_takes_no_run_for_bad_that_was_not_read(unread: int, level: int | None) -> None:
+    rule, more = ReliabilityRule(name="r"), {3 * DAY_NS: unread}
+    found = judge_reliability(rule, "finance", ended(10, 90, MINUTE_NS), NOW_NS, more)
+    assert (found.level, found.is_at_least) == (level, unread == 50)
+    well = judge_reliability(rule, "finance", ended(0, 100, MINUTE_NS), NOW_NS, more)
+    assert well.level == 0
+
+
+def test_reliability_tells_a_lower_bound_as_one() -> None:
+    runs, more = ended(10, 90, MINUTE_NS), {3 * DAY_NS: 50}
+    found = judge_reliability(ReliabilityRule(name="r"), "finance", runs, NOW_NS, more)
+    assert found.title == "finance fails at least 1.3 times as often as it may"
+    assert found.text.startswith("At least 10 of 150 runs of the last 3 d went wrong")
+
+
 ERRORS = {
     "above": ((30, 9), 1),
     "just at the limit": ((30, 6), None),

@@ -49,6 +49,17 @@ def test_an_agent_that_fails_fast_fires_alone(store: Store) -> None:
     assert levels(store, ReliabilityRule(name="r", agent="nobody")) == {"nobody": 0}
 
 
+def test_runs_before_those_that_are_read_count_in_their_windows(store: Store, monkeypatch) -> None:
+    traffic = Traffic(store)
+    traffic.runs(300, ago_ns=2 * DAY_NS)
+    traffic.runs(100, ago_ns=7 * HOUR_NS)
+    traffic.runs(100, ago_ns=2 * HOUR_NS, bad=20)
+    traffic.analyse()
+    assert levels(store, ReliabilityRule(name="r")) == {"finance": 0}
+    monkeypatch.setattr(observe, "ENDED_MAX", 100)
+    assert levels(store, ReliabilityRule(name="r")) == {"finance": None}
+
+
 def test_agents_with_most_runs_are_looked_at_and_any_that_is_named(store: Store, monkeypatch) -> None:
     monkeypatch.setattr(observe, "AGENTS_MAX", 1)
     traffic = Traffic(store)
