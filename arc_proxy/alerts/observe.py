@@ -1,5 +1,6 @@
 """
-Readings of all rules, from the store. Each look reads sums, the latest runs and the worst issues, at most.
+Readings of all rules, from the store. Each look reads sums, the latest runs and the worst issues, at most,
+beside what fires: that it is over is known by a reading, and not by its place among others.
 
 Nothing is read for rules that nobody has, and little where no agent ran: this is done every half minute.
 """
@@ -8,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 
 from analysis.budget import Budgets
 from analysis.burn_rate import RULES
 from analysis.standing import Standing
+from arc_proxy.alerts.firing import Firing
 from arc_proxy.alerts.judge import (
     EVERYBODY,
     judge_budget,
@@ -47,42 +50,43 @@ from arc_proxy.store.recent_runs import (
 from arc_proxy.store.spent_since import SpentSince, read_spent_since
 from arc_proxy.store.totals import Period
 
-AGENTS_MAX = 20  # those with most runs; a rule that names its agent is looked at in any case
-ISSUES_MAX = 50
+AGENTS_MAX = 20  # those with most runs, beside those that fire; one that its rule names is looked at anyway
+ISSUES_MAX = 50  # the worst, beside those that fire
 _BURN_NS = max(rule.long_ns for rule in RULES)
 
 
 def read_alerts(
-    store: Store, rules: Iterable[Rule], budgets: Budgets, now_ns: int
+    store: Store, rules: Iterable[Rule], budgets: Budgets, now_ns: int, firing: Iterable[Firing] = ()
 ) -> tuple[tuple[Rule, Reading], ...]:
-    """What each rule says now. Raises StoreError."""
-    look = _Look(store, budgets, now_ns)
+    """What each rule says now. `firing`: what fires so far. Raises StoreError."""
+    look = _Look(store, budgets, now_ns, tuple(firing))
     return tuple((rule, reading) for rule in rules for reading in look.readings(rule))
 
 
 class _Look:
     """What several rules need is read once."""
 
-    def __init__(self, store: Store, budgets: Budgets, now_ns: int) -> None:
+    def __init__(self, store: Store, budgets: Budgets, now_ns: int, firing: Sequence[Firing]) -> None:
         self._store = store
         self._budgets = budgets
         self._now_ns = now_ns
         self._midnight_ns = midnight_ns(now_ns)
+        self._firing = firing
         self._recent: dict[int, dict[str | None, RecentRuns]] = {}
 
     def readings(self, rule: Rule) -> Iterator[Reading]:
         match rule:
             case ReliabilityRule():
-                for agent in self._agents(rule.agent, _BURN_NS):
+                for agent in self._agents(rule, _BURN_NS):
                     since_ns = self._now_ns - _BURN_NS
                     latest = read_ended(self._store, agent, since_ns, self._now_ns, limit=ENDED_MAX)
                     unread = self._unread(agent, latest.since_ns)
                     yield judge_reliability(rule, agent, latest.ended, self._now_ns, unread)
             case ErrorsRule():
-                for agent in self._agents(rule.agent, rule.over_ns):
+                for agent in self._agents(rule, rule.over_ns):
                     yield judge_errors(rule, agent, self._runs(agent, rule.over_ns))
             case CostPerRunRule():
-                for agent in self._agents(rule.agent, rule.over_ns):
+                for agent in self._agents(rule, rule.over_ns):
                     yield judge_cost_per_run(rule, agent, self._runs(agent, rule.over_ns))
             case CostPerDayRule():
                 yield judge_cost_per_day(rule, self._spent_by(rule.agent), self._midnight_ns)
@@ -101,8 +105,11 @@ class _Look:
             for length_ns in lengths
         }
 
-    def _agents(self, named: str | None, over_ns: int) -> Sequence[str | None]:
-        return list(self._since(over_ns))[:AGENTS_MAX] if named is None else [named or None]
+    def _agents(self, rule: Rule, over_ns: int) -> Iterable[str | None]:
+        if rule.agent is not None:
+            return [rule.agent or None]
+        firing = [each.reading.agent for each in self._firing if each.rule == rule.name]
+        return dict.fromkeys((*islice(self._since(over_ns), AGENTS_MAX), *firing))
 
     def _runs(self, agent: str | None, over_ns: int) -> RecentRuns:
         return self._since(over_ns).get(agent, RecentRuns())
@@ -125,7 +132,8 @@ class _Look:
     def _issues(self) -> list[tuple[Issue, Standing]]:
         """The worst of the last days: sums are kept by the day, and today's may have begun yesterday."""
         lately = Period(since_ns=self._now_ns - DAY_NS, until_ns=self._now_ns)
-        issues = read_issues(self._store, lately, recent_ns=self._now_ns, limit=ISSUES_MAX)
+        firing = {each.reading.issue_key or 0 for each in self._firing}
+        issues = read_issues(self._store, lately, recent_ns=self._now_ns, limit=ISSUES_MAX, also=firing)
         standings = read_standings(self._store, issues, self._now_ns)
         return [(issue, standings[issue.key]) for issue in issues if issue.key in standings]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.budget import Budgets
 from analysis.standing import Change
 from arc_proxy.alerts import observe
+from arc_proxy.alerts.firing import Alerts, look
 from arc_proxy.alerts.observe import read_alerts
 from arc_proxy.alerts.rules import (
     DEFAULT_RULES,
@@ -67,6 +68,36 @@ def test_agents_with_most_runs_are_looked_at_and_any_that_is_named(store: Store,
     traffic.runs(3, ago_ns=HOUR_NS, agent="support")
     assert list(levels(store, ErrorsRule(name="e", above=0.1))) == ["support"]
     assert list(levels(store, ErrorsRule(name="e", above=0.1, agent="finance"))) == ["finance"]
+
+
+def test_an_agent_that_fires_is_looked_at_though_others_have_more_runs(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(observe, "AGENTS_MAX", 1)
+    rules = [ErrorsRule(name="e", above=0.1), CostPerRunRule(name="c", above_nanousd=USD)]
+    traffic = Traffic(store)
+    traffic.runs(10, ago_ns=HOUR_NS, status=500)
+    alerts, _ = look(Alerts(), rules, read_alerts(store, rules, Budgets(), NOW_NS), NOW_NS)
+    traffic.runs(20, ago_ns=HOUR_NS, agent="support")
+    found = read_alerts(store, rules, Budgets(), NOW_NS, alerts.firing.values())
+    assert [(rule.name, reading.key, reading.level) for rule, reading in found] == [
+        ("e", "support", 0),
+        ("e", "finance", 1),
+        ("c", "support", 0),
+    ]
+
+
+def test_an_issue_that_fires_is_looked_at_though_others_are_worse(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(observe, "ISSUES_MAX", 1)
+    rules = [IssueRule(name="i")]
+    traffic = Traffic(store)
+    traffic.runs(20, ago_ns=3 * DAY_NS)
+    traffic.runs(20, ago_ns=3 * DAY_NS, agent="support")
+    traffic.runs(5, ago_ns=HOUR_NS, bad=2)
+    traffic.analyse()
+    alerts, _ = look(Alerts(), rules, read_alerts(store, rules, Budgets(), NOW_NS), NOW_NS)
+    traffic.runs(5, ago_ns=HOUR_NS, bad=5, agent="support")
+    traffic.analyse()
+    found = read_alerts(store, rules, Budgets(), NOW_NS, alerts.firing.values())
+    assert [(reading.agent, reading.level) for _, reading in found] == [("support", 1), ("finance", 1)]
 
 
 def test_errors_and_costs_are_of_the_rules_own_window(store: Store) -> None:
