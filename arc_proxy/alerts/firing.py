@@ -12,7 +12,7 @@ flaps is told once. What then still fires when the cool-down ends is told then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import blake2b
@@ -80,7 +80,7 @@ def look(
     known = {rule.name: rule for rule in rules}
     seen = {(rule.name, reading.key): reading for rule, reading in readings}
     firing: dict[Place, Firing] = {}
-    quiet = {place: each for place, each in before.quiet.items() if each.until_ns > now_ns}
+    quiet = dict(_still_quiet(before.quiet, known, now_ns))
     notices: list[Notice] = []
     for place in dict.fromkeys((*before.firing, *seen)):
         rule, reading = known.get(place[0]), seen.get(place)
@@ -101,6 +101,18 @@ def look(
             quiet[place] = Quiet(now_ns + rule.cool_down_ns, level)
         firing[place] = each
     return Alerts(firing, quiet), tuple(notices)
+
+
+def _still_quiet(
+    before: Mapping[Place, Quiet], rules: Mapping[str, Rule], now_ns: int
+) -> Iterator[tuple[Place, Quiet]]:
+    """For a cool-down from now on at most: the clock may have been ahead when something was told."""
+    for place, each in before.items():
+        if each.until_ns <= now_ns:
+            continue
+        rule = rules.get(place[0])
+        until_ns = each.until_ns if rule is None else min(each.until_ns, now_ns + rule.cool_down_ns)
+        yield place, replace(each, until_ns=until_ns)
 
 
 def _next(known: Firing | None, place: Place, reading: Reading | None, now_ns: int) -> Firing | None:

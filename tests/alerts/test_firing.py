@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_proxy.alerts.firing import CLEAR_LOOKS, FIRING_MAX, NOTICES_MAX, Alerts, look
-from arc_proxy.alerts.rules import HOUR_NS, ErrorsRule, Reading, Unit
+from arc_proxy.alerts.rules import DAY_NS, HOUR_NS, ErrorsRule, Reading, Unit
 
 MINUTE_NS = 60 * 10**9
 RULE = ErrorsRule(name="errors", above=0.2, cool_down_ns=HOUR_NS)
@@ -62,6 +62,18 @@ def test_what_still_fires_after_the_cool_down_is_told_then() -> None:
     levels: list[int | None] = [1, 0, 0, 0, 1, 1, 1, 1, 1]
     words = told(levels, every_ns=10 * MINUTE_NS)
     assert words == ["firing 1", "-", "-", "resolved 1", "-", "-", "firing 1", "-", "-"]
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_quiet_for_longer_than_a_cool_down() -> None:
+    ahead_ns = 365 * DAY_NS
+    alerts, _ = look(Alerts(), [RULE], [(RULE, reading(1))], ahead_ns)
+    for number in range(CLEAR_LOOKS):
+        alerts, _ = look(alerts, [RULE], [(RULE, reading(0))], number)
+    words = []
+    for minute in range(20, 100, 20):
+        alerts, notices = look(alerts, [RULE], [(RULE, reading(1))], minute * MINUTE_NS)
+        words.append(len(notices))
+    assert words == [0, 0, 1, 0]
 
 
 def test_what_was_never_told_is_not_resolved_aloud() -> None:
