@@ -89,7 +89,7 @@ def look(
         each = _next(before.firing.get(place), place, reading, now_ns)
         if each is None:
             continue
-        if each.clear_looks >= CLEAR_LOOKS:
+        if each.clear_looks >= CLEAR_LOOKS and (not each.told_level or len(notices) < NOTICES_MAX):
             if each.told_level:
                 notices.append(_notice(Status.RESOLVED, rule, each, now_ns))
             continue

@@ -116,6 +116,19 @@ def test_of_many_at_once_some_are_told_with_each_look() -> None:
     assert not {each.notice_id for each in first} & {each.notice_id for each in second}
 
 
+def test_of_many_that_are_over_at_once_some_are_told_with_each_look() -> None:
+    readings = [(RULE, reading(1, str(number))) for number in range(NOTICES_MAX + 5)]
+    alerts, _ = look(Alerts(), [RULE], readings, 0)
+    alerts, _ = look(alerts, [RULE], readings, 1)
+    told = []
+    for number in range(CLEAR_LOOKS + 2):
+        alerts, notices = look(alerts, [RULE], [], 2 + number)
+        told.append([each.firing.alert_id for each in notices])
+    assert [len(each) for each in told] == [0, 0, NOTICES_MAX, 5, 0]
+    assert len({each for some in told for each in some}) == NOTICES_MAX + 5
+    assert alerts.firing == {}
+
+
 @given(st.lists(st.sampled_from([0, 1, 2, None]), max_size=60), st.integers(1, 3 * HOUR_NS))
 def test_what_is_told_makes_sense(levels: list[int | None], every_ns: int) -> None:
     """
