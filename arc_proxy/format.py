@@ -17,6 +17,7 @@ from decimal import Decimal
 NANOUSD_PER_USD = 1_000_000_000
 UNKNOWN = "unknown"
 NOTHING = "-"
+NO_NAME = "(no agent named)"
 
 # Whole sequences go first, or their harmless rest ("[31m") would litter the line.
 _ESCAPES = re.compile(

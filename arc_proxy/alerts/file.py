@@ -92,6 +92,8 @@ def _read(text: str) -> AlertsFile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _Wrong(f"it is no valid TOML: {error}.") from None
+    except (ValueError, RecursionError) as error:  # a number or a nesting that Python has no room for
+        raise _Wrong(f"it cannot be read: {error}.") from None
     for key in document.keys() - {"rule", "target"}:
         raise _Wrong(f"{key!r} is nothing that it can have. Known are [target.NAME] and [[rule]].")
     targets = _targets(document.get("target", {}))

@@ -6,13 +6,13 @@ From looks to alerts: what begins to fire, what goes on, what is over, and what 
     is over    after `CLEAR_LOOKS` looks in a row at level 0, or without a reading: one may be chance
     is told    when it begins, when it gets worse, and, if it was told, when it is over
 
-Within the cool-down nothing new is told of the same thing, so what flaps is told once. What then still fires
-when the cool-down ends is told then.
+Within the cool-down nothing new is told of the same thing, unless it is worse than what was told, so what
+flaps is told once. What then still fires when the cool-down ends is told then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import blake2b
@@ -47,11 +47,19 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """What was told lately, and until when nothing is told of it that is no worse."""
+
+    until_ns: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alerts:
     """What is kept from one look to the next."""
 
     firing: Mapping[Place, Firing] = field(default_factory=dict)
-    quiet_until_ns: Mapping[Place, int] = field(default_factory=dict)
+    quiet: Mapping[Place, Quiet] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +80,7 @@ def look(
     known = {rule.name: rule for rule in rules}
     seen = {(rule.name, reading.key): reading for rule, reading in readings}
     firing: dict[Place, Firing] = {}
-    quiet = {place: until for place, until in before.quiet_until_ns.items() if until > now_ns}
+    quiet = dict(_still_quiet(before.quiet, known, now_ns))
     notices: list[Notice] = []
     for place in dict.fromkeys((*before.firing, *seen)):
         rule, reading = known.get(place[0]), seen.get(place)
@@ -81,18 +89,30 @@ def look(
         each = _next(before.firing.get(place), place, reading, now_ns)
         if each is None:
             continue
-        if each.clear_looks >= CLEAR_LOOKS:
+        if each.clear_looks >= CLEAR_LOOKS and (not each.told_level or len(notices) < NOTICES_MAX):
             if each.told_level:
                 notices.append(_notice(Status.RESOLVED, rule, each, now_ns))
             continue
-        is_due = each.told_level > 0 or place not in quiet
         level = each.reading.level or 0
+        is_due = each.told_level > 0 or place not in quiet or level > quiet[place].level
         if is_due and level > each.told_level and not each.clear_looks and len(notices) < NOTICES_MAX:
             each = replace(each, told_level=level)
             notices.append(_notice(Status.FIRING, rule, each, now_ns))
-            quiet[place] = now_ns + rule.cool_down_ns
+            quiet[place] = Quiet(now_ns + rule.cool_down_ns, level)
         firing[place] = each
     return Alerts(firing, quiet), tuple(notices)
+
+
+def _still_quiet(
+    before: Mapping[Place, Quiet], rules: Mapping[str, Rule], now_ns: int
+) -> Iterator[tuple[Place, Quiet]]:
+    """For a cool-down from now on at most: the clock may have been ahead when something was told."""
+    for place, each in before.items():
+        if each.until_ns <= now_ns:
+            continue
+        rule = rules.get(place[0])
+        until_ns = each.until_ns if rule is None else min(each.until_ns, now_ns + rule.cool_down_ns)
+        yield place, replace(each, until_ns=until_ns)
 
 
 def _next(known: Firing | None, place: Place, reading: Reading | None, now_ns: int) -> Firing | None:

@@ -8,7 +8,7 @@ what is known, says "at least", and is never taken for well because nothing of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.burn_rate import RULES, EndedRun, Urgency, burn_alerts
 from analysis.failure import Severity
@@ -37,15 +37,23 @@ _SLOWEST = RULES[-1].rate
 
 
 def judge_reliability(
-    rule: ReliabilityRule, agent: str | None, runs: Iterable[EndedRun], now_ns: int
+    rule: ReliabilityRule,
+    agent: str | None,
+    runs: Sequence[EndedRun],
+    now_ns: int,
+    unread: Mapping[int, int] | None = None,
 ) -> Reading:
-    """Windows of two lengths are its margin: the short one clears soon after the trouble ended."""
+    """
+    Windows of two lengths are its margin: the short one clears soon after the trouble ended. `unread`: see
+    `burn_alerts`. Where they could make the difference, nothing can be said.
+    """
     name = agent_name(agent)
-    alerts = burn_alerts(runs, now_ns, target=rule.target)
+    alerts = burn_alerts(runs, now_ns, target=rule.target, unread=unread)
     if not alerts:
+        worst_case = burn_alerts(runs, now_ns, target=rule.target, unread=unread, is_unread_bad=True)
         return Reading(
             key=agent or "",
-            level=0,
+            level=None if worst_case else 0,
             title=f"{name} fails no faster than it may",
             text=f"Its target is {share(rule.target)} of runs.",
             agent=agent,
@@ -54,19 +62,21 @@ def judge_reliability(
         )
     worst = alerts[0]
     window = duration(worst.rule.long_ns / 1e6)
+    at_least = "at least " if worst.is_at_least else ""
     return Reading(
         key=agent or "",
         level=2 if worst.rule.urgency is Urgency.PAGE else 1,
         urgency=worst.rule.urgency,
-        title=f"{name} fails {worst.long_rate:.1f} times as often as it may",
+        title=f"{name} fails {at_least}{worst.long_rate:.1f} times as often as it may",
         text=(
-            f"{worst.bad_runs} of {plural(worst.runs, 'run')} of the last {window} went wrong, and it goes "
-            f"on. The target is {share(rule.target)} of runs."
+            f"{at_least.capitalize()}{worst.bad_runs} of {plural(worst.runs, 'run')} of the last {window} "
+            f"went wrong, and it goes on. The target is {share(rule.target)} of runs."
         ),
         agent=agent,
         value=worst.long_rate,
         limit=worst.rule.rate,
         unit=Unit.BURN_RATE,
+        is_at_least=worst.is_at_least,
     )
 
 
@@ -107,12 +117,12 @@ def judge_cost_per_run(rule: CostPerRunRule, agent: str | None, seen: RecentRuns
     )
 
 
-def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince) -> Reading:
-    """`spent` since midnight, by the rule's agent or by all."""
+def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince, midnight_ns: int) -> Reading:
+    """`spent` since midnight, by the rule's agent or by all. A day is a thing of its own, as of a budget."""
     who = EVERYBODY if rule.agent is None else agent_name(rule.agent or None)
     level = _level(spent.nanousd, rule.above_nanousd, is_enough=True)
     return Reading(
-        key=rule.agent or "",
+        key=f"{rule.agent or ''}/{midnight_ns}",
         level=_unless_unknown(level, spent.unpriced_calls),
         title=f"{who} spent {_amount(spent.nanousd, spent.unpriced_calls)} today",
         text=f"The limit is {money(rule.above_nanousd)} a day{_unpriced_words(spent.unpriced_calls)}.",
@@ -124,13 +134,20 @@ def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince) -> Reading:
     )
 
 
-def judge_budget(rule: BudgetRule, key: str, who: str, budget_nanousd: int, spent: SpentSince) -> Reading:
-    """`key`: which budget, "day" or "agent <name>". Within a day a sum only grows, so it needs no margin."""
+def judge_budget(
+    rule: BudgetRule, key: str, who: str, budget_nanousd: int, spent: SpentSince, midnight_ns: int
+) -> Reading:
+    """
+    `key`: which budget, "day" or "agent <name>". Within a day a sum only grows, so it needs no margin.
+
+    Each day is a thing of its own: while nothing can be said of a new day, what was told of the last one must
+    not count as told of this one.
+    """
     part = spent.nanousd / budget_nanousd
     level = sum(part >= each for each in rule.at)
     is_unknown = spent.unpriced_calls > 0 and not spent.nanousd
     return Reading(
-        key=key,
+        key=f"{key}/{midnight_ns}",
         level=None if is_unknown else level,
         urgency=Urgency.PAGE if part >= 1 else Urgency.TICKET,
         title=f"{who} spent {'at least ' if spent.unpriced_calls else ''}{share(part)} of the day's budget",

@@ -7,7 +7,7 @@ sent: see `ledger`.
     version      1
     changed_at   ns, Unix time
     firing       alerts, with their last readings
-    quiet        [rule, key, until ns]: told lately
+    quiet        [rule, key, until ns, level]: told lately; older files have no level, which is 1 then
     parcels      messages to deliver, each with its target, tries so far, and when the next one is due
     deliveries   by target: the last try
 """
@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from analysis.burn_rate import Urgency
-from arc_proxy.alerts.firing import Alerts, Firing
+from arc_proxy.alerts.firing import Alerts, Firing, Quiet
 from arc_proxy.alerts.message import Message
 from arc_proxy.alerts.rules import Reading, Unit
 
@@ -93,7 +93,7 @@ def _encode(kept: Kept) -> bytes:
         "version": VERSION,
         "changed_at": kept.changed_ns,
         "firing": list(map(asdict, kept.alerts.firing.values())),
-        "quiet": [[*place, until_ns] for place, until_ns in kept.alerts.quiet_until_ns.items()],
+        "quiet": [[*place, each.until_ns, each.level] for place, each in kept.alerts.quiet.items()],
         "parcels": list(map(asdict, kept.parcels)),
         "deliveries": {name: asdict(each) for name, each in kept.deliveries.items()},
     }
@@ -108,11 +108,15 @@ def _decode(document: Any) -> Kept:
         changed_ns=document["changed_at"],
         alerts=Alerts(
             {(each.rule, each.reading.key): each for each in firing},
-            {(rule, key): until_ns for rule, key, until_ns in document["quiet"]},
+            {(rule, key): _quiet(*told) for rule, key, *told in document["quiet"]},
         ),
         parcels=tuple(Parcel(**each) for each in document["parcels"]),
         deliveries={name: Delivery(**each) for name, each in document["deliveries"].items()},
     )
+
+
+def _quiet(until_ns: int, level: int = 1) -> Quiet:
+    return Quiet(until_ns, level)
 
 
 def _firing(body: Mapping[str, Any]) -> Firing:

@@ -52,7 +52,7 @@ class Ledger:
                 Parcel(target=target, message=message, queued_ns=now_ns, due_ns=now_ns)
                 for target, message in told
             )
-            waiting = tuple(each for each in kept.parcels if each.target in known) + new
+            waiting = tuple(_in_time(each, now_ns) for each in kept.parcels if each.target in known) + new
             parcels, lost = waiting[:PARCELS_MAX], waiting[PARCELS_MAX:]
             deliveries = {name: each for name, each in kept.deliveries.items() if name in known}
             for each in lost:
@@ -98,6 +98,13 @@ class Ledger:
         except OSError as error:
             self.trouble = f"{self._data_dir / KEPT_FILE} cannot be written: {error.strerror}"
             structlog.get_logger().warning("alerts.unkept", error=self.trouble)
+
+
+def _in_time(parcel: Parcel, now_ns: int) -> Parcel:
+    """Due at once, where it waits longer than any try does: the clock was ahead when it was put down."""
+    if parcel.due_ns - now_ns <= RETRY_NS_MAX:
+        return parcel
+    return replace(parcel, due_ns=now_ns, queued_ns=min(parcel.queued_ns, now_ns))
 
 
 def _given_up(last: Delivery | None, now_ns: int) -> Delivery:

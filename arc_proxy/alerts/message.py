@@ -14,7 +14,7 @@ The JSON of a webhook and of a command's standard input, one object. Fields may 
     title, text    a line, and what stands behind it
     since, at      RFC 3339: when it began to fire, and when this was said
     value, limit   numbers in `unit` ("burn_rate", "share", "runs"), decimal strings of dollars for "usd"
-    is_at_least    the value is a lower bound: the cost of some calls is not known
+    is_at_least    the value is a lower bound: the cost of some calls is not known, or how some runs went
     issue          null, or {"issue_id", "code", "change", "began_with_version"}
 
 A resolved message says what was the matter, with the last value that fired.

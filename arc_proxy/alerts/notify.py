@@ -2,7 +2,8 @@
 Sending one message to one target. It never raises for what a target does, and is over within `DELIVERY_S`.
 
 A webhook that leads to our own listener is refused: an alert about a call that delivers an alert would never
-end. Redirects are not followed, since what a webhook's URL holds is for that server alone.
+end. Redirects are not followed, since what a webhook's URL holds is for that server alone. A name is looked
+up in a thread that nothing waits for: one of the event loop's own would hold up its end, and the process's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from arc_proxy import __version__
 from arc_proxy.alerts.message import Message, slack_payload, variables
@@ -47,6 +50,59 @@ class _Sockets:
             self.is_own = True
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         return socket.socket(family, kind, protocol)
+
+
+class _Resolver(AbstractResolver):
+    """Each name in a thread of its own, which may outlive the loop that asked."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[ResolveResult]] = loop.create_future()
+
+        def tell(addresses: list[ResolveResult], error: Exception | None) -> None:
+            if found.done():  # nobody waits for it any more
+                return
+            if error is None:
+                found.set_result(addresses)
+            else:
+                found.set_exception(error)
+
+        def look_up() -> None:
+            addresses: list[ResolveResult] = []
+            failed: Exception | None = None
+            try:
+                addresses = _addresses(host, port, family)
+            except (OSError, ValueError) as error:
+                failed = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(tell, addresses, failed)
+
+        threading.Thread(target=look_up, name="name look-up", daemon=True).start()
+        return await found
+
+    async def close(self) -> None:
+        pass
+
+
+def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+    numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    reachable = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", ~0)  # some BSDs refuse others
+    return [
+        ResolveResult(
+            hostname=host,
+            # As a number, with the scope that a link-local one has.
+            host=socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0],
+            port=port,
+            family=found,
+            proto=protocol,
+            flags=numeric,
+        )
+        for found, _, protocol, _, address in socket.getaddrinfo(
+            host, port, family=family, type=socket.SOCK_STREAM, flags=reachable
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +146,9 @@ async def _post(target: Webhook, message: Message, means: Means) -> Delivered:
     }
     sockets = _Sockets(means.own_port)
     trusted = make_tls_context(means.ca_bundle)
-    connector = aiohttp.TCPConnector(socket_factory=sockets, force_close=True, ssl=trusted)
+    connector = aiohttp.TCPConnector(
+        socket_factory=sockets, force_close=True, ssl=trusted, resolver=_Resolver()
+    )
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
     try:
         async with (

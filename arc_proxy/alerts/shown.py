@@ -17,9 +17,8 @@ from arc_proxy.alerts.rules import (
     Rule,
 )
 from arc_proxy.alerts.targets import Target
-from arc_proxy.format import ago, clean, duration, money, plural, share
+from arc_proxy.format import NO_NAME, ago, clean, duration, money, plural, share
 from arc_proxy.journal.fact import rfc3339
-from arc_proxy.report.summary import NO_NAME
 from arc_proxy.report.table import Column, Table
 
 if TYPE_CHECKING:  # what a report imports, it imports each time

@@ -104,8 +104,9 @@ class Watcher:
         file, now_ns = self._file.read(), self._clock()
         if file is None:
             return
-        readings = read_alerts(self._open_store(), file.rules, self._budgets, now_ns)
-        alerts, notices = look(self._ledger.kept.alerts, file.rules, readings, now_ns)
+        before = self._ledger.kept.alerts
+        readings = read_alerts(self._open_store(), file.rules, self._budgets, now_ns, before.firing.values())
+        alerts, notices = look(before, file.rules, readings, now_ns)
         told = [(name, message_of(each)) for each in notices for name in file.recipients(each.rule)]
         self._ledger.note_look(alerts, told, file.targets, now_ns)
         for notice in notices:

@@ -6,7 +6,7 @@ from analysis.reliability import LETTER_RUNS_MIN
 from analysis.step_growth import Grown, StepGrowth
 from analysis.trend import Trend
 from analysis.waste import CardPart, card_parts
-from arc_proxy.format import NANOUSD_PER_USD, UNKNOWN, Spend, change, count, money, plural, share
+from arc_proxy.format import NANOUSD_PER_USD, NO_NAME, UNKNOWN, Spend, change, count, money, plural, share
 from arc_proxy.report.card import Card, Line
 from arc_proxy.report.model import AgentReport, Health, Runs, Weeks
 from arc_proxy.report.warning_lines import warning_words
@@ -14,7 +14,6 @@ from arc_proxy.report.warning_model import AnyWarning
 from arc_proxy.runs.proposal import is_made_up
 from arc_proxy.store.issues import COUNTED_MAX
 
-NO_NAME = "(no agent named)"
 MONEY_PARTS = 2
 WARNINGS_MAX = 3
 _EIGHTHS = " ▏▎▍▌▋▊▉"

@@ -7,7 +7,7 @@ since a moment, and its first and last time, are read from the failures themselv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,12 @@ def read_issues(
     recent_ns: int,
     agent: str | None = None,
     limit: int = ISSUES_MAX,
+    also: Container[int] = (),
 ) -> tuple[Issue, ...]:
-    """The worst first. `agent` "": of calls that named none. Raises StoreError."""
+    """
+    The worst first: so many, and those of the numbers `also`, however bad. `agent` "": of calls that named
+    none. Raises StoreError.
+    """
     issue, day = tables.issue.c, tables.issue_day.c
     sums = (func.sum(day.failures).label("failures"), func.sum(day.runs).label("runs"))
     statement = (
@@ -88,8 +92,9 @@ def read_issues(
         statement = statement.where(tables.agent.c.name == agent)
     with reading(store) as connection:
         rows = dicts(connection, statement)
-        worst = sorted(rows, key=_order)[:limit]
-        return tuple(_issue(connection, row, recent_ns) for row in worst)
+        ordered = sorted(rows, key=_order)
+        wanted = ordered[:limit] + [row for row in ordered[limit:] if row["id"] in also]
+        return tuple(_issue(connection, row, recent_ns) for row in wanted)
 
 
 def count_issues(store: Store, period: Period, agent: str | None) -> int:

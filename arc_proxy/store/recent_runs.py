@@ -41,6 +41,14 @@ class RecentRuns:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LatestRuns:
+    """All that began since `since_ns`: later than was asked for, where there are more than are read."""
+
+    ended: tuple[EndedRun, ...]
+    since_ns: int
+
+
 def read_recent_runs(store: Store, since_ns: int) -> dict[str | None, RecentRuns]:
     """
     By agent, the one with most runs first, of runs that began since a moment. Whole hours are read from the
@@ -81,11 +89,9 @@ def _by_agent(table: Table, sums: Iterable[Any]) -> Select[Any]:
     )
 
 
-def read_ended(
-    store: Store, agent: str | None, since_ns: int, now_ns: int, *, limit: int = ENDED_MAX
-) -> tuple[EndedRun, ...]:
+def read_ended(store: Store, agent: str | None, since_ns: int, now_ns: int, *, limit: int) -> LatestRuns:
     """
-    An agent's latest runs that began since a moment and say something of it, at most `limit` of them.
+    An agent's latest runs that began since a moment and say something of it, of the latest `limit` ones.
 
     A run that has failed so far and is silent for as long as one that has answered counts, too: that it is
     over is known half an hour later, when it is no news. What is known only then, that the answer is missing,
@@ -108,4 +114,13 @@ def read_ended(
         if kept_apart(result) is None and (row["is_over"] or (is_bad(result) and is_silent)):
             late_ns = TIMEOUT_NS if row["code"] == FailureCode.NO_FINAL_ANSWER else 0
             ended.append(EndedRun(row["ended_ns"] + late_ns, is_bad(result)))
-    return tuple(ended)
+    return LatestRuns(tuple(ended), since_ns if len(rows) < limit else rows[-1]["started_ns"])
+
+
+def count_analysed(store: Store, agent: str | None, since_ns: int, until_ns: int) -> int:
+    """An agent's runs that began since a moment and before another one. Raises StoreError."""
+    health = tables.health.c
+    within = (health.started_ns >= since_ns, health.started_ns < until_ns)
+    statement = select(func.count()).where(health.agent_id == agent_id_of(agent), *within)
+    with reading(store) as connection:
+        return int(connection.execute(statement).scalar_one())

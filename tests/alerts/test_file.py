@@ -149,6 +149,8 @@ def test_reads_targets_and_shows_nothing_of_them_that_is_secret(tmp_path: Path) 
 # Text -> words of the refusal. The secret is never one of them.
 MISTAKES = {
     "no TOML": ("x = \ny = 1", ["no valid TOML", "line 1"]),
+    "lists without end": ("x = " + "[" * 100_000, ["cannot be read"]),
+    "a number without end": ("x = " + "1" * 5_000, ["cannot be read"]),
     "another key": ("colour = 1", ["'colour'", "[target.NAME] and [[rule]]"]),
     "a rule in single brackets": ('[rule]\nwhen = "errors"', ["[[rule]], in two pairs"]),
     "a rule that does not say when": ("\n[[rule]]\n", ["line 2", "rule 1", "does not say when", "budget"]),

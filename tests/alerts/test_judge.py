@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from analysis.burn_rate import HOUR_NS, MINUTE_NS, EndedRun, Urgency
+from analysis.burn_rate import DAY_NS, HOUR_NS, MINUTE_NS, EndedRun, Urgency
 from analysis.effect import Share
 from analysis.failure import Failure, FailureCode, Severity
 from analysis.standing import Change, History, Standing
+from arc_proxy.alerts.firing import Alerts, look
 from arc_proxy.alerts.judge import (
     judge_budget,
     judge_cost_per_day,
@@ -25,6 +27,7 @@ from arc_proxy.alerts.rules import (
     CostPerRunRule,
     ErrorsRule,
     IssueRule,
+    Reading,
     ReliabilityRule,
 )
 from arc_proxy.store.issues import Issue
@@ -32,6 +35,7 @@ from arc_proxy.store.recent_runs import RecentRuns
 from arc_proxy.store.spent_since import SpentSince
 
 NOW_NS = 1_800_000_000 * 10**9
+MIDNIGHT_NS = NOW_NS - HOUR_NS
 USD = 10**9
 
 
@@ -59,6 +63,26 @@ def test_reliability_tells_how_many_runs_and_since_when() -> None:
     found = judge_reliability(ReliabilityRule(name="r"), None, ended(12, 4, MINUTE_NS), NOW_NS)
     assert found.title == "(no agent named) fails 15.0 times as often as it may"
     assert found.text.startswith("12 of 16 runs of the last 1 h went wrong")
+
+
+# Of the latest runs one in ten is bad. Older ones that are not read -> level.
+UNREAD = {"none": (0, 1), "few": (50, 1), "many": (5000, None)}
+
+
+@pytest.mark.parametrize(("unread", "level"), UNREAD.values(), ids=UNREAD)
+def test_reliability_takes_no_run_for_bad_that_was_not_read(unread: int, level: int | None) -> None:
+    rule, more = ReliabilityRule(name="r"), {3 * DAY_NS: unread}
+    found = judge_reliability(rule, "finance", ended(10, 90, MINUTE_NS), NOW_NS, more)
+    assert (found.level, found.is_at_least) == (level, unread == 50)
+    well = judge_reliability(rule, "finance", ended(0, 100, MINUTE_NS), NOW_NS, more)
+    assert well.level == 0
+
+
+def test_reliability_tells_a_lower_bound_as_one() -> None:
+    runs, more = ended(10, 90, MINUTE_NS), {3 * DAY_NS: 50}
+    found = judge_reliability(ReliabilityRule(name="r"), "finance", runs, NOW_NS, more)
+    assert found.title == "finance fails at least 1.3 times as often as it may"
+    assert found.text.startswith("At least 10 of 150 runs of the last 3 d went wrong")
 
 
 ERRORS = {
@@ -104,10 +128,11 @@ def test_a_cost_per_run_is_never_taken_for_less_than_it_may_be(
 
 def test_a_day_costs_what_all_agents_spent() -> None:
     rule = CostPerDayRule(name="c", above_nanousd=20 * USD)
-    found = judge_cost_per_day(rule, SpentSince(21 * USD, 3))
+    found = judge_cost_per_day(rule, SpentSince(21 * USD, 3), MIDNIGHT_NS)
     assert (found.level, found.title) == (1, "all agents spent at least $21.00 today")
-    assert judge_cost_per_day(rule, SpentSince(0, 3)).level is None
-    assert judge_cost_per_day(replace(rule, agent=""), SpentSince(0, 0)).title.startswith("(no agent named)")
+    assert judge_cost_per_day(rule, SpentSince(0, 3), MIDNIGHT_NS).level is None
+    nobody = judge_cost_per_day(replace(rule, agent=""), SpentSince(0, 0), MIDNIGHT_NS)
+    assert nobody.title.startswith("(no agent named)")
 
 
 # Spent of $10, unpriced calls -> level, words.
@@ -123,11 +148,32 @@ BUDGETS = {
 
 @pytest.mark.parametrize(("spent", "level", "words"), BUDGETS.values(), ids=BUDGETS)
 def test_a_budget_fires_at_shares_of_it(spent: tuple[int, int], level: int | None, words: str) -> None:
-    found = judge_budget(
-        BudgetRule(name="b"), "agent finance", "finance", 10 * USD, SpentSince(spent[0] * USD, spent[1])
-    )
+    usd, unpriced = spent
+    found = budget(SpentSince(usd * USD, unpriced), MIDNIGHT_NS)
     assert (found.level, found.agent) == (level, "finance")
     assert found.title == f"finance spent {words} of the day's budget"
+
+
+def cost(spent: SpentSince, midnight_ns: int) -> Reading:
+    return judge_cost_per_day(CostPerDayRule(name="d", above_nanousd=10 * USD), spent, midnight_ns)
+
+
+def budget(spent: SpentSince, midnight_ns: int) -> Reading:
+    return judge_budget(BudgetRule(name="d"), "agent finance", "finance", 10 * USD, spent, midnight_ns)
+
+
+@pytest.mark.parametrize("judge", [cost, budget])
+def test_each_day_is_told_though_unpriced_calls_come_first_in_it(
+    judge: Callable[[SpentSince, int], Reading],
+) -> None:
+    unknown, above = SpentSince(0, 1), SpentSince(12 * USD, 1)
+    rule, alerts, words = BudgetRule(name="d"), Alerts(), []
+    for midnight_ns in (MIDNIGHT_NS, MIDNIGHT_NS + DAY_NS):
+        for number, spent in enumerate([unknown] * 4 + [above]):
+            readings = [(rule, judge(spent, midnight_ns))]
+            alerts, notices = look(alerts, [rule], readings, midnight_ns + number * MINUTE_NS)
+            words += [str(each.status) for each in notices]
+    assert words == ["firing", "resolved", "firing"]
 
 
 def issue(**fields: Any) -> Issue:

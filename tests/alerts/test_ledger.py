@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from analysis.burn_rate import Urgency
 from arc_proxy.alerts import ledger as ledger_module
-from arc_proxy.alerts.firing import Alerts, look
+from arc_proxy.alerts.firing import Alerts, Quiet, look
 from arc_proxy.alerts.kept import Kept, read_kept
 from arc_proxy.alerts.ledger import GIVE_UP_NS, RETRY_FIRST_NS, RETRY_NS_MAX, Ledger
 from arc_proxy.alerts.message import message_of
-from arc_proxy.alerts.rules import ErrorsRule, Reading, Unit
+from arc_proxy.alerts.rules import DAY_NS, ErrorsRule, Reading, Unit
 from arc_proxy.alerts.targets import Delivered
 
 RULE = ErrorsRule(name="errors", above=0.2)
@@ -49,6 +50,16 @@ def test_what_fires_and_waits_is_there_after_a_restart(tmp_path: Path) -> None:
     assert (tmp_path / "alerts.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_a_file_without_levels_has_as_told_lately_is_quiet(tmp_path: Path) -> None:
+    fire(Ledger(tmp_path), 5)
+    path = tmp_path / "alerts.json"
+    document = orjson.loads(path.read_bytes())
+    [[*place, until_ns, level]] = document["quiet"]
+    assert level == 2
+    path.write_bytes(orjson.dumps(document | {"quiet": [[*place, until_ns]]}))
+    assert read_kept(tmp_path).alerts.quiet == {("errors", "finance"): Quiet(until_ns, 1)}
+
+
 def test_a_look_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.note_look(Alerts(), [], TARGETS, 1)
@@ -67,6 +78,24 @@ def test_a_delivery_that_fails_is_tried_again_later_each_time_and_then_given_up(
     assert now_ns >= GIVE_UP_NS
     [last] = ledger.kept.failing.values()
     assert (last.failures, last.given_up, last.says) == (len(waits), 1, "answered 500")
+
+
+def test_a_clock_that_was_ahead_holds_no_message_back(tmp_path: Path) -> None:
+    ledger, now_ns = Ledger(tmp_path), 10**18
+    ahead_ns = now_ns + 365 * DAY_NS
+    fire(ledger, ahead_ns)
+    parcel = ledger.next_parcel()
+    assert parcel is not None
+    ledger.note_delivery(parcel, BAD, ahead_ns)
+    ledger.note_look(ledger.kept.alerts, [], TARGETS, now_ns)
+    parcel = ledger.next_parcel()
+    assert parcel is not None
+    assert (parcel.tries, parcel.due_ns, parcel.queued_ns) == (1, now_ns, now_ns)
+    ledger.note_delivery(parcel, BAD, now_ns)
+    ledger.note_look(ledger.kept.alerts, [], TARGETS, now_ns + 1)
+    parcel = ledger.next_parcel()
+    assert parcel is not None
+    assert parcel.due_ns == now_ns + 2 * RETRY_FIRST_NS
 
 
 def test_messages_of_one_target_arrive_in_order_and_do_not_wait_for_another(tmp_path: Path) -> None:

@@ -42,6 +42,14 @@ async def test_a_webhook_gets_the_json_and_its_headers(receiver: Receiver) -> No
     assert (MESSAGE["version"], MESSAGE["status"], MESSAGE["kind"]) == (1, "test", "test")
 
 
+async def test_a_webhook_may_be_a_name(receiver: Receiver) -> None:
+    assert (await send(webhook(receiver, url=receiver.url.replace("127.0.0.1", "localhost")))).is_ok
+    done = await send(webhook(receiver, url="http://nowhere.invalid/"))
+    assert done.says.startswith("no connection: ")
+    done = await send(webhook(receiver, url=f"http://{'a' * 70}.invalid/"))
+    assert not done.is_ok
+
+
 async def test_slack_gets_a_text_that_can_neither_link_nor_ping(receiver: Receiver) -> None:
     message = {**MESSAGE, "status": "firing", "title": "<!channel> a & b", "text": "see <http://x|y>"}
     assert (await send(webhook(receiver, is_slack=True), message)).is_ok

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.budget import Budgets
 from analysis.standing import Change
 from arc_proxy.alerts import observe
+from arc_proxy.alerts.firing import Alerts, look
 from arc_proxy.alerts.observe import read_alerts
 from arc_proxy.alerts.rules import (
     DEFAULT_RULES,
@@ -17,6 +18,7 @@ from arc_proxy.alerts.rules import (
     ReliabilityRule,
     Rule,
 )
+from arc_proxy.report.health import midnight_ns
 from arc_proxy.store.engine import Store
 from arc_proxy.store.sums import DAY_NS, HOUR_NS
 from pricing.cost import CostGrade
@@ -48,6 +50,17 @@ def test_an_agent_that_fails_fast_fires_alone(store: Store) -> None:
     assert levels(store, ReliabilityRule(name="r", agent="nobody")) == {"nobody": 0}
 
 
+def test_runs_before_those_that_are_read_count_in_their_windows(store: Store, monkeypatch) -> None:
+    traffic = Traffic(store)
+    traffic.runs(300, ago_ns=2 * DAY_NS)
+    traffic.runs(100, ago_ns=7 * HOUR_NS)
+    traffic.runs(100, ago_ns=2 * HOUR_NS, bad=20)
+    traffic.analyse()
+    assert levels(store, ReliabilityRule(name="r")) == {"finance": 0}
+    monkeypatch.setattr(observe, "ENDED_MAX", 100)
+    assert levels(store, ReliabilityRule(name="r")) == {"finance": None}
+
+
 def test_agents_with_most_runs_are_looked_at_and_any_that_is_named(store: Store, monkeypatch) -> None:
     monkeypatch.setattr(observe, "AGENTS_MAX", 1)
     traffic = Traffic(store)
@@ -55,6 +68,36 @@ def test_agents_with_most_runs_are_looked_at_and_any_that_is_named(store: Store,
     traffic.runs(3, ago_ns=HOUR_NS, agent="support")
     assert list(levels(store, ErrorsRule(name="e", above=0.1))) == ["support"]
     assert list(levels(store, ErrorsRule(name="e", above=0.1, agent="finance"))) == ["finance"]
+
+
+def test_an_agent_that_fires_is_looked_at_though_others_have_more_runs(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(observe, "AGENTS_MAX", 1)
+    rules = [ErrorsRule(name="e", above=0.1), CostPerRunRule(name="c", above_nanousd=USD)]
+    traffic = Traffic(store)
+    traffic.runs(10, ago_ns=HOUR_NS, status=500)
+    alerts, _ = look(Alerts(), rules, read_alerts(store, rules, Budgets(), NOW_NS), NOW_NS)
+    traffic.runs(20, ago_ns=HOUR_NS, agent="support")
+    found = read_alerts(store, rules, Budgets(), NOW_NS, alerts.firing.values())
+    assert [(rule.name, reading.key, reading.level) for rule, reading in found] == [
+        ("e", "support", 0),
+        ("e", "finance", 1),
+        ("c", "support", 0),
+    ]
+
+
+def test_an_issue_that_fires_is_looked_at_though_others_are_worse(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(observe, "ISSUES_MAX", 1)
+    rules = [IssueRule(name="i")]
+    traffic = Traffic(store)
+    traffic.runs(20, ago_ns=3 * DAY_NS)
+    traffic.runs(20, ago_ns=3 * DAY_NS, agent="support")
+    traffic.runs(5, ago_ns=HOUR_NS, bad=2)
+    traffic.analyse()
+    alerts, _ = look(Alerts(), rules, read_alerts(store, rules, Budgets(), NOW_NS), NOW_NS)
+    traffic.runs(5, ago_ns=HOUR_NS, bad=5, agent="support")
+    traffic.analyse()
+    found = read_alerts(store, rules, Budgets(), NOW_NS, alerts.firing.values())
+    assert [(reading.agent, reading.level) for _, reading in found] == [("support", 1), ("finance", 1)]
 
 
 def test_errors_and_costs_are_of_the_rules_own_window(store: Store) -> None:
@@ -78,13 +121,16 @@ def test_a_day_and_its_budgets_count_from_midnight(store: Store) -> None:
     [found] = readings(store, day)
     assert (found.level, found.value, found.is_at_least) == (1, 10 * USD, True)
     budgets = Budgets(per_day=12 * USD, per_agent={"*": 20 * USD, "finance": 10 * USD})
+    midnight = midnight_ns(NOW_NS)
+    assert found.key == f"/{midnight}"
     assert levels(store, BudgetRule(name="b"), budgets=budgets) == {
-        "day": 1,
-        "agent finance": 2,
-        "agent support": None,
+        f"day/{midnight}": 1,
+        f"agent finance/{midnight}": 2,
+        f"agent support/{midnight}": None,
     }
     assert levels(store, BudgetRule(name="b")) == {}
-    assert list(levels(store, BudgetRule(name="b", agent="finance"), budgets=budgets)) == ["agent finance"]
+    [of_finance] = levels(store, BudgetRule(name="b", agent="finance"), budgets=budgets)
+    assert of_finance == f"agent finance/{midnight}"
 
 
 def test_an_issue_that_is_new_fires(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,32 @@ async def test_deliveries_stop_at_once_and_are_made_up_for(
     await asyncio.to_thread(thread.join)
     assert receiver.bodies[0] == receiver.bodies[1]
     assert len(receiver.bodies) == 2
+
+
+def test_a_name_that_is_long_looked_up_does_not_hold_up_the_end(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_end, daemons = threading.Event(), threading.Event(), []
+
+    def look_up(*_arguments: object, **_options: object) -> list[object]:
+        daemons.append(threading.current_thread().daemon)
+        began.set()
+        may_end.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    (tmp_path / "alerts.toml").write_text(f'[target.team]\nwebhook = "http://slow.example/"\n{ERRORS}')
+    found = watcher(tmp_path, lambda: failing(store))
+    found.look_once()
+    thread = threading.Thread(target=found.deliver_forever)
+    thread.start()
+    began.wait()
+    found.stop()
+    thread.join(10)
+    is_over = not thread.is_alive()
+    may_end.set()
+    thread.join()
+    assert (is_over, daemons) == (True, [True])
 
 
 def test_what_was_stopped_before_it_began_ends_at_once(tmp_path: Path, store: Store) -> None:

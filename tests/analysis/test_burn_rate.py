@@ -56,6 +56,21 @@ def test_an_alert_says_how_fast_and_how_many():
     assert (fast.long_rate, fast.short_rate) == (pytest.approx(30), pytest.approx(50))
 
 
+def test_older_runs_that_are_not_read_make_a_rate_a_lower_bound():
+    runs = ended(1, 9, *range(MINUTE_NS, HOUR_NS, MINUTE_NS))
+    [alert] = burn_alerts(runs, NOW_NS, target=0.95)
+    assert (alert.rule, alert.long_rate, alert.is_at_least) == (TICKET, pytest.approx(2), False)
+    [alert] = burn_alerts(runs, NOW_NS, target=0.95, unread={TICKET.long_ns: 500})
+    assert (alert.bad_runs, alert.runs, alert.is_at_least) == (59, 1090, True)
+    assert alert.long_rate == pytest.approx(59 / 1090 / 0.05)
+    many = {TICKET.long_ns: 5000}
+    assert burn_alerts(runs, NOW_NS, target=0.95, unread=many) == ()
+    [alert] = burn_alerts(runs, NOW_NS, target=0.95, unread=many, is_unread_bad=True)
+    assert alert.bad_runs == 5059
+    well = ended(0, 10, MINUTE_NS)
+    assert burn_alerts(well, NOW_NS, target=0.95, unread=many, is_unread_bad=True) == ()
+
+
 @pytest.mark.parametrize("target", [0, 1, 95])
 def test_a_target_is_a_share(target):
     with pytest.raises(ValueError, match="between 0 and 1"):

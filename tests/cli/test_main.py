@@ -68,6 +68,21 @@ def test_no_command_needs_the_database_to_explain_itself():
             assert f" {each} " in texts[name]
 
 
+def test_alerts_are_checked_without_the_database(tmp_path):
+    code = (
+        "import sys; from arc_proxy.cli.main import run; assert run(sys.argv[1:]) == 0; "
+        f"print([m for m in {NOT_FOR_HELP!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "alerts", "check", "--data-dir", tmp_path],
+        capture_output=True,
+        text=True,
+        env=clean_environ(),
+        check=True,
+    )
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
 def test_version(arc):
     assert arc("--version").out == f"arc-proxy {__version__}\n"
 

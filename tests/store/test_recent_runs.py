@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from analysis.burn_rate import EndedRun
 from arc_proxy.call import CallError
 from arc_proxy.journal.record import Ended
 from arc_proxy.runs.ending import SILENCE_NS
 from arc_proxy.store.engine import Store
-from arc_proxy.store.recent_runs import RecentRuns, read_ended, read_recent_runs
+from arc_proxy.store.recent_runs import RecentRuns, count_analysed, read_ended, read_recent_runs
 from arc_proxy.store.sums import DAY_NS, HOUR_NS
 from pricing.cost import CostGrade
 from tests.store.runs import NOW_NS, Traffic
@@ -38,7 +37,7 @@ def test_failed_runs_are_counted_alike_by_the_hour_and_by_the_run(store: Store) 
 
 
 def ended(store: Store, now_ns: int = NOW_NS) -> list[bool]:
-    return [run.is_bad for run in read_ended(store, "finance", now_ns - 3 * DAY_NS, now_ns)]
+    return [run.is_bad for run in read_ended(store, "finance", now_ns - 3 * DAY_NS, now_ns, limit=100).ended]
 
 
 def test_runs_that_are_over_say_how_they_went(store: Store) -> None:
@@ -47,7 +46,7 @@ def test_runs_that_are_over_say_how_they_went(store: Store) -> None:
     traffic.runs(9, ago_ns=HOUR_NS, agent="support", bad=9)
     traffic.analyse()
     assert sorted(ended(store)) == [False, False, True]
-    [first, *_] = read_ended(store, "finance", 0, NOW_NS)
+    [first, *_] = read_ended(store, "finance", 0, NOW_NS, limit=100).ended
     assert NOW_NS - HOUR_NS < first.ended_ns < NOW_NS - HOUR_NS + MINUTE_NS
 
 
@@ -85,5 +84,9 @@ def test_no_more_than_the_latest_are_read(store: Store) -> None:
     traffic = Traffic(store)
     traffic.runs(10, ago_ns=HOUR_NS, bad=9)
     traffic.analyse()
+    traffic.runs(1, ago_ns=HOUR_NS, agent="support")
     latest = read_ended(store, "finance", 0, NOW_NS, limit=2)
-    assert [isinstance(each, EndedRun) and each.is_bad for each in latest] == [False, True]
+    assert [each.is_bad for each in latest.ended] == [False, True]
+    assert count_analysed(store, "finance", 0, latest.since_ns) == 8
+    assert count_analysed(store, "finance", NOW_NS - HOUR_NS + 1, latest.since_ns) == 7
+    assert read_ended(store, "finance", 5, NOW_NS, limit=11).since_ns == 5
