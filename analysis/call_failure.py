@@ -30,7 +30,7 @@ _BY_WORDS = (
             *("insufficient_quota", "billing_error", "credit balance is too low"),
             "insufficient (?:balance|credits|funds)",
             *("(?:out of|not enough|no) credits", "quota_?exceeded.*billing"),
-            "check your plan and billing details",
+            *("check your plan and billing details", "exceeded your current quota"),
             *("payment required", "account is (?:not active|in arrears|overdue)", "arrearage"),
         ),
     ),
@@ -136,7 +136,8 @@ def call_failure(
     generations alone.
     """
     if ended is Ended.REFUSED:
-        return Failure(FailureCode.PROXY_REFUSED, _said(error) or detail or "arc-proxy refused it", "ended")
+        said = error.message if error is not None else None
+        return Failure(FailureCode.PROXY_REFUSED, said or detail or "arc-proxy refused it", "ended")
     if error is not None or (status is not None and status >= 400):
         return _of_error(status, ended, error, detail)
     match ended:

@@ -11,7 +11,7 @@ import typer
 from arc_proxy.cli.folder import Folder, find_folder
 from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.issues_merge import find_issue
-from arc_proxy.cli.options import AsJson, DataDir
+from arc_proxy.cli.options import KEY_MAX, AsJson, DataDir
 from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.journal.fact import FactType
 
@@ -24,7 +24,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command(cls=HelpCommand)
 def fix(
-    which: Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `arc-proxy issues` has it.")],
+    which: Annotated[
+        int,
+        typer.Argument(min=1, max=KEY_MAX, metavar="ISSUE", help="Its number, as `arc-proxy issues` has it."),
+    ],
     applied: Annotated[
         bool, typer.Option("--applied", help="You changed it: from now on the issue says whether it helped.")
     ] = False,

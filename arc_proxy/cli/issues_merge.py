@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arc_proxy.cli.folder import find_folder
-from arc_proxy.cli.options import DataDir
+from arc_proxy.cli.options import KEY_MAX, DataDir
 from arc_proxy.cli.terminal import say
 from arc_proxy.errors import UsageError
 from arc_proxy.journal.fact import FactType
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 
 def merge(
-    first: Annotated[int, typer.Argument(metavar="ISSUE", help="The one that stays.")],
-    second: Annotated[int, typer.Argument(metavar="OTHER", help="The one that becomes a part of it.")],
+    first: Annotated[int, typer.Argument(min=1, max=KEY_MAX, metavar="ISSUE", help="The one that stays.")],
+    second: Annotated[
+        int, typer.Argument(min=1, max=KEY_MAX, metavar="OTHER", help="The one that becomes a part of it.")
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """
@@ -55,7 +57,9 @@ def merge(
 
 
 def split(
-    which: Annotated[int, typer.Argument(metavar="ISSUE", help="The one that others were merged into.")],
+    which: Annotated[
+        int, typer.Argument(min=1, max=KEY_MAX, metavar="ISSUE", help="The one that others were merged into.")
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """Make the issues that were merged into this one their own again."""

@@ -26,4 +26,6 @@ Since = Annotated[
     str, typer.Option("--since", metavar="WHEN", help="From when: 30m, 24h, 7d back, 2026-11-25, or all.")
 ]
 Until = Annotated[str | None, given("--until", "To when, in the same words.", metavar="WHEN")]
+KEY_MAX = 2**63 - 1  # of a database's row
+
 Agent = Annotated[str | None, given("--agent", "Only this agent's.", metavar="NAME")]

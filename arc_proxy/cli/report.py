@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 EXIT_THRESHOLD = 3
+# What a program reads, or a build is judged by, must not hang on how many cards a screen has room for.
+HEALTHS_JUDGED_MAX = 200
 
 
 class By(StrEnum):
@@ -89,20 +91,25 @@ def report(
     form = Format.JSON if as_json else form
     words = f"{since} to {until}" if until else since
     folder = find_folder(data_dir, os.environ)
-    found = _read(folder, period, agent, chosen)
+    is_judged = bool(thresholds) or form is Format.JSON
+    found = _read(folder, period, agent, chosen, HEALTHS_JUDGED_MAX if is_judged else None)
     _print(folder, found, form, words, agent, tuple(map(str, chosen)), explain=explain)
     _judge(found, thresholds)
 
 
 def _read(
-    folder: Folder, period: tuple[int | None, int | None], agent: str | None, by: tuple[By, ...]
+    folder: Folder,
+    period: tuple[int | None, int | None],
+    agent: str | None,
+    by: tuple[By, ...],
+    healths_max: int | None,
 ) -> Report:
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.report.model import empty_report
 
     try:
         with open_rows(folder, os.environ) as store:
-            return report_of(store, folder, period, agent, by)
+            return report_of(store, folder, period, agent, by, healths_max)
     except NothingYet:
         return empty_report(time.time_ns())
 
@@ -113,10 +120,11 @@ def report_of(
     period: tuple[int | None, int | None],
     agent: str | None,
     by: tuple[By, ...] = (),
+    healths_max: int | None = None,
 ) -> Report:
     from arc_proxy.cli.book import open_book
     from arc_proxy.cli.budgets import budgets_in_force
-    from arc_proxy.report.build import build_report
+    from arc_proxy.report.build import HEALTHS_MAX, build_report
 
     since_ns, until_ns = period
     return build_report(
@@ -128,6 +136,7 @@ def report_of(
         agent=agent,
         days=By.DAY in by,
         versions=By.VERSION in by,
+        healths_max=HEALTHS_MAX if healths_max is None else healths_max,
         budgets=budgets_in_force(folder, os.environ),
         standing=standing_counts(find_instance(folder)),
     )

@@ -28,7 +28,7 @@ from analysis.token_growth import WindowOf
 from arc_proxy.call import Call, Kind
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.mistake import describe_bug
-from arc_proxy.runs.ending import awaited_end
+from arc_proxy.runs.ending import REFUSED_STATUSES, awaited_end
 from arc_proxy.runs.signatures import PROGRAMS
 from arc_proxy.store.due import DueRun, due_runs, mark_all_due
 from arc_proxy.store.earlier import read_earlier_runs
@@ -170,7 +170,7 @@ def _over_ns(run: DueRun) -> int:
     is_closed = run.closed_ns is not None and run.closed_ns >= last_began_ns
     _, wait_ns = awaited_end(
         last_ns=run.ended_ns,
-        is_final=last is not None and not last.reply.tool_calls and last.reply.finish_reason is not None,
+        is_final=last is not None and _is_final(last),
         outcome_ns=run.outcome_ns,
         closed_ns=run.ended_ns if is_closed else None,
     )
@@ -197,6 +197,11 @@ def _ended_by(calls: Iterable[Call], failures: Iterable[Failure]) -> FailureCode
     of_last = [each for each in failures if last is not None and each.call_id == last.call_id]
     ending = (each.code for each in of_last if each.code.value.startswith(("provider.", "stream.", "proxy.")))
     return next(ending, None)
+
+
+def _is_final(last: Call) -> bool:
+    answered = last.reply.finish_reason is not None and not last.reply.tool_calls
+    return answered or last.status in REFUSED_STATUSES
 
 
 def _raised(fact: Mapping[str, Any]) -> Raised:

@@ -75,13 +75,15 @@ def build_report(
     agent: str | None = None,
     days: bool = False,
     versions: bool = False,
+    healths_max: int = HEALTHS_MAX,
     budgets: Budgets = NO_BUDGETS,
     standing: Standing = MappingProxyType({}),
 ) -> Report:
     """
     `agent` None: all of them, "": calls that named none. `days` adds sums by day, `versions` the versions of
-    agents that get a card. `budgets`: what is warned of, unless the period is over. `standing`: what running
-    writers lost, see `losses`. Raises StoreError.
+    agents that get a card. `healths_max`: of how many agents, by spend, the latest runs are read. `budgets`:
+    what is warned of, unless the period is over. `standing`: what running writers lost, see `losses`. Raises
+    StoreError.
     """
     end_ns = now_ns if until_ns is None else min(until_ns, now_ns)
     period = Period(since_ns=since_ns or 0, until_ns=end_ns)
@@ -93,7 +95,7 @@ def build_report(
     unasked = read_unasked(store, found.period)
     compared = [use.agent for use in ordered if use.runs.known_nanousd][:SAVINGS_MAX]
     spending = read_days(store, budgets if until_ns is None else NO_BUDGETS, now_ns)
-    health = read_health(store, [use.agent for use in ordered[:HEALTHS_MAX]], found.period.since_ns, end_ns)
+    health = read_health(store, [use.agent for use in ordered[:healths_max]], found.period.since_ns, end_ns)
     agents = [
         _agent_report(
             store,
@@ -108,8 +110,8 @@ def build_report(
             ),
             unasked=unasked.get(use.agent),
             health=health.get(use.agent),
-            spent=read_spend(store, use.agent, period) if place < HEALTHS_MAX else None,
-            issues=count_issues(store, found.period, use.agent) if place < HEALTHS_MAX else 0,
+            spent=read_spend(store, use.agent, period) if place < healths_max else None,
+            issues=count_issues(store, found.period, use.agent) if place < healths_max else 0,
         )
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
@@ -126,13 +128,13 @@ def build_report(
         days=spending,
         today=local_day(now_ns),
     )
-    agents[:HEALTHS_MAX] = [
+    agents[:healths_max] = [
         replace(
             each,
             warnings=foreseen(each.agent, spent=each.spent, retiring=_retiring(each)),
             versions=read_version_reports(store, each.agent, period, now_ns) if versions else (),
         )
-        for each in agents[:HEALTHS_MAX]
+        for each in agents[:healths_max]
     ]
     return Report(
         since_ns=None if since_ns is None else found.period.since_ns,

@@ -100,7 +100,10 @@ def parse_threshold(text: str) -> Threshold:
             f"--fail-on {text!r}: expected a metric, a sign and a number, as in errors>5%, "
             f"cost-per-run>0.05 or reliability<B. Metrics: {', '.join(METRICS)}."
         )
-    return Threshold(name, found[2], float(found[3]) * metric.units[found[4] or ""], text.strip())
+    value = float(found[3]) * metric.units[found[4] or ""]
+    if metric.units is _SHARE and value > 1:
+        raise UsageError(f"--fail-on {text!r}: nothing is above 100%. Did you mean {found[3]}%?")
+    return Threshold(name, found[2], value, text.strip())
 
 
 def breaches(report: Report, thresholds: tuple[Threshold, ...]) -> Iterator[str]:

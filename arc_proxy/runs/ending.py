@@ -4,7 +4,8 @@ When a run has ended. No I/O, and nothing that is kept: a late call reopens a ru
     outcome    somebody said how it went, after its last call
     closed     ArcTracer reported its end
     exited     the program that `arc-proxy run` had launched is over
-    answered   its last call gave an answer that asks for no tool, and nothing has come for SILENCE_NS
+    answered   its last call gave an answer that asks for no tool, or was refused as it would be again, and
+               nothing has come for SILENCE_NS
     timeout    nothing has come for TIMEOUT_NS, whatever it was waiting for
 """
 
@@ -15,6 +16,10 @@ from enum import StrEnum
 _MINUTE_NS = 60 * 1_000_000_000
 SILENCE_NS = 2 * _MINUTE_NS  # longer than a person takes to say the next thing to an agent that waits for it
 TIMEOUT_NS = 30 * _MINUTE_NS  # tools run for minutes; a model's own turn is at most some
+
+
+# A provider says so of the request itself, so that no later attempt gets another answer.
+REFUSED_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})
 
 
 class Ending(StrEnum):
@@ -37,7 +42,7 @@ def how_it_ended(
     """
     None: the run goes on, as far as can be told.
 
-    `last_ns` is when its last call was heard of last, `is_final` whether that call's answer was one,
+    `last_ns` is when its last call was heard of last, `is_final` whether that call was answered or refused,
     `outcome_ns` when its outcome was reported, `closed_ns` when its end was, and `exited_ns` when the program
     was over that it ran in.
     """

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal, select
+from sqlalchemy import Connection, bindparam, false, func, literal, select
 
 from analysis.context_eta import Turn
 from arc_proxy.call import Kind
 from arc_proxy.journal.fact import FactType
-from arc_proxy.runs.ending import TIMEOUT_NS, how_it_ended
+from arc_proxy.runs.ending import REFUSED_STATUSES, TIMEOUT_NS, how_it_ended
 from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word
 from arc_proxy.store.bulk import dicts
@@ -91,10 +91,11 @@ def read_live_run(store: Store, run_key: int, now_ns: int) -> LiveRun | None:
 
 
 def is_final(connection: Connection, run_key: int) -> bool:
-    """Whether the last step of a run gave an answer, and asked for no tool."""
+    """Whether the last step of a run gave an answer, and asked for no tool, or was refused for good."""
     tool_call = tables.tool_call
     asks = select(tool_call.c.call_key).where(tool_call.c.call_key == _CALL.id).exists()
-    answers = ~_CALL.failed & _CALL.finish_reason.is_not(None) & ~asks
+    is_refused = func.coalesce(_CALL.status.in_(REFUSED_STATUSES), false())
+    answers = (~_CALL.failed & _CALL.finish_reason.is_not(None) & ~asks) | is_refused
     steps = select(answers).where(_CALL.run_key == run_key, _CALL.kind == Kind.GENERATION)
     last = steps.order_by(_CALL.started_ns.desc(), _CALL.id.desc()).limit(1)
     return bool(connection.execute(last).scalar())

@@ -24,6 +24,12 @@ ERRORS = {
     "Bedrock, a model without access": (403, "AccessDeniedException", "no access", Code.AUTH),
     "OpenAI, too many requests": (429, "requests", "Rate limit reached for gpt-5", Code.RATE_LIMITED),
     "OpenAI, an empty purse": (429, "insufficient_quota", EXCEEDED, Code.QUOTA_EXHAUSTED),
+    "OpenAI, an empty purse by its words alone": (
+        429,
+        "server_error",
+        "You exceeded your current quota.",
+        Code.QUOTA_EXHAUSTED,
+    ),
     "Google, too many requests a minute": (429, "RESOURCE_EXHAUSTED", EXCEEDED, Code.RATE_LIMITED),
     "Anthropic, an empty purse": (400, INVALID, "credit balance is too low", Code.QUOTA_EXHAUSTED),
     "DeepSeek, an empty purse": (402, "unknown_error", "Insufficient Balance", Code.QUOTA_EXHAUSTED),

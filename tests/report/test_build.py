@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from arc_proxy.call import Kind
+from arc_proxy.errors import UsageError
 from arc_proxy.export.har_import import import_har
 from arc_proxy.format import Spend
 from arc_proxy.ingest.analysing import analyse_due
@@ -505,3 +506,9 @@ def test_what_was_reported_stands_beside_what_was_seen(report_of):
     report = report_of(entries, facts=facts)
     assert "finance: 4 runs reported failed; we had evidence in 2" in document_of(report, "30d").notes
     assert report_json(report)["agents"][0]["reliability"]["with_evidence"] == 2
+
+
+def test_a_share_above_one_is_a_percentage_that_lacks_its_sign():
+    with pytest.raises(UsageError, match=r"Did you mean 5%\?"):
+        parse_threshold("errors>5")
+    assert parse_threshold("errors>0.05").value == parse_threshold("errors>5%").value

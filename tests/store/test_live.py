@@ -7,16 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from analysis.context_eta import Turn
 from arc_proxy.call import Call, Grouping, ToolCall
 from arc_proxy.runs.ending import SILENCE_NS, TIMEOUT_NS
-from arc_proxy.store.engine import Store
-from arc_proxy.store.live import RUNS_MAX, STEPS_MAX, read_live_run, read_live_runs
+from arc_proxy.store import tables
+from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.live import RUNS_MAX, STEPS_MAX, is_final, read_live_run, read_live_runs
 from arc_proxy.store.read import find
 from arc_proxy.store.write import save
 from pricing.usage import Usage, UsageGrade
-from tests.store.conftest import BASE_NS
+from tests.store.conftest import BASE_NS, build_call
 
 MakeCall = Callable[..., Call]
 
@@ -151,3 +153,22 @@ def test_the_latest_runs_of_an_agent(store: Store, step: Callable[..., Call]) ->
     assert turns_of(store, second_ns(20)) == [[RUNS_MAX + 2], [RUNS_MAX + 1], [RUNS_MAX]]
     assert read_live_runs(store, "nobody", second_ns(20)) == ()
     assert read_live_run(store, 999, second_ns(20)) is None
+
+
+ENDS: dict[str, tuple[dict[str, Any], bool]] = {
+    "an answer": ({}, True),
+    "a tool call": ({"reply_tool_calls": (ToolCall(id="c", name="f", arguments="{}"),)}, False),
+    "a request that is wrong": ({"status": 400, "reply_finish_reason": None}, True),
+    "a key that is refused": ({"status": 401, "reply_finish_reason": None}, True),
+    "a rate limit": ({"status": 429, "reply_finish_reason": None}, False),
+    "an outage": ({"status": 503, "reply_finish_reason": None}, False),
+    "a call that goes on": ({"status": None, "duration_ns": None, "reply_finish_reason": None}, False),
+}
+
+
+@pytest.mark.parametrize(("fields", "is_last_word"), ENDS.values(), ids=ENDS)
+def test_a_runs_last_word_is(store: Store, fields: dict[str, Any], is_last_word: bool) -> None:
+    save(store, [build_call(1, grouping_run_id="r", **fields)])
+    with reading(store) as connection:
+        key = connection.execute(select(tables.run.c.id)).scalar_one()
+        assert is_final(connection, key) is is_last_word
