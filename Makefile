@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+# One more than there are cores: many tests wait for processes of their own, and leave a core idle.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 # Where it is set, every process that a test starts would compile all that it imports again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,10 +53,10 @@ serve: $(VENV)/.core  ## the real thing on 127.0.0.1:8000
 	@$(BIN)/arc-proxy serve
 
 test: $(VENV)/.dev  ## the tests, in under five minutes
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not corpus and not soak" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not corpus and not soak" $(PYTEST_ARGS)
 
 corpus: $(VENV)/.dev  ## the checks against recorded exchanges (ARC_SHARED), in under ten
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "corpus and not soak" --timeout 600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "corpus and not soak" --timeout 600 $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev  ## kills, locks and full disks, at length
 	$(BIN)/python -m pytest -q -s -m "soak" --timeout 1800 $(PYTEST_ARGS)

@@ -121,7 +121,7 @@ class _Look:
 
     @cached_property
     def _spent(self) -> dict[str | None, SpentSince]:
-        return read_spent_since(self._store, self._midnight_ns)
+        return read_spent_since(self._store, self._midnight_ns, self._now_ns)
 
     def _spent_by(self, agent: str | None) -> SpentSince:
         if agent is None:

@@ -110,7 +110,7 @@ class Guard:
             if time.monotonic() - each.at_s > WAIT_S:
                 continue
             if spent is None:
-                spent = read_spent_since(self._store(), midnight_ns(now_ns))
+                spent = read_spent_since(self._store(), midnight_ns(now_ns), now_ns)
             if each.question not in verdicts:
                 verdicts[each.question] = self._verdict(each.question, spent, now_ns, is_current=is_current)
             verdict = verdicts[each.question]

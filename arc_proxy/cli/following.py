@@ -49,6 +49,7 @@ class Following:
     def look(self, at: Callable[[Store], None]) -> None:
         """
         Have a look at rows that are current. One that is not possible now is left out, with a word why.
+        Where the database is replaced, its keys are others: from then on `at` is given another Store.
 
         Raises NewerDatabase, ConfigError.
         """

@@ -144,12 +144,13 @@ def _follow(folder: Folder, shown: _Shown) -> None:
 
     log_to_stderr()
     watch: Watch | None = None
+    watched: Store | None = None
     screen = Screen()
 
     def look(store: Store) -> None:
-        nonlocal watch
-        if watch is None:
-            watch = _begin(store, shown)
+        nonlocal watch, watched, screen
+        if watch is None or store is not watched:
+            watch, watched, screen = _begin(store, shown), store, Screen()
         else:
             _print_news(store, shown, watch, screen)
 

@@ -171,7 +171,7 @@ class _Sum:
 
     @property
     def weight(self) -> int:
-        return self.steps + self.auxiliary + self.failures.total() + self.ended
+        return self.steps + self.still_open + self.auxiliary + self.failures.total() + self.ended
 
     def add(self, happening: Happening) -> None:
         self.runs.add(happening.run.key)
@@ -188,18 +188,19 @@ class _Sum:
     def _add_call(self, call: TracedCall) -> None:
         line = call.line
         self.first_ns = line.started_ns if self.first_ns is None else min(self.first_ns, line.started_ns)
+        if call.is_open:  # it comes again, and counts then
+            self.still_open += 1
+            return
         if is_step(line):
             self.steps += 1
             self.bad += line.failed
-            self.still_open += call.is_open
             self.slowest_ns = max(self.slowest_ns, line.duration_ns or 0)
         else:
             self.auxiliary += 1
         if line.usage_grade is not UsageGrade.NONE:
             self.input_tokens += line.usage.input_tokens
             self.output_tokens += line.usage.output_tokens
-        if not call.is_open:
-            self.spend += call_spend(line)
+        self.spend += call_spend(line)
         self.tools.update((*call.tools, *line.server_tools))
 
     def join(self, other: _Sum) -> None:

@@ -44,11 +44,11 @@ def read_days(store: Store, budgets: Budgets, now_ns: int) -> Days:
     began_ns = midnight_ns(now_ns)
     # Whole hours, since these lie summed up: the one that is not over, and the one before.
     lately_ns = max(began_ns, (now_ns // HOUR_NS - 1) * HOUR_NS)
-    today = read_spent_since(store, began_ns)
+    today = read_spent_since(store, began_ns, now_ns)
     return Days(
         budgets=budgets,
         today=today,
-        lately=today if lately_ns == began_ns else read_spent_since(store, lately_ns),
+        lately=today if lately_ns == began_ns else read_spent_since(store, lately_ns, now_ns),
         watched_ns=now_ns - lately_ns,
         # A day may have 25 hours.
         ends_in_ns=midnight_ns(began_ns + 30 * HOUR_NS) - now_ns,

@@ -36,7 +36,7 @@ class Watch:
         self._open: _Latest[int, bool] = _Latest(OPEN_MAX)  # key: whether it was shown as open
         self._counting: _Latest[int, int] = _Latest(OPEN_MAX)  # key: looks that it was held back for
         self._running: _Latest[int, bool] = _Latest(RUNNING_MAX)
-        self._runs: _Latest[int, bool] = _Latest(SHOWN_MAX)
+        self._runs: _Latest[int, bool] = _Latest(SHOWN_MAX)  # key: whether its name was shown, too
         self._failures: _Latest[tuple[object, ...], bool] = _Latest(SHOWN_MAX)
         self._ahead: set[int] = set()  # calls behind the marks that were shown
 
@@ -76,7 +76,7 @@ class Watch:
         )
 
     def _began(self, key: int, run: RunRow) -> Iterator[Happening]:
-        if key not in self._runs:
+        if not self._runs.get(key, False):
             yield Began(run)
         self._runs.put(key, True)
 
@@ -88,7 +88,9 @@ class Watch:
             run = news.runs.get(call.line.run_key)
             if run is None or not self._wanted(run):
                 self._forget(call.line.key)
-            elif call.line.key in self._ahead:
+                continue
+            self._runs.put(run.key, self._runs.get(run.key, False))
+            if call.line.key in self._ahead:
                 self._ahead.discard(call.line.key)
             elif self._is_to_be_shown(call):
                 # A run that has ended goes on with any step.
@@ -114,9 +116,10 @@ class Watch:
         self._counting.drop(key)
 
     def _failed(self, news: News) -> Iterator[Happening]:
+        """Of runs that had a call. What is found of others is of long ago, or found once more."""
         for row in news.failures:
             run, name = news.runs.get(row.run_key), _name(row)
-            if run is not None and self._wanted(run) and name not in self._failures:
+            if run is not None and run.key in self._runs and name not in self._failures:
                 yield Failed(run, row)
             self._failures.put(name, True)
 

@@ -26,26 +26,30 @@ class SpentSince:
         return SpentSince(self.nanousd + other.nanousd, self.unpriced_calls + other.unpriced_calls)
 
 
-def read_spent_since(store: Store, since_ns: int) -> dict[str | None, SpentSince]:
+def read_spent_since(store: Store, since_ns: int, until_ns: int) -> dict[str | None, SpentSince]:
     """
-    By agent, None: calls that named none. Exact: whole hours are read from the rollups, the first one from
-    its calls where midnight is not on the hour. Raises StoreError.
+    By agent, None: calls that named none. What a clock that was ahead has dated later than until_ns, which is
+    now, is not spent yet; the hour that this lies in counts whole.
+
+    Exact: whole hours are read from the rollups, the first one from its calls where midnight is not on the
+    hour. Raises StoreError.
     """
     whole_hours = -(-since_ns // HOUR_NS)
     with reading(store) as connection:
-        spent = _rolled_up(connection, whole_hours)
+        spent = _rolled_up(connection, whole_hours, until_ns // HOUR_NS)
         if whole_hours * HOUR_NS > since_ns:
-            for agent, more in _of_calls(connection, since_ns, whole_hours * HOUR_NS).items():
+            of_calls = _of_calls(connection, since_ns, min(whole_hours * HOUR_NS, until_ns))
+            for agent, more in of_calls.items():
                 spent[agent] = spent.get(agent, SpentSince()) + more
     return spent
 
 
-def _rolled_up(connection: Connection, first_hour: int) -> dict[str | None, SpentSince]:
+def _rolled_up(connection: Connection, first_hour: int, last_hour: int) -> dict[str | None, SpentSince]:
     hour, series = tables.rollup_hour, tables.series
     rows = hour.join(series, series.c.id == hour.c.series_id)
     nanousd = sum((hour.c[name] for name in _KNOWN), literal(0))
     unpriced = hour.c.unpriced_calls + hour.c.partial_calls
-    return _by_agent(connection, rows, nanousd, unpriced, hour.c.start >= first_hour)
+    return _by_agent(connection, rows, nanousd, unpriced, hour.c.start.between(first_hour, last_hour))
 
 
 def _of_calls(connection: Connection, since_ns: int, until_ns: int) -> dict[str | None, SpentSince]:

@@ -70,28 +70,29 @@ def read_marks(store: Store) -> Marks:
 def read_news(
     store: Store, since: Marks, *, again: Collection[int] = (), running: Collection[int] = ()
 ) -> News:
-    """At most PAGE new calls and as many failures, each in the order of their keys. Raises StoreError."""
+    """
+    At most PAGE new calls, and once they are all here, as many failures, each in the order of their keys.
+
+    Raises StoreError.
+    """
     call = tables.call.c
     with reading(store) as connection:
         page = LINES.where(call.id > since.call).order_by(call.id).limit(PAGE)
         calls = _traced(connection, dicts(connection, page))
         once_more = _traced(connection, _lines_of(connection, again))
-        last_failure = _last(connection, "failure")
-        floor = max(0, min(since.failure, last_failure) - LOOK_BACK)
-        failures = failures_after(connection, floor, limit=LOOK_BACK + PAGE)
+        has_more = len(calls) == PAGE
+        # Who is shown a failure is to know its run, which he does by its calls.
+        failures, last_failure = ((), since.failure) if has_more else _failures(connection, since.failure)
         over = frozenset(_over(connection, running))
         keys = {each.line.run_key for each in (*calls, *once_more)} | {each.run_key for each in failures}
         return News(
-            marks=Marks(
-                calls[-1].line.key if calls else since.call,
-                failures[-1].key if failures else last_failure,
-            ),
+            marks=Marks(calls[-1].line.key if calls else since.call, last_failure),
             calls=calls,
             again=once_more,
             failures=failures,
             over=over,
             runs=_runs(connection, keys | over),
-            has_more=len(calls) == PAGE,
+            has_more=has_more,
         )
 
 
@@ -127,6 +128,13 @@ def read_traces(store: Store, runs: Sequence[RunRow], *, calls_max: int) -> tupl
 def _last(connection: Connection, table: str) -> int:
     key = tables.metadata.tables[table].c.id
     return int(connection.execute(select(func.max(key))).scalar() or 0)
+
+
+def _failures(connection: Connection, since: int) -> tuple[tuple[FailureRow, ...], int]:
+    """Those after a key and some before, and up to which key they are."""
+    last = _last(connection, "failure")
+    failures = failures_after(connection, max(0, min(since, last) - LOOK_BACK), limit=LOOK_BACK + PAGE)
+    return failures, failures[-1].key if failures else last
 
 
 def _lines_of(connection: Connection, keys: Collection[int]) -> list[dict[str, object]]:

@@ -21,7 +21,10 @@ from pathlib import Path
 import openai
 import pytest
 
+from arc_proxy.store.engine import open_store
+from arc_proxy.store.write import save
 from tests.cli.command import clean_environ
+from tests.store.conftest import build_call
 from tests.system.installation import Installation
 
 WAIT_S_MAX = 60
@@ -222,6 +225,28 @@ def test_without_a_proxy_it_reads_the_journal_itself_and_leaves_room_for_one(dat
             ask(gpt, "after", "second")
             follower.until(lambda: len(follower.objects("step")) == 2)
             assert follower.end() == 0
+
+
+def test_a_database_that_is_made_anew_is_followed_from_its_beginning(data_dir):
+    def database(run: str, calls: int) -> Path:
+        path = data_dir / f"{run}.db"
+        store = open_store(path)
+        save(store, [build_call(number, grouping_run_id=run) for number in range(calls)])
+        store.close()
+        return path
+
+    (data_dir / "journal").mkdir(parents=True)
+    database("before", 9).rename(data_dir / "arc.db")
+    with Follower(data_dir, "--json") as follower:
+        follower.until(lambda: len(follower.objects("step")) == 9)
+        for name in ("arc.db", "arc.db-wal", "arc.db-shm"):
+            (data_dir / name).unlink(missing_ok=True)
+        follower.until(lambda: any("waiting" in line for line in follower.said))
+        database("after", 3).rename(data_dir / "arc.db")
+        follower.until(lambda: len(follower.objects("step")) == 9 + 3)
+        assert follower.end() == 0
+    assert [each["run_id"] for each in follower.objects("run")] == ["before", "after"]
+    assert {each["run_id"] for each in follower.objects("step")[9:]} == {"after"}
 
 
 # Makes the terminal on its stdin its own, as a shell does for what it starts, so that ^C reaches it.

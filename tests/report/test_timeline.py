@@ -149,6 +149,17 @@ def test_more_than_can_be_read_is_summed_up_and_nothing_is_left_out(store, runs,
         assert any(re.search(pattern, text) for text in said), said
 
 
+def test_a_call_is_a_step_of_the_sums_once_it_has_ended(store):
+    screen, said = Screen(), []
+    for fields in (OPEN, {}):
+        calls = [build_call(number, grouping_run_id="r", **fields) for number in range(3 * LINES_MAX)]
+        said += screen.lines(happened(store, calls), 100, NOW_NS)
+    assert texts(said) == [
+        "hh:mm:ss  finance r  0 steps, 30 open",
+        "hh:mm:ss  finance r  30 steps, $0.00014, 300 in, 150 out, up to 900 ms",
+    ]
+
+
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\u202e\u2028\ttool\r\n\x9b2J漢字"
 
 

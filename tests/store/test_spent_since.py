@@ -35,7 +35,8 @@ def test_a_budget_is_held_against_what_was_billed_since(
         "by subscription": Cost(nanousd=5000, grade=CostGrade.API_EQUIVALENT),
     }
     since_ms = since_ns // 1_000_000
-    moments = [since_ms - 1, since_ms, since_ms + 20 * 60_000, since_ms + 5 * 3_600_000]
+    ahead_ms = since_ms + 400 * 86_400_000
+    moments = [since_ms - 1, since_ms, since_ms + 20 * 60_000, since_ms + 5 * 3_600_000, ahead_ms]
     save(
         store,
         [
@@ -47,8 +48,18 @@ def test_a_budget_is_held_against_what_was_billed_since(
         ],
     )
     expected = SpentSince(nanousd=3 * 111, unpriced_calls=3 * 2)
-    assert read_spent_since(store, since_ns) == {"finance": expected, None: expected}
+    assert read_spent_since(store, since_ns, since_ns + 6 * HOUR_NS) == {"finance": expected, None: expected}
 
 
 def test_nothing_was_spent_where_nothing_was_called(store: Store) -> None:
-    assert read_spent_since(store, HOUR * HOUR_NS) == {}
+    assert read_spent_since(store, HOUR * HOUR_NS, (HOUR + 1) * HOUR_NS) == {}
+
+
+@pytest.mark.parametrize("since_ns", SINCE.values(), ids=SINCE)
+def test_what_is_dated_in_the_next_hour_is_not_spent_yet(
+    store: Store, make_call: MakeCall, since_ns: int
+) -> None:
+    moments = [since_ns + 60 * 10**9, (HOUR + 1) * HOUR_NS]
+    save(store, [make_call(number, at_ms=at_ns // 1_000_000) for number, at_ns in enumerate(moments)])
+    until_ns = since_ns + 120 * 10**9
+    assert read_spent_since(store, since_ns, until_ns) == {"finance": SpentSince(nanousd=4500)}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, literal, select
 
 from arc_proxy.call import Call, Kind, ToolCall
 from arc_proxy.ingest.analysing import analyse_due
@@ -15,12 +16,13 @@ from arc_proxy.report.happening import Called, Failed
 from arc_proxy.report.happening import Ended as RunEnded
 from arc_proxy.report.watch import Watch
 from arc_proxy.runs.ending import SILENCE_NS, TIMEOUT_NS
-from arc_proxy.store import timeline
-from arc_proxy.store.engine import Store
+from arc_proxy.store import tables, timeline
+from arc_proxy.store.engine import Store, writing
 from arc_proxy.store.read import list_runs
 from arc_proxy.store.timeline import Marks, read_marks, read_news, read_traces
 from arc_proxy.store.write import save
 from pricing.book import load_book
+from pricing.usage import Usage, UsageGrade
 
 MakeCall = Callable[..., Call]
 
@@ -99,6 +101,48 @@ def test_a_failure_under_a_key_that_was_given_before_is_not_missed(store: Store,
     save(store, [make_call(1, status=500)])
     analyse_due(store, load_book(), make_call(1).started_ns + TIMEOUT_NS)
     assert any(isinstance(each, Failed) for each in look(store, watch))
+
+
+def failures_of(found: list[object]) -> list[str]:
+    return [each.run.run_id for each in found if isinstance(each, Failed)]
+
+
+def test_what_had_failed_before_is_no_news_however_often_it_is_found(
+    store: Store, make_call: MakeCall
+) -> None:
+    book, first = load_book(), make_call(1)
+    save(store, [make_call(number, grouping_run_id=f"old-{number}", status=401) for number in range(1, 7)])
+    analyse_due(store, book, first.started_ns + TIMEOUT_NS)
+    watch = watching(store)
+    watch.shown(read_traces(store, list_runs(store, limit=2), calls_max=9))
+    assert look(store, watch) == []
+    # As the merging of issues does.
+    with writing(store) as connection:
+        keys = select(tables.run.c.id, literal(0)).where(tables.run.c.run_id.in_(["old-1", "old-6"]))
+        connection.execute(insert(tables.due).from_select(["run_key", "due_ns"], keys))
+    analyse_due(store, book, first.started_ns + TIMEOUT_NS)
+    assert look(store, watch) == []
+
+
+def test_what_failed_in_a_run_whose_calls_fill_pages_is_not_missed(
+    store: Store, make_call: MakeCall, monkeypatch_page: Callable[[int], None]
+) -> None:
+    monkeypatch_page(2)
+    watch = watching(store)
+    runs = [f"run-{number}" for number in range(6)]
+    save(store, [make_call(number, grouping_run_id=run, status=401) for number, run in enumerate(runs)])
+    analyse_due(store, load_book(), make_call(1).started_ns + TIMEOUT_NS)
+    assert sorted(failures_of(look(store, watch))) == runs
+
+
+def test_what_failed_in_a_run_is_shown_before_its_call_whose_tokens_are_being_counted(
+    store: Store, make_call: MakeCall
+) -> None:
+    watch = watching(store)
+    uncounted = {"usage": Usage(), "usage_grade": UsageGrade.NONE}
+    save(store, [make_call(1, grouping_run_id="task", reply_finish_reason="length", **uncounted)])
+    analyse_due(store, load_book(), make_call(1).started_ns + TIMEOUT_NS)
+    assert set(failures_of(look(store, watch))) == {"task"}
 
 
 def test_a_run_ends_when_analysis_says_so_and_goes_on_with_a_later_call(
