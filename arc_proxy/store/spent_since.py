@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, FromClause, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, FromClause, case, func, literal, select, true
 
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.names import OTHER, OTHER_AGENT
+from arc_proxy.store.names import OTHER_AGENT
 from arc_proxy.store.sums import HOUR_NS
 from pricing.cost import CostGrade
 
 _KNOWN = ("reported_nanousd", "computed_nanousd", "estimated_nanousd", "partial_nanousd")
+_OF_OTHERS = tables.call.c.series_id.in_(
+    select(tables.series.c.id).where(tables.series.c.agent_id == OTHER_AGENT)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,18 @@ def read_spent_since(store: Store, since_ns: int, until_ns: int) -> dict[str | N
     now, is not spent yet; the hour that this lies in counts whole.
 
     Exact: whole hours are read from the rollups, the first one from its calls where midnight is not on the
-    hour. Raises StoreError.
+    hour. Of agents that have no sums of their own, all is read from their calls. Raises StoreError.
     """
-    whole_hours = -(-since_ns // HOUR_NS)
+    whole_hours, last_hour = -(-since_ns // HOUR_NS), until_ns // HOUR_NS
+    whole_ns = whole_hours * HOUR_NS
     with reading(store) as connection:
-        spent = _rolled_up(connection, whole_hours, until_ns // HOUR_NS)
-        if whole_hours * HOUR_NS > since_ns:
-            of_calls = _of_calls(connection, since_ns, min(whole_hours * HOUR_NS, until_ns))
-            for agent, more in of_calls.items():
-                spent[agent] = spent.get(agent, SpentSince()) + more
+        found = [_rolled_up(connection, whole_hours, last_hour)]
+        if whole_ns > since_ns:
+            found.append(_of_calls(connection, since_ns, min(whole_ns, until_ns), true()))
+        found.append(_of_calls(connection, whole_ns, (last_hour + 1) * HOUR_NS, _OF_OTHERS))
+    spent: dict[str | None, SpentSince] = {}
+    for agent, more in (each for sums in found for each in sums.items()):
+        spent[agent] = spent.get(agent, SpentSince()) + more
     return spent
 
 
@@ -49,35 +55,39 @@ def _rolled_up(connection: Connection, first_hour: int, last_hour: int) -> dict[
     rows = hour.join(series, series.c.id == hour.c.series_id)
     nanousd = sum((hour.c[name] for name in _KNOWN), literal(0))
     unpriced = hour.c.unpriced_calls + hour.c.partial_calls
-    return _by_agent(connection, rows, nanousd, unpriced, hour.c.start.between(first_hour, last_hour))
+    within = hour.c.start.between(first_hour, last_hour) & (series.c.agent_id != OTHER_AGENT)
+    return _by_agent(connection, rows, series.c.agent_id, nanousd, unpriced, within)
 
 
-def _of_calls(connection: Connection, since_ns: int, until_ns: int) -> dict[str | None, SpentSince]:
-    call, series = tables.call, tables.series
-    rows = call.join(series, series.c.id == call.c.series_id)
+def _of_calls(
+    connection: Connection, since_ns: int, until_ns: int, condition: ColumnElement[bool]
+) -> dict[str | None, SpentSince]:
+    call = tables.call
     grade = call.c.cost_grade
     nanousd = case((grade == str(CostGrade.API_EQUIVALENT), 0), else_=func.coalesce(call.c.cost_nanousd, 0))
     unpriced = case((grade.in_([str(CostGrade.UNKNOWN), str(CostGrade.PARTIAL)]), 1), else_=0)
-    within = (call.c.started_ns >= since_ns) & (call.c.started_ns < until_ns)
-    return _by_agent(connection, rows, nanousd, unpriced, within)
+    within = (call.c.started_ns >= since_ns) & (call.c.started_ns < until_ns) & condition
+    return _by_agent(connection, call, call.c.agent_id, nanousd, unpriced, within)
 
 
 def _by_agent(
     connection: Connection,
     rows: FromClause,
+    agent_id: ColumnElement[int],
     nanousd: ColumnElement[int],
     unpriced: ColumnElement[int],
     condition: ColumnElement[bool],
 ) -> dict[str | None, SpentSince]:
-    series, agent = tables.series.c, tables.agent.c
+    agent = tables.agent.c
     statement = (
-        select(series.agent_id, agent.name, func.sum(nanousd), func.sum(unpriced))
-        .select_from(rows.outerjoin(tables.agent, agent.id == series.agent_id))
+        select(agent.name, func.sum(nanousd), func.sum(unpriced))
+        .select_from(rows.outerjoin(tables.agent, agent.id == agent_id))
         .where(condition)
-        .group_by(series.agent_id, agent.name)
+        .group_by(agent.name)
     )
     spent: dict[str | None, SpentSince] = {}
-    for key, name, cost, calls in connection.execute(statement):
-        who = OTHER if key == OTHER_AGENT else name or None
-        spent[who] = spent.get(who, SpentSince()) + SpentSince(int(cost or 0), int(calls or 0))
+    for name, cost, calls in connection.execute(statement):
+        spent[name or None] = spent.get(name or None, SpentSince()) + SpentSince(
+            int(cost or 0), int(calls or 0)
+        )
     return spent

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from arc_proxy.call import Call
+from arc_proxy.store import names
 from arc_proxy.store.engine import Store
 from arc_proxy.store.spent_since import SpentSince, read_spent_since
 from arc_proxy.store.sums import HOUR_NS
@@ -63,3 +64,22 @@ def test_what_is_dated_in_the_next_hour_is_not_spent_yet(
     save(store, [make_call(number, at_ms=at_ns // 1_000_000) for number, at_ns in enumerate(moments)])
     until_ns = since_ns + 120 * 10**9
     assert read_spent_since(store, since_ns, until_ns) == {"finance": SpentSince(nanousd=4500)}
+
+
+@pytest.mark.parametrize("since_ns", SINCE.values(), ids=SINCE)
+def test_an_agent_that_has_no_sums_of_its_own_has_spent_its_own(
+    store: Store, make_call: MakeCall, since_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "AGENTS_MAX", 2)
+    since_ms = since_ns // 1_000_000
+    moments = [since_ms - 1, since_ms, since_ms + 5 * 3_600_000, since_ms + 7 * 3_600_000]
+    agents = ["finance", "support", "third", "other", None]
+    for place, agent in enumerate(agents):
+        cost = Cost(nanousd=10**place, grade=CostGrade.COMPUTED)
+        calls = [
+            make_call(10 * place + number, at_ms=at_ms, grouping_agent=agent, cost=cost)
+            for number, at_ms in enumerate(moments)
+        ]
+        save(store, calls)
+    spent = read_spent_since(store, since_ns, since_ns + 11 * HOUR_NS // 2)
+    assert spent == {agent: SpentSince(nanousd=2 * 10**place) for place, agent in enumerate(agents)}
