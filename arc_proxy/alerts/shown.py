@@ -133,9 +133,10 @@ def trouble_words(kept: Kept) -> Iterator[str]:
         yield f"alerts do not reach {name}: {delivery_words(last)}"
 
 
-def warning_lines(kept: Kept, now_ns: int) -> Iterator[str]:
-    """What fires and was told, for a report or a page, and what does not arrive."""
-    firing = [each for each in kept.alerts.firing.values() if each.told_level]
+def warning_lines(kept: Kept, now_ns: int, agent: str | None = None) -> Iterator[str]:
+    """What fires and was told, for a report or a page, and what does not arrive. `agent`: only this one's."""
+    told = [each for each in kept.alerts.firing.values() if each.told_level]
+    firing = [each for each in told if agent is None or each.reading.agent in (None, agent)]
     for each in firing[:WARNINGS_MAX]:
         yield f"alert: {each.reading.title} (since {ago(each.since_ns, now_ns)}). {each.reading.text}"
     if len(firing) > WARNINGS_MAX:

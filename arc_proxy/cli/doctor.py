@@ -131,6 +131,7 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
     from arc_proxy.ingest.worker import read_resume_points, unread_bytes
     from arc_proxy.report.losses import loss_words, read_losses
     from arc_proxy.store.engine import open_store
+    from arc_proxy.store.read import count_calls
     from arc_proxy.store.regrouping import read_grouping_version, read_regrouping
     from arc_proxy.store.report import read_misreported
 
@@ -146,7 +147,8 @@ def _check_store(folder: Folder, settings: Settings, instance: Instance | None) 
     try:
         losses = read_losses(store, standing_counts(instance))
         unread = unread_bytes(folder.journal, read_resume_points(store))
-        grouping = _check_grouping(read_grouping_version(store), read_regrouping(store))
+        version = read_grouping_version(store) if count_calls(store) else GROUPING_VERSION
+        grouping = _check_grouping(version, read_regrouping(store))
         misreported = read_misreported(store)
         name = store.name
     except ArcError as error:

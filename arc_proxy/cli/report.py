@@ -152,7 +152,7 @@ def _print(
     *,
     explain: bool,
 ) -> None:
-    firing, warnings = _alerts(folder)
+    firing, warnings = _alerts(folder, agent)
     if form is Format.JSON:
         from arc_proxy.report.jsonable import report_json
 
@@ -173,15 +173,18 @@ def _print(
         out(line)
 
 
-def _alerts(folder: Folder) -> tuple[list[dict[str, Any]], list[str]]:
-    """What fires, as JSON and as warnings. Without a proxy that runs nobody knows what fires now."""
+def _alerts(folder: Folder, agent: str | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """
+    What fires, as JSON and, of that agent, as warnings. Without a proxy that runs nobody knows what fires
+    now.
+    """
     if find_instance(folder) is None:
         return [], []
     from arc_proxy.alerts.kept import read_kept
     from arc_proxy.alerts.shown import firing_json, warning_lines
 
     kept = read_kept(folder.path)
-    return firing_json(kept), list(warning_lines(kept, time.time_ns()))
+    return firing_json(kept), list(warning_lines(kept, time.time_ns(), agent))
 
 
 def _judge(found: Report, thresholds: tuple[Threshold, ...]) -> None:

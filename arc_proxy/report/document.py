@@ -81,7 +81,8 @@ def as_markdown(document: Document) -> Iterable[str]:
         yield f"## {tables.escape_markdown(card.agent)}{mark}"
         yield ""
         for line in card.lines:
-            note = f" ({tables.escape_markdown(line.note)})" if line.note else ""
+            words = tables.escape_markdown(line.note)
+            note = f" {words}" if words.startswith("(") else f" ({words})" if words else ""
             yield f"- {line.label}: {tables.escape_markdown(line.value)}{note}"
         yield ""
     for titled in document.tables:

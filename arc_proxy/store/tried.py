@@ -22,7 +22,10 @@ BEFORE_RUNS_MAX = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tries:
-    """`applied_ns`: by fingerprint, when last; votes by code: a fix's record is that of its kind."""
+    """
+    `applied_ns`: by fingerprint, when last; votes by code, one for each issue: a fix's record is that of its
+    kind.
+    """
 
     applied_ns: Mapping[str, int] = field(default_factory=dict)
     useful: Mapping[str, int] = field(default_factory=dict)
@@ -37,12 +40,14 @@ def read_tries(store: Store) -> Tries:
     applied: dict[str, int] = {}
     useful: Counter[str] = Counter()
     not_useful: Counter[str] = Counter()
+    voted: set[str] = set()
     with reading(store) as connection:
-        for row in connection.execute(statement.order_by(fact.at_ns.desc()).limit(FACTS_MAX)):
+        for row in connection.execute(statement.order_by(fact.at_ns.desc(), fact.id.desc()).limit(FACTS_MAX)):
             body = load_json(row.body)
             if row.type == FactType.FIX_APPLIED:
                 applied.setdefault(str(body.get("fingerprint")), row.at_ns)
-            else:
+            elif (about := str(body.get("fingerprint"))) not in voted:  # the last word on an issue holds
+                voted.add(about)
                 votes = useful if body.get("is_useful") is True else not_useful
                 votes[str(body.get("code"))] += 1
     return Tries(applied_ns=applied, useful=useful, not_useful=not_useful)
