@@ -150,5 +150,5 @@ def _text(value: str) -> str:
     """Codex reads the value as TOML, and as a plain text where it is none."""
     try:
         return str(tomllib.loads(f"value = {value}")["value"])
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return value

@@ -56,7 +56,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Raises ConfigUnread."""
     try:
         return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigUnread(path, f"is no TOML ({error})") from error
 
 

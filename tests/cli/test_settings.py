@@ -84,6 +84,8 @@ REFUSALS = {
     "a choice that is none": ({}, {"ARC_CAPTURE": "all"}, "", ["'all'", "full, metadata or none"]),
     "a key of the file with a typo": ({}, {}, "prot = 1", ["'prot'", "Did you mean port?"]),
     "a key of the file like no other": ({}, {}, "zzzzzz = 1", ["no setting", "Known are: host"]),
+    "a file that is nested without end": ({}, {}, "port = " + "[" * 5000, ["no valid TOML"]),
+    "a number of five thousand digits": ({}, {}, "port = " + "1" * 5000, ["no valid TOML"]),
     "a file that is no TOML": ({}, {}, "port 8000", ["no valid TOML"]),
     "a CA bundle that is not there": ({"ca_bundle": "/no/such.pem"}, {}, "", ["/no/such.pem"]),
     "a budget of nothing": ({"budget_per_run_usd": "0"}, {}, "", ["--budget-per-run", "greater than 0"]),
