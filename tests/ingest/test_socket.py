@@ -34,6 +34,11 @@ from tests.wire.test_openai_realtime import asks as realtime_asks
 from tests.wire.test_openai_responses_socket import answers, asks
 
 
+def idle() -> int:
+    """When what was said now has been silent for long. A tape's clock may be a little ahead of the wall's."""
+    return time.time_ns() + 2 * IDLE_NS
+
+
 def rows(store: Store) -> dict[str, dict[str, Any]]:
     calls, _ = whole_calls_after(store, None)
     return {call.call_id: vars_of(call) for call in calls}
@@ -224,7 +229,7 @@ def test_a_long_response_shows_while_it_goes_on(
 ) -> None:
     socket = Socket(tape)
     socket.say([asks("one"), *answers(1, "Eins")[:-1]])
-    ingest(tmp_path, store, book, clock=lambda: time.time_ns() + IDLE_NS)
+    ingest(tmp_path, store, book, clock=idle)
     [(name, call)] = rows(store).items()
     assert (name, call["duration_ns"], call["ended_detail"]) == (f"{socket.id}.1", None, "in flight")
     socket.say(answers(1, "Eins")[-1:])
@@ -284,7 +289,7 @@ def test_states_are_private_and_hold_no_credential_of_the_head(
 ) -> None:
     socket = Socket(tape)
     socket.say([asks("one"), *answers(1, "Eins")])
-    ingest(tmp_path, store, book, clock=lambda: time.time_ns() + IDLE_NS)
+    ingest(tmp_path, store, book, clock=idle)
     [path] = (tmp_path / "journal").glob("*/*.tunnel")
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -299,7 +304,7 @@ def test_a_state_that_cannot_be_written_costs_nothing(
     [(writer, point)] = read_resume_points(store).items()
     name = f"{socket.exchange_id.hex()}-{point.seen[0]}-{point.seen[1]}.tunnel.tmp"
     (tmp_path / "journal" / writer / name).mkdir()
-    ingest(tmp_path, store, book, clock=lambda: time.time_ns() + IDLE_NS)
+    ingest(tmp_path, store, book, clock=idle)
     assert list((tmp_path / "journal").glob("*/*.tunnel")) == []
     socket.say([asks("two"), *answers(2, "Zwei")])
     ingest(tmp_path, store, book)
@@ -311,7 +316,7 @@ def test_a_state_that_cannot_be_read_costs_no_other_call(
 ) -> None:
     socket = Socket(tape)
     socket.say([asks("one"), *answers(1, "Eins")])
-    ingest(tmp_path, store, book, clock=lambda: time.time_ns() + IDLE_NS)
+    ingest(tmp_path, store, book, clock=idle)
     [path] = (tmp_path / "journal").glob("*/*.tunnel")
     path.write_bytes(b"nonsense")
     socket.say([asks("two"), *answers(2, "Zwei")])
