@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from analysis.budget import Budgets
+from arc_proxy.cli import console_guard
 from arc_proxy.cli.console_guard import Guard, Limits
 from arc_proxy.store.engine import Store, open_store
 from arc_proxy.store.write import save
@@ -19,6 +20,12 @@ from tests.analysis.talk import run_of, says, user
 from tests.store.conftest import build_call
 
 PATIENCE_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not make a question one that nobody waits for any more."""
+    monkeypatch.setattr(console_guard, "WAIT_S", PATIENCE_S)
 
 
 @pytest.fixture
