@@ -215,8 +215,12 @@ class Exchange:
         if objection is None:
             self._reach(route.upstream.origin)
         else:
-            self._gateway.counts.refused += 1
-            self._refuse(objection, Ended.REFUSED)
+            self._object(objection)
+
+    def _object(self, refusal: Refusal) -> None:
+        """Refuse what was decided to go on when its head came: see `server.Gateway.record` for the others."""
+        self._gateway.counts.refused += 1
+        self._refuse(refusal, Ended.REFUSED)
 
     async def _dial(self, key: object) -> None:
         connection = UpstreamConnection(self._client, key)

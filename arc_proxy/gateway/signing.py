@@ -19,11 +19,9 @@ from arc_proxy.gateway.answer import CONTINUE
 from arc_proxy.gateway.aws_credentials import NoCredentials
 from arc_proxy.gateway.bedrock import BODY_BYTES_MAX, SERVICE, TOO_LARGE, caller_refusal, no_credentials
 from arc_proxy.gateway.forward import Exchange, Payload
-from arc_proxy.gateway.refusal import Refusal
 from arc_proxy.gateway.repeat import Asked
 from arc_proxy.gateway.sigv4 import Credentials, Fields, sign
 from arc_proxy.gateway.upstream import UpstreamConnection
-from arc_proxy.journal.record import Ended
 
 if TYPE_CHECKING:
     from arc_proxy.gateway.client import ClientConnection
@@ -129,10 +127,6 @@ class SigningExchange(Exchange):
         self._held.clear()
         self._is_sent = True
         self._settle()
-
-    def _object(self, refusal: Refusal) -> None:
-        self._gateway.counts.refused += 1
-        self._refuse(refusal, Ended.REFUSED)
 
 
 def _read_fields(lines: bytes) -> Fields:
