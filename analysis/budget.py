@@ -26,5 +26,6 @@ class Budgets:
         return self.per_agent.get(agent or "", self.per_agent.get(ANY_AGENT))
 
     @property
-    def is_empty(self) -> bool:
-        return self.per_run is None and not self.per_agent and self.per_day is None
+    def has_days(self) -> bool:
+        """Whether any is of a day."""
+        return bool(self.per_agent) or self.per_day is not None

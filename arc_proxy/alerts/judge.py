@@ -28,7 +28,7 @@ from arc_proxy.format import clean, duration, money, plural, share
 from arc_proxy.report.summary import agent_name
 from arc_proxy.store.issues import Issue
 from arc_proxy.store.recent_runs import RecentRuns
-from arc_proxy.store.spent_since import SpentSince
+from arc_proxy.store.spent_since import Billed
 
 MARGIN = 0.1
 TITLE_CELLS = 120
@@ -117,7 +117,7 @@ def judge_cost_per_run(rule: CostPerRunRule, agent: str | None, seen: RecentRuns
     )
 
 
-def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince, midnight_ns: int) -> Reading:
+def judge_cost_per_day(rule: CostPerDayRule, spent: Billed, midnight_ns: int) -> Reading:
     """`spent` since midnight, by the rule's agent or by all. A day is a thing of its own, as of a budget."""
     who = EVERYBODY if rule.agent is None else agent_name(rule.agent or None)
     level = _level(spent.nanousd, rule.above_nanousd, is_enough=True)
@@ -135,7 +135,7 @@ def judge_cost_per_day(rule: CostPerDayRule, spent: SpentSince, midnight_ns: int
 
 
 def judge_budget(
-    rule: BudgetRule, key: str, who: str, budget_nanousd: int, spent: SpentSince, midnight_ns: int
+    rule: BudgetRule, key: str, who: str, budget_nanousd: int, spent: Billed, midnight_ns: int
 ) -> Reading:
     """
     `key`: which budget, "day" or "agent <name>". Within a day a sum only grows, so it needs no margin.

@@ -47,7 +47,7 @@ from arc_proxy.store.recent_runs import (
     read_ended,
     read_recent_runs,
 )
-from arc_proxy.store.spent_since import SpentSince, read_spent_since
+from arc_proxy.store.spent_since import Billed, read_spent_since
 from arc_proxy.store.totals import Period
 
 AGENTS_MAX = 20  # those with most runs, beside those that fire; one that its rule names is looked at anyway
@@ -120,13 +120,13 @@ class _Look:
         return self._recent[over_ns]
 
     @cached_property
-    def _spent(self) -> dict[str | None, SpentSince]:
+    def _spent(self) -> dict[str | None, Billed]:
         return read_spent_since(self._store, self._midnight_ns, self._now_ns)
 
-    def _spent_by(self, agent: str | None) -> SpentSince:
+    def _spent_by(self, agent: str | None) -> Billed:
         if agent is None:
-            return sum(self._spent.values(), SpentSince())
-        return self._spent.get(agent or None, SpentSince())
+            return sum(self._spent.values(), Billed())
+        return self._spent.get(agent or None, Billed())
 
     @cached_property
     def _issues(self) -> list[tuple[Issue, Standing]]:

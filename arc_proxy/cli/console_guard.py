@@ -25,7 +25,7 @@ from arc_proxy.ingest.mistake import describe_bug
 from arc_proxy.report.health import midnight_ns
 from arc_proxy.store.engine import Store
 from arc_proxy.store.guarded import read_run_so_far
-from arc_proxy.store.spent_since import SpentSince, read_spent_since
+from arc_proxy.store.spent_since import Billed, read_spent_since
 from arc_proxy.verdict import GO_ON, WAIT_S, Question, Verdict
 
 CATCH_UP_S = 0.6 * WAIT_S  # the rest is for reading and judging
@@ -105,12 +105,12 @@ class Guard:
         is_current = self._catch_up(max(CATCH_UP_S - oldest_s, 0.0))
         verdicts: dict[Question, Verdict] = {}
         now_ns = time.time_ns()
-        spent: dict[str | None, SpentSince] | None = None
+        spent: Mapping[str | None, Billed] = {}
+        if any(self._is_of_a_day(each.question) for each in asked):
+            spent = read_spent_since(self._store(), midnight_ns(now_ns), now_ns)
         for each in asked:
             if time.monotonic() - each.at_s > WAIT_S:
                 continue
-            if spent is None:
-                spent = read_spent_since(self._store(), midnight_ns(now_ns), now_ns)
             if each.question not in verdicts:
                 verdicts[each.question] = self._verdict(each.question, spent, now_ns, is_current=is_current)
             verdict = verdicts[each.question]
@@ -120,8 +120,13 @@ class Guard:
                 self._refused += verdict != GO_ON
                 each.answer(verdict)
 
+    def _is_of_a_day(self, question: Question) -> bool:
+        """Whether it takes what was spent today. Where no run is named, a request's own budget is of that."""
+        is_own = question.run_id is None and question.budget_nanousd is not None
+        return is_own or self._limits.budgets.has_days
+
     def _verdict(
-        self, question: Question, spent: dict[str | None, SpentSince], now_ns: int, *, is_current: bool
+        self, question: Question, spent: Mapping[str | None, Billed], now_ns: int, *, is_current: bool
     ) -> Verdict:
         agent, run = question.agent, None
         if question.run_id is not None:
@@ -132,7 +137,7 @@ class Guard:
             Standing(
                 run_nanousd=None if question.run_id is None else run.billed.nanousd if run else 0,
                 agent=agent,
-                agent_nanousd=spent.get(agent, SpentSince()).nanousd,
+                agent_nanousd=spent.get(agent, Billed()).nanousd,
                 day_nanousd=sum(each.nanousd for each in spent.values()),
                 calls=run.calls if run and is_current else (),
             ),
@@ -143,10 +148,9 @@ class Guard:
         )
         if found is None:
             return GO_ON
-        _log.warning(
-            "guard.refused", code=str(found.code), agent=agent, run_id=question.run_id, why=_reason(found)
-        )
-        return Verdict(str(found.code), f"{_reason(found)} {_CURES[found.code]}")
+        why = _reason(found)
+        _log.warning("guard.refused", code=str(found.code), agent=agent, run_id=question.run_id, why=why)
+        return Verdict(str(found.code), f"{why} {_CURES[found.code]}")
 
 
 _CURES = {

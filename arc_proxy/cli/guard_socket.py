@@ -9,11 +9,10 @@ from pathlib import Path
 
 import structlog
 
+from arc_proxy.cli.console_guard import Answer
 from arc_proxy.verdict import LINE_BYTES_MAX, Question, Verdict, read_question, verdict_line
 
 _log = structlog.get_logger()
-
-Answer = Callable[[Verdict], None]
 
 
 async def serve_guard(ask: Callable[[Question, Answer], None], socket: Path) -> asyncio.Server:

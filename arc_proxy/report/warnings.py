@@ -21,7 +21,7 @@ from arc_proxy.store.engine import Store
 from arc_proxy.store.limits import read_limit_readings
 from arc_proxy.store.live import LiveRun, read_live_run, read_live_runs
 from arc_proxy.store.spending import Spent
-from arc_proxy.store.spent_since import SpentSince, read_spent_since
+from arc_proxy.store.spent_since import Billed, read_spent_since
 from arc_proxy.store.sums import HOUR_NS
 from pricing.book import PriceBook
 
@@ -31,15 +31,15 @@ class Days:
     """What was spent today and lately, by agent; empty where there is no budget to hold it against."""
 
     budgets: Budgets
-    today: Mapping[str | None, SpentSince] = field(default_factory=dict)
-    lately: Mapping[str | None, SpentSince] = field(default_factory=dict)
+    today: Mapping[str | None, Billed] = field(default_factory=dict)
+    lately: Mapping[str | None, Billed] = field(default_factory=dict)
     watched_ns: int = 0  # how long `lately` is
     ends_in_ns: int = 0
 
 
 def read_days(store: Store, budgets: Budgets, now_ns: int) -> Days:
     """Raises StoreError."""
-    if not budgets.per_agent and budgets.per_day is None:
+    if not budgets.has_days:
         return Days(budgets=budgets)
     began_ns = midnight_ns(now_ns)
     # Whole hours, since these lie summed up: the one that is not over, and the one before.
@@ -57,8 +57,8 @@ def read_days(store: Store, budgets: Budgets, now_ns: int) -> Days:
 
 def day_warnings(days: Days) -> tuple[BudgetEta, ...]:
     """Of all agents together."""
-    spent = sum(days.today.values(), SpentSince())
-    lately = sum(days.lately.values(), SpentSince())
+    spent = sum(days.today.values(), Billed())
+    lately = sum(days.lately.values(), Billed())
     found = _of_day(days, days.budgets.per_day, spent, lately, of=BudgetOf.DAY)
     return () if found is None else (found,)
 
@@ -128,15 +128,15 @@ def _of_agent(days: Days, agent: str | None) -> BudgetEta | None:
     return _of_day(
         days,
         days.budgets.of_agent(agent),
-        days.today.get(agent, SpentSince()),
-        days.lately.get(agent, SpentSince()),
+        days.today.get(agent, Billed()),
+        days.lately.get(agent, Billed()),
         of=BudgetOf.AGENT,
         subject=agent or "",
     )
 
 
 def _of_day(
-    days: Days, budget: int | None, spent: SpentSince, lately: SpentSince, *, of: BudgetOf, subject: str = ""
+    days: Days, budget: int | None, spent: Billed, lately: Billed, *, of: BudgetOf, subject: str = ""
 ) -> BudgetEta | None:
     return budget_eta(
         budget,

@@ -13,17 +13,10 @@ from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import RunFilter, run_conditions
 from arc_proxy.store.load import LINES, whole_calls
+from arc_proxy.store.spent_since import Billed
 
 # Ends a chain of parents that leads in a circle, too.
 PARENTS_MAX = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """Nanodollars, a lower bound where some calls have no price or only a part of one."""
-
-    nanousd: int
-    unpriced_calls: int  # or priced in part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

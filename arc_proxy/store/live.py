@@ -23,11 +23,12 @@ from arc_proxy.store import tables
 from arc_proxy.store.bounds import some_word
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.guarded import Billed, billed_with_parts
+from arc_proxy.store.guarded import billed_with_parts
 from arc_proxy.store.launches import exited_ns
 from arc_proxy.store.load import RUNS, run_row
 from arc_proxy.store.payload import headers, unpack_call
 from arc_proxy.store.rows import TOKEN_COLUMNS, usage_of
+from arc_proxy.store.spent_since import Billed
 from arc_proxy.store.views import RunRow
 
 RUNS_MAX = 3  # of an agent, the latest

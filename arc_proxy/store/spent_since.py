@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy import ColumnElement, Connection, FromClause, case, func, literal, select, true
 
@@ -19,17 +20,20 @@ _OF_OTHERS = tables.call.c.series_id.in_(
 
 
 @dataclass(frozen=True, slots=True)
-class SpentSince:
-    """Billed nanodollars, a lower bound where some calls have no price or only a part of one."""
+class Billed:
+    """Nanodollars, a lower bound where some calls have no price or only a part of one."""
 
     nanousd: int = 0
     unpriced_calls: int = 0  # or priced in part
 
-    def __add__(self, other: SpentSince) -> SpentSince:
-        return SpentSince(self.nanousd + other.nanousd, self.unpriced_calls + other.unpriced_calls)
+    def __add__(self, other: Billed) -> Billed:
+        return Billed(self.nanousd + other.nanousd, self.unpriced_calls + other.unpriced_calls)
 
 
-def read_spent_since(store: Store, since_ns: int, until_ns: int) -> dict[str | None, SpentSince]:
+_Sums = list[tuple[str | None, Billed]]
+
+
+def read_spent_since(store: Store, since_ns: int, until_ns: int) -> dict[str | None, Billed]:
     """
     By agent, None: calls that named none. What a clock that was ahead has dated later than until_ns, which is
     now, is not spent yet; the hour that this lies in counts whole.
@@ -44,13 +48,13 @@ def read_spent_since(store: Store, since_ns: int, until_ns: int) -> dict[str | N
         if whole_ns > since_ns:
             found.append(_of_calls(connection, since_ns, min(whole_ns, until_ns), true()))
         found.append(_of_calls(connection, whole_ns, (last_hour + 1) * HOUR_NS, _OF_OTHERS))
-    spent: dict[str | None, SpentSince] = {}
-    for agent, more in (each for sums in found for each in sums.items()):
-        spent[agent] = spent.get(agent, SpentSince()) + more
+    spent: dict[str | None, Billed] = {}
+    for agent, more in chain.from_iterable(found):
+        spent[agent] = spent.get(agent, Billed()) + more
     return spent
 
 
-def _rolled_up(connection: Connection, first_hour: int, last_hour: int) -> dict[str | None, SpentSince]:
+def _rolled_up(connection: Connection, first_hour: int, last_hour: int) -> _Sums:
     hour, series = tables.rollup_hour, tables.series
     rows = hour.join(series, series.c.id == hour.c.series_id)
     nanousd = sum((hour.c[name] for name in _KNOWN), literal(0))
@@ -59,9 +63,7 @@ def _rolled_up(connection: Connection, first_hour: int, last_hour: int) -> dict[
     return _by_agent(connection, rows, series.c.agent_id, nanousd, unpriced, within)
 
 
-def _of_calls(
-    connection: Connection, since_ns: int, until_ns: int, condition: ColumnElement[bool]
-) -> dict[str | None, SpentSince]:
+def _of_calls(connection: Connection, since_ns: int, until_ns: int, condition: ColumnElement[bool]) -> _Sums:
     call = tables.call
     grade = call.c.cost_grade
     nanousd = case((grade == str(CostGrade.API_EQUIVALENT), 0), else_=func.coalesce(call.c.cost_nanousd, 0))
@@ -77,7 +79,7 @@ def _by_agent(
     nanousd: ColumnElement[int],
     unpriced: ColumnElement[int],
     condition: ColumnElement[bool],
-) -> dict[str | None, SpentSince]:
+) -> _Sums:
     agent = tables.agent.c
     statement = (
         select(agent.name, func.sum(nanousd), func.sum(unpriced))
@@ -85,9 +87,7 @@ def _by_agent(
         .where(condition)
         .group_by(agent.name)
     )
-    spent: dict[str | None, SpentSince] = {}
-    for name, cost, calls in connection.execute(statement):
-        spent[name or None] = spent.get(name or None, SpentSince()) + SpentSince(
-            int(cost or 0), int(calls or 0)
-        )
-    return spent
+    return [
+        (name or None, Billed(int(cost or 0), int(calls or 0)))
+        for name, cost, calls in connection.execute(statement)
+    ]

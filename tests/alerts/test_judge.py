@@ -32,7 +32,7 @@ from arc_proxy.alerts.rules import (
 )
 from arc_proxy.store.issues import Issue
 from arc_proxy.store.recent_runs import RecentRuns
-from arc_proxy.store.spent_since import SpentSince
+from arc_proxy.store.spent_since import Billed
 
 NOW_NS = 1_800_000_000 * 10**9
 MIDNIGHT_NS = NOW_NS - HOUR_NS
@@ -128,10 +128,10 @@ def test_a_cost_per_run_is_never_taken_for_less_than_it_may_be(
 
 def test_a_day_costs_what_all_agents_spent() -> None:
     rule = CostPerDayRule(name="c", above_nanousd=20 * USD)
-    found = judge_cost_per_day(rule, SpentSince(21 * USD, 3), MIDNIGHT_NS)
+    found = judge_cost_per_day(rule, Billed(21 * USD, 3), MIDNIGHT_NS)
     assert (found.level, found.title) == (1, "all agents spent at least $21.00 today")
-    assert judge_cost_per_day(rule, SpentSince(0, 3), MIDNIGHT_NS).level is None
-    nobody = judge_cost_per_day(replace(rule, agent=""), SpentSince(0, 0), MIDNIGHT_NS)
+    assert judge_cost_per_day(rule, Billed(0, 3), MIDNIGHT_NS).level is None
+    nobody = judge_cost_per_day(replace(rule, agent=""), Billed(0, 0), MIDNIGHT_NS)
     assert nobody.title.startswith("(no agent named)")
 
 
@@ -149,24 +149,24 @@ BUDGETS = {
 @pytest.mark.parametrize(("spent", "level", "words"), BUDGETS.values(), ids=BUDGETS)
 def test_a_budget_fires_at_shares_of_it(spent: tuple[int, int], level: int | None, words: str) -> None:
     usd, unpriced = spent
-    found = budget(SpentSince(usd * USD, unpriced), MIDNIGHT_NS)
+    found = budget(Billed(usd * USD, unpriced), MIDNIGHT_NS)
     assert (found.level, found.agent) == (level, "finance")
     assert found.title == f"finance spent {words} of the day's budget"
 
 
-def cost(spent: SpentSince, midnight_ns: int) -> Reading:
+def cost(spent: Billed, midnight_ns: int) -> Reading:
     return judge_cost_per_day(CostPerDayRule(name="d", above_nanousd=10 * USD), spent, midnight_ns)
 
 
-def budget(spent: SpentSince, midnight_ns: int) -> Reading:
+def budget(spent: Billed, midnight_ns: int) -> Reading:
     return judge_budget(BudgetRule(name="d"), "agent finance", "finance", 10 * USD, spent, midnight_ns)
 
 
 @pytest.mark.parametrize("judge", [cost, budget])
 def test_each_day_is_told_though_unpriced_calls_come_first_in_it(
-    judge: Callable[[SpentSince, int], Reading],
+    judge: Callable[[Billed, int], Reading],
 ) -> None:
-    unknown, above = SpentSince(0, 1), SpentSince(12 * USD, 1)
+    unknown, above = Billed(0, 1), Billed(12 * USD, 1)
     rule, alerts, words = BudgetRule(name="d"), Alerts(), []
     for midnight_ns in (MIDNIGHT_NS, MIDNIGHT_NS + DAY_NS):
         for number, spent in enumerate([unknown] * 4 + [above]):

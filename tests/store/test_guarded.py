@@ -9,7 +9,8 @@ import pytest
 
 from arc_proxy.call import Call, Kind
 from arc_proxy.store.engine import Store
-from arc_proxy.store.guarded import Billed, read_run_so_far
+from arc_proxy.store.guarded import read_run_so_far
+from arc_proxy.store.spent_since import Billed
 from arc_proxy.store.write import save
 from pricing.cost import Cost, CostGrade
 

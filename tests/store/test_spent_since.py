@@ -9,7 +9,7 @@ import pytest
 from arc_proxy.call import Call
 from arc_proxy.store import names
 from arc_proxy.store.engine import Store
-from arc_proxy.store.spent_since import SpentSince, read_spent_since
+from arc_proxy.store.spent_since import Billed, read_spent_since
 from arc_proxy.store.sums import HOUR_NS
 from arc_proxy.store.write import save
 from pricing.cost import Cost, CostGrade
@@ -48,7 +48,7 @@ def test_a_budget_is_held_against_what_was_billed_since(
             for number, cost in enumerate(costs.values())
         ],
     )
-    expected = SpentSince(nanousd=3 * 111, unpriced_calls=3 * 2)
+    expected = Billed(nanousd=3 * 111, unpriced_calls=3 * 2)
     assert read_spent_since(store, since_ns, since_ns + 6 * HOUR_NS) == {"finance": expected, None: expected}
 
 
@@ -63,7 +63,7 @@ def test_what_is_dated_in_the_next_hour_is_not_spent_yet(
     moments = [since_ns + 60 * 10**9, (HOUR + 1) * HOUR_NS]
     save(store, [make_call(number, at_ms=at_ns // 1_000_000) for number, at_ns in enumerate(moments)])
     until_ns = since_ns + 120 * 10**9
-    assert read_spent_since(store, since_ns, until_ns) == {"finance": SpentSince(nanousd=4500)}
+    assert read_spent_since(store, since_ns, until_ns) == {"finance": Billed(nanousd=4500)}
 
 
 @pytest.mark.parametrize("since_ns", SINCE.values(), ids=SINCE)
@@ -82,4 +82,4 @@ def test_an_agent_that_has_no_sums_of_its_own_has_spent_its_own(
         ]
         save(store, calls)
     spent = read_spent_since(store, since_ns, since_ns + 11 * HOUR_NS // 2)
-    assert spent == {agent: SpentSince(nanousd=2 * 10**place) for place, agent in enumerate(agents)}
+    assert spent == {agent: Billed(nanousd=2 * 10**place) for place, agent in enumerate(agents)}
