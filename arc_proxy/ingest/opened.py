@@ -18,7 +18,8 @@ from arc_proxy.journal.head import (
     decode_request_head,
     decode_response_head,
 )
-from arc_proxy.wire.turn import Turn, to_bytes, to_text
+from arc_proxy.wire.document import to_bytes, to_text
+from arc_proxy.wire.turn import Turn
 from arc_proxy.wire.websocket import Direction, Message
 
 Position = tuple[int, int]  # segment number, byte offset in it

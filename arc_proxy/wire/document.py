@@ -8,6 +8,7 @@ middle of an emoji).
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -53,6 +54,14 @@ def canonical(value: Any) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
         raise WireError(f"cannot be written as JSON: {error}") from error
+
+
+def canonical_or_none(value: Any) -> bytes | None:
+    """A value as `canonical` writes it; None for one that we cannot write."""
+    try:
+        return canonical(value)
+    except WireError:
+        return None
 
 
 def compact(value: Any) -> str:
@@ -102,6 +111,15 @@ def overlay(counts: JsonObject | None, later: Any) -> JsonObject | None:
         return dict(later)
     counts.update({field: value for field, value in later.items() if value is not None})
     return counts
+
+
+def to_text(content: bytes | bytearray) -> str:
+    """Any bytes as a JSON string that `to_bytes` reads."""
+    return base64.b85encode(content).decode()
+
+
+def to_bytes(text: str) -> bytes:
+    return base64.b85decode(text)
 
 
 def _without_lone_surrogates(value: Any) -> Any:

@@ -19,7 +19,14 @@ from typing import Any
 
 from arc_proxy.call import Kind, Prompt, Reply
 from arc_proxy.errors import WireError
-from arc_proxy.wire.document import JsonObject, as_list, as_object, as_text, canonical, read_object
+from arc_proxy.wire.document import (
+    JsonObject,
+    as_list,
+    as_object,
+    as_text,
+    canonical_or_none,
+    read_object,
+)
 from arc_proxy.wire.gemini_generate import GEMINI_GENERATE
 from arc_proxy.wire.stream import StreamEvent
 from arc_proxy.wire.turn import OpenTurn, Turn, request_of, restored_turns, said_in, stub_reply, stubbed
@@ -101,10 +108,9 @@ class LiveTurns:
         return self._open
 
     def _write(self, content: Any) -> None:
-        try:
-            self._say(canonical(content))
-        except WireError:
-            return
+        written = canonical_or_none(content)
+        if written is not None:
+            self._say(written)
 
     def _say(self, content: bytes) -> None:
         self._talk.append(content)
@@ -192,8 +198,5 @@ def _reply(events: list[bytes], model: str | None) -> Reply:
 
 
 def _chunk(parts: list[Any]) -> list[StreamEvent]:
-    try:
-        written = canonical({"candidates": [{"content": {"role": "model", "parts": parts}}]})
-    except WireError:
-        return []
-    return [StreamEvent("message", written)]
+    written = canonical_or_none({"candidates": [{"content": {"role": "model", "parts": parts}}]})
+    return [] if written is None else [StreamEvent("message", written)]

@@ -11,8 +11,15 @@ import binascii
 from collections.abc import Iterator
 from typing import Any, Self
 
-from arc_proxy.errors import WireError
-from arc_proxy.wire.document import JsonObject, as_list, as_object, as_text, canonical, read_object
+from arc_proxy.wire.document import (
+    JsonObject,
+    as_list,
+    as_object,
+    as_text,
+    canonical,
+    canonical_or_none,
+    read_object,
+)
 from arc_proxy.wire.media import media_stub
 
 ITEMS_BYTES_MAX = 2 * 1024 * 1024
@@ -90,9 +97,8 @@ class Items:
         return as_object(read_object(self._written[item_id]))
 
     def _put(self, item_id: str, item: JsonObject) -> None:
-        try:
-            written = canonical(bare_item(item))
-        except WireError:
+        written = canonical_or_none(bare_item(item))
+        if written is None:
             return
         self._bytes += len(written) - len(self._written.get(item_id, b""))
         self._written[item_id] = written

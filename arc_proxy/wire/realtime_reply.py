@@ -18,7 +18,7 @@ from arc_proxy.wire.document import (
     as_list,
     as_object,
     as_text,
-    canonical,
+    canonical_or_none,
     read_object,
 )
 from arc_proxy.wire.realtime_items import bare_item, texts_of
@@ -79,10 +79,7 @@ def _arrived(documents: list[JsonObject]) -> list[JsonObject]:
 
 
 def _message(items: list[JsonObject]) -> bytes | None:
-    try:
-        return canonical([bare_item(item) for item in items]) if items else None
-    except WireError:
-        return None
+    return canonical_or_none([bare_item(item) for item in items]) if items else None
 
 
 def _finish_reason(response: JsonObject) -> str | None:

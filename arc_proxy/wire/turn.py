@@ -13,7 +13,6 @@ end counts, which says all of it again), and what its dialect says of a conversa
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
@@ -21,7 +20,7 @@ from typing import Any, Protocol, Self
 from arc_proxy.call import Kind, Prompt, Reply
 from arc_proxy.errors import WireError
 from arc_proxy.wire.credentials import cut_credentials, may_hold_credentials
-from arc_proxy.wire.document import JsonObject, canonical, read_object
+from arc_proxy.wire.document import JsonObject, canonical_or_none, read_object, to_bytes, to_text
 from arc_proxy.wire.media import stub_media
 from arc_proxy.wire.websocket import Message, Opcode
 
@@ -89,10 +88,7 @@ def stub_reply(reply: Reply) -> Reply:
 
 def request_of(body: JsonObject) -> bytes:
     """A message that asks, as it is kept. b"" for one that cannot be written again."""
-    try:
-        return stub_media(canonical(body))
-    except WireError:
-        return b""
+    return stub_media(canonical_or_none(body) or b"")
 
 
 @dataclass(slots=True)
@@ -120,9 +116,8 @@ class OpenTurn:
 
     def keep(self, event: JsonObject, *, is_last: bool = False) -> None:
         """Keep what it says. Of more than TURN_BYTES_MAX only the end is kept."""
-        try:
-            written = canonical(event)
-        except WireError:
+        written = canonical_or_none(event)
+        if written is None:
             return
         if is_last or self.kept_bytes + len(written) <= TURN_BYTES_MAX:
             self.kept_bytes += len(written)
@@ -169,11 +164,3 @@ def _prompt_state(prompt: Prompt) -> JsonObject:
 
 def _restored_prompt(state: JsonObject) -> Prompt:
     return Prompt(**(state | {"messages": tuple(map(to_bytes, state["messages"]))}))
-
-
-def to_text(content: bytes) -> str:
-    return base64.b85encode(content).decode()
-
-
-def to_bytes(text: str) -> bytes:
-    return base64.b85decode(text)

@@ -19,13 +19,14 @@ largest window reads what any smaller one wrote.
 
 from __future__ import annotations
 
-import base64
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Self
+
+from arc_proxy.wire.document import to_bytes, to_text
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024  # as sent, and as it comes out
 
@@ -104,10 +105,6 @@ class FrameReader:
         self.skipped = 0
         self.is_broken = False
 
-    @property
-    def held_bytes(self) -> int:
-        return len(self._waiting) + len(self._pieces) + len(self._window)
-
     def feed(self, piece: bytes, at_ns: int) -> Iterator[Message]:
         """The messages that these bytes complete. `at_ns` is any clock's: it is handed on."""
         if self.is_broken:
@@ -154,14 +151,14 @@ class FrameReader:
     def state(self) -> dict[str, Any]:
         """All that is remembered, as JSON values. May hold what was said: keep it as the bytes are kept."""
         return {
-            "waiting": _to_text(self._waiting),
+            "waiting": to_text(self._waiting),
             "skip": self._skip,
             "ends_message": self._ends_message,
             "opcode": self._opcode,
             "is_compressed": self._is_compressed,
             "is_too_large": self._is_too_large,
-            "pieces": _to_text(self._pieces),
-            "window": _to_text(self._window),
+            "pieces": to_text(self._pieces),
+            "window": to_text(self._window),
             "skipped": self.skipped,
             "is_broken": self.is_broken,
         }
@@ -170,14 +167,14 @@ class FrameReader:
     def restored(cls, direction: Direction, deflate: Deflate | None, state: dict[str, Any]) -> Self:
         """The reader whose `state` this was. Raises ValueError, KeyError or TypeError for what is none."""
         reader = cls(direction, deflate)
-        reader._waiting = bytearray(_to_bytes(state["waiting"]))
+        reader._waiting = bytearray(to_bytes(state["waiting"]))
         reader._skip = None if state["skip"] is None else int(state["skip"])
         reader._ends_message = bool(state["ends_message"])
         reader._opcode = None if state["opcode"] is None else Opcode(state["opcode"])
         reader._is_compressed = bool(state["is_compressed"])
         reader._is_too_large = bool(state["is_too_large"])
-        reader._pieces = bytearray(_to_bytes(state["pieces"]))
-        reader._window = _to_bytes(state["window"])
+        reader._pieces = bytearray(to_bytes(state["pieces"]))
+        reader._window = to_bytes(state["window"])
         reader.skipped = int(state["skipped"])
         reader.is_broken = bool(state["is_broken"])
         return reader
@@ -221,11 +218,10 @@ class FrameReader:
         if not first & _FIN:
             self._pieces += payload
             return None
-        data: bytes | None = bytes(self._pieces) + payload if self._pieces else payload
+        said = bytes(self._pieces) + payload if self._pieces else payload
         self._pieces.clear()
         opcode, self._opcode = self._opcode or opcode, None
-        if self._is_compressed and data is not None:
-            data = self._inflated(data)
+        data = self._inflated(said) if self._is_compressed else said
         return None if data is None else Message(self._direction, opcode, data, at_ns)
 
     def _inflated(self, payload: bytes) -> bytes | None:
@@ -292,11 +288,3 @@ def _unmasked(payload: bytes, mask: bytes) -> bytes:
     size = len(payload)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
-
-
-def _to_text(content: bytes | bytearray) -> str:
-    return base64.b85encode(content).decode()
-
-
-def _to_bytes(text: str) -> bytes:
-    return base64.b85decode(text)
