@@ -13,8 +13,7 @@ from typing import TypeVar
 
 from analysis.call_share import Key
 from analysis.parts import PartKind
-from analysis.run_share import CacheBreak, CallSpend, RateOf, share_run
-from arc_proxy.call import Call
+from analysis.run_share import CacheBreak, CallSpend
 
 NAMES_MAX = 300
 OTHER_NAMES = "other"
@@ -105,11 +104,6 @@ class Spend:
     def of_kind(self, kind: PartKind) -> int:
         """Nanodollars."""
         return sum(nanousd for key, nanousd in self.parts.items() if key[0] is kind)
-
-
-def spend_of_run(calls: Iterable[Call], rate_of: RateOf | None = None) -> Spend:
-    """`calls` of one run in the order in which they began; `rate_of` as in `share_run`."""
-    return sum_run(share_run(calls, rate_of))
 
 
 def sum_run(calls: Iterable[CallSpend]) -> Spend:

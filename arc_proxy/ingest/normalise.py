@@ -216,11 +216,6 @@ def _prefix(target: str, url: str | None) -> tuple[Prefix, str]:
     return split_prefix(target)
 
 
-def bare_of(exchange: Exchange) -> tuple[Prefix, str]:
-    """Our own prefixes of a request's target, and the target without them."""
-    return _prefix(_text(exchange.request.target), exchange.request.url)
-
-
 def _request_id(response_headers: Headers) -> str | None:
     return next((value for name, value in response_headers if name.lower() in _REQUEST_ID_NAMES), None)
 

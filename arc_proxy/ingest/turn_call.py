@@ -13,18 +13,16 @@ from dataclasses import replace
 
 from arc_proxy.call import Call, Captured, Kind
 from arc_proxy.ingest.assemble import Exchange
-from arc_proxy.ingest.normalise import bare_of, counts_nothing, normalise
+from arc_proxy.ingest.normalise import counts_nothing, normalise, sent_again
 from arc_proxy.ingest.priced import price_again
 from arc_proxy.journal.record import Ended
 from arc_proxy.runs.claim import Claim, Level
-from arc_proxy.runs.clues import Clues, Sent, read_clues
+from arc_proxy.runs.clues import Clues, read_clues
 from arc_proxy.runs.explicit import group_call
 from arc_proxy.wire.sockets import ONE_TALK
 from arc_proxy.wire.turn import Turn
 from pricing.book import PriceBook
 from pricing.usage import UsageGrade, normalise_usage
-
-_IN_FLIGHT = "in flight"
 
 
 def socket_calls(exchange: Exchange, book: PriceBook) -> tuple[list[tuple[Call, Clues]], tuple[str, ...]]:
@@ -60,7 +58,6 @@ def _turn_call(exchange: Exchange, base: Call, turn: Turn, book: PriceBook) -> t
     call_id = f"{base.call_id}.{turn.number}"
     reply = turn.reply
     is_over = reply.finished or exchange.closed
-    ended = _ended(exchange, turn)
     usage, grade = normalise_usage(
         reply.usage,
         dialect=turn.dialect,
@@ -71,44 +68,18 @@ def _turn_call(exchange: Exchange, base: Call, turn: Turn, book: PriceBook) -> t
         grade = UsageGrade.PARTIAL
     if counts_nothing(usage, reply):
         grade = UsageGrade.NONE
-    prefix, bare_target = bare_of(exchange)
-    grouping, _ = group_call(call_id, exchange.request.headers, prefix)
-    started_ns = exchange.started_ns + turn.started_ns
-    duration_ns = turn.ended_ns - turn.started_ns if is_over else None
-    clues, _ = read_clues(
-        Sent(
-            call_id=call_id,
-            started_ns=started_ns,
-            duration_ns=duration_ns,
-            method=base.method,
-            url=base.url or bare_target,
-            target=bare_target,
-            prefix=prefix,
-            headers=exchange.request.headers,
-            # In a conversation that the server keeps, many requests are the same and none repeats another.
-            body=b"" if turn.dialect in ONE_TALK else turn.request,
-            kind=turn.kind,
-            endpoint=turn.endpoint,
-            prompt=turn.prompt,
-            reply=reply,
-            status=turn.status or base.status,
-            ended=ended,
-        )
-    )
-    clues = with_talk(clues, turn.dialect)
     call = replace(
         base,
         call_id=call_id,
-        grouping=grouping,
         dialect=turn.dialect,
         endpoint=turn.endpoint,
-        kind=turn.kind if clues.auxiliary is None else Kind.AUXILIARY,
-        started_ns=started_ns,
+        kind=turn.kind,
+        started_ns=exchange.started_ns + turn.started_ns,
         first_byte_ns=None if turn.first_byte_ns is None else turn.first_byte_ns - turn.started_ns,
-        duration_ns=duration_ns,
+        duration_ns=turn.ended_ns - turn.started_ns if is_over else None,
         status=turn.status or base.status,
-        ended=ended,
-        ended_detail="" if reply.finished else exchange.end.detail if exchange.closed else _IN_FLIGHT,
+        ended=_ended(exchange, turn),
+        ended_detail="" if reply.finished else exchange.end.detail,
         captured=Captured.FULL if reply.finished else exchange.captured,
         prompt=turn.prompt,
         reply=reply,
@@ -117,17 +88,24 @@ def _turn_call(exchange: Exchange, base: Call, turn: Turn, book: PriceBook) -> t
         request_bytes=turn.request_bytes,
         response_bytes=turn.response_bytes,
         chunk_times=(),
-        framework=clues.framework,
-        auxiliary=clues.auxiliary,
     )
-    priced = replace(call, kind=turn.kind)  # a title that a client has generated is billed all the same
-    return replace(call, cost=price_again(priced, book)), clues
+    sent = replace(
+        sent_again(call),
+        headers=exchange.request.headers,
+        # In a conversation that the server keeps, many requests are the same and none repeats another.
+        body=b"" if turn.dialect in ONE_TALK else turn.request,
+    )
+    grouping, _ = group_call(call_id, sent.headers, sent.prefix)
+    clues, _ = read_clues(sent)
+    clues = with_talk(clues, turn.dialect)
+    call = replace(call, grouping=grouping, framework=clues.framework, auxiliary=clues.auxiliary)
+    cost = price_again(call, book)  # a title that a client has generated is billed as what it is
+    kind = turn.kind if clues.auxiliary is None else Kind.AUXILIARY
+    return replace(call, kind=kind, cost=cost), clues
 
 
 def _ended(exchange: Exchange, turn: Turn) -> Ended:
     if turn.reply.finished:
         return Ended.COMPLETE
-    if not exchange.closed:
-        return Ended.INTERRUPTED
     # A socket that was closed in good order in the middle of a response stopped it.
     return Ended.TRUNCATED if exchange.end.ended is Ended.COMPLETE else exchange.end.ended

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.parts import PartKind
 from analysis.run_share import share_call, share_run
-from analysis.spend import NAMES_MAX, OTHER_NAMES, Spend, spend_of_run, sum_spend
+from analysis.spend import NAMES_MAX, OTHER_NAMES, Spend, sum_run, sum_spend
 from analysis.waste import card_parts, wasted
 from pricing.cost import Cost, CostGrade
 from tests.analysis.spending import FORMATS, Step, Talk, plain_talk, run_of, words
@@ -21,6 +21,10 @@ PLANTED = (
     "a date in the system prompt",
     "an early message edited",
 )
+
+
+def spend_of_run(calls) -> Spend:
+    return sum_run(share_run(calls))
 
 
 def plant(waste: str, talk: Talk, chance: random.Random) -> str:
