@@ -69,7 +69,7 @@ class _Turn:
 
 def calls_wanted(limit: int) -> int:
     """How many of a run's latest calls `find_loop` has to see."""
-    return 2 * max(limit, 2 * _pairs(limit))
+    return 2 * _turns_wanted(limit)
 
 
 def find_loop(calls: Sequence[Call], limit: int, now_ns: int) -> Loop | None:
@@ -85,7 +85,11 @@ def find_loop(calls: Sequence[Call], limit: int, now_ns: int) -> Loop | None:
         return refused
     talks = conversations(spoken)
     last = max(talks, key=lambda talk: _began(talk.turns[-1].call), default=None)
-    return None if last is None else _loop_of(_turns(last), limit)
+    return None if last is None else _loop_of(_turns(last, limit), limit)
+
+
+def _turns_wanted(limit: int) -> int:
+    return max(limit, 2 * _pairs(limit))
 
 
 def _pairs(limit: int) -> int:
@@ -116,12 +120,15 @@ def _same_refusal(spoken: Sequence[Call], limit: int) -> Loop | None:
     return Loop(LoopKind.SAME_ERROR, errors[-1].evidence, limit) if len(same) == 1 else None
 
 
-def _turns(talk: Conversation) -> list[_Turn]:
-    """Since the user spoke last."""
+def _turns(talk: Conversation, limit: int) -> list[_Turn]:
+    """Since the user spoke last, those that can tell of a loop: to read results takes long."""
     messages = talk.read()
     since = _last_word(messages)
     uses = [use for use in tool_uses(messages) if use.message_index > since]
-    return [_turn(list(group)) for _, group in groupby(uses, key=lambda use: use.message_index)]
+    asked = [list(group) for _, group in groupby(uses, key=lambda use: use.message_index)]
+    answered = [at for at, each in enumerate(asked) if all(use.result is not None for use in each)]
+    latest = range(max(0, len(asked) - _turns_wanted(limit)), len(asked))
+    return [_turn(asked[at]) for at in sorted({*latest, *answered[-limit:]})]
 
 
 def _last_word(messages: Sequence[Mapping[str, Any]]) -> int:
