@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from analysis.earlier import EarlierRun
 from arc_proxy.call import Kind
@@ -13,6 +12,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import agent_id_of
+from arc_proxy.store.load import tools_asked
 
 RUNS_MAX = 200
 _UNCERTAIN = ("estimated_calls", "partial_calls", "unpriced_calls", "api_calls")
@@ -42,25 +42,15 @@ def read_earlier_runs(store: Store, agent: str | None, before_ns: int) -> tuple[
     )
     with reading(store) as connection:
         rows = dicts(connection, latest)
-        asks = _asked(connection, [row["last"] for row in rows])
-    return tuple(_run(row, asks.get(row["last"], [])) for row in rows)
+        asks = tools_asked(connection, [row["last"] for row in rows])
+    return tuple(_run(row, asks.get(row["last"], ())) for row in rows)
 
 
-def _run(row: dict[str, Any], asks: list[str]) -> EarlierRun:
+def _run(row: dict[str, Any], asks: tuple[str, ...]) -> EarlierRun:
     is_known = not any(row[name] for name in _UNCERTAIN)
     return EarlierRun(
         steps=row["steps"],
         input_tokens=row["input_tokens"],
         cost_nanousd=row["cost_nanousd"] if is_known else None,
-        asks=tuple(asks),
+        asks=asks,
     )
-
-
-def _asked(connection: Connection, call_keys: Iterable[int]) -> dict[int, list[str]]:
-    """By key of a call, the tools that its answer asks for, in order."""
-    tool_call = tables.tool_call.c
-    statement = select(tool_call.call_key, tool_call.name).where(tool_call.call_key.in_(sorted(call_keys)))
-    found: dict[int, list[str]] = {}
-    for key, name in connection.execute(statement.order_by(tool_call.call_key, tool_call.position)):
-        found.setdefault(key, []).append(name)
-    return found

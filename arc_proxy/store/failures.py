@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select
@@ -34,11 +34,6 @@ def failures_of_run(connection: Connection, run_key: int) -> tuple[FailureRow, .
     """In the order of the calls that show them."""
     statement = _ROWS.where(_FAILURE.run_key == run_key).order_by(_FAILURE.id).limit(RUN_FAILURES_MAX)
     return tuple(map(_row, dicts(connection, statement)))
-
-
-def failures_of_runs(connection: Connection, run_keys: Sequence[int]) -> tuple[FailureRow, ...]:
-    """Run by run, each as in `failures_of_run`."""
-    return tuple(row for key in run_keys for row in failures_of_run(connection, key))
 
 
 def failures_after(connection: Connection, key: int, *, limit: int) -> tuple[FailureRow, ...]:

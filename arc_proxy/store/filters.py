@@ -109,8 +109,13 @@ def run_conditions(wanted: RunFilter) -> list[Condition]:
             run.id.in_(select(tag.run_key).where(tag.name == _stored(name), tag.value == _stored(value)))
         )
     if not wanted.auxiliary:
-        conditions.append(or_(run.calls > 0, run.announced))
+        conditions.append(is_of_its_own())
     return conditions
+
+
+def is_of_its_own() -> Condition:
+    """Whether a run has steps or was announced: else there were only auxiliary calls."""
+    return or_(tables.run.c.calls > 0, tables.run.c.announced)
 
 
 def _span(started: Any, since_ns: int | None, until_ns: int | None) -> list[Condition]:

@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from analysis.effect import Share
 from analysis.standing import NEW_NS, History, Standing, is_back, standing
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
+from arc_proxy.store.filters import is_of_its_own
 from arc_proxy.store.issues import Issue
 from arc_proxy.store.names import OTHER_AGENT, rollup_agent
 from arc_proxy.store.sums import DAY_NS
@@ -166,7 +167,7 @@ def _began(
         return found.at_ns, None, []
     earlier = (
         select(run.version)
-        .where(run.agent_id == agent_id, run.started_ns < found.started_ns, or_(run.calls > 0, run.announced))
+        .where(run.agent_id == agent_id, run.started_ns < found.started_ns, is_of_its_own())
         .order_by(run.started_ns.desc())
         .limit(VERSIONS_MAX)
     )

@@ -113,7 +113,7 @@ def _live(connection: Connection, run_key: int, now_ns: int) -> LiveRun | None:
     envelope = _envelope(connection, last)
     parameters = envelope.get("parameters", {})
     follows = bool(parameters.get("previous_response_id"))
-    talk = _followed(connection, steps) if follows else _quoted(connection, steps)
+    talk = _followed(connection, steps, envelope) if follows else _quoted(connection, steps)
     return LiveRun(
         run=run,
         billed=billed_with_parts(connection, run_key),
@@ -147,15 +147,7 @@ def _steps(connection: Connection, run_key: int) -> list[dict[str, Any]]:
     model = func.coalesce(_CALL.model, _CALL.model_requested).label("model")
     statement = (
         select(
-            *(
-                _CALL.id,
-                _CALL.started_ns,
-                _CALL.provider,
-                _CALL.dialect,
-                model,
-                _CALL.messages,
-                _CALL.node_id,
-            ),
+            *(_CALL.id, _CALL.started_ns, _CALL.provider, _CALL.dialect, _CALL.messages, _CALL.node_id),
             *(model, _CALL.response_id, _CALL.tool_units, *(_CALL[name] for name in TOKEN_COLUMNS)),
         )
         .where(
@@ -179,17 +171,20 @@ def _envelope(connection: Connection, step: Mapping[str, Any]) -> Mapping[str, A
     return unpack_call(packed) if packed else {}
 
 
-def _followed(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The steps that the last one follows from by the ids of responses, and itself."""
+def _followed(
+    connection: Connection, steps: Sequence[dict[str, Any]], envelope: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The steps that the last one, of this envelope, follows from by the ids of responses, and itself."""
     by_response = {step["response_id"]: step for step in steps[:-1] if step["response_id"]}
     talk = [steps[-1]]
-    while before := by_response.pop(_named_before(connection, talk[-1]), None):
+    while before := by_response.pop(_named_before(envelope), None):
         talk.append(before)
+        envelope = _envelope(connection, before)
     return talk[::-1]
 
 
-def _named_before(connection: Connection, step: Mapping[str, Any]) -> str:
-    return str(_envelope(connection, step).get("parameters", {}).get("previous_response_id") or "")
+def _named_before(envelope: Mapping[str, Any]) -> str:
+    return str(envelope.get("parameters", {}).get("previous_response_id") or "")
 
 
 def _quoted(connection: Connection, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -182,6 +182,15 @@ def whole_calls(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> li
     ]
 
 
+def tools_asked(connection: Connection, call_keys: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """By key of a call, the tools that its answer asks for, in order."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    keys = {(key,) for key in call_keys}
+    for key, position, name in rows_in(connection, tables.tool_call, ("call_key",), keys, "position", "name"):
+        found.setdefault(key, []).append((position, name))
+    return {key: tuple(name for _, name in sorted(asked)) for key, asked in found.items()}
+
+
 def _envelopes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, Any]:
     keys = {(row["id"],) for row in rows}
     return {

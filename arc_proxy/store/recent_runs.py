@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, Table, case, func, or_, select
+from sqlalchemy import Select, Table, case, func, select
 
 from analysis.burn_rate import EndedRun
 from analysis.failure import FailureCode
@@ -15,7 +15,7 @@ from arc_proxy.runs.ending import SILENCE_NS, TIMEOUT_NS
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.filters import agent_id_of
+from arc_proxy.store.filters import agent_id_of, is_of_its_own
 from arc_proxy.store.issues import RESULT_COLUMNS, result_of
 from arc_proxy.store.names import OTHER, OTHER_AGENT, rollup_agent
 from arc_proxy.store.sums import HOUR_NS
@@ -77,7 +77,7 @@ def _of_runs(since_ns: int, until_ns: int) -> Select[Any]:
     unpriced = run.unpriced_calls + run.partial_calls
     failed = case((run.failed, 1), else_=0)
     sums = (func.count(), *map(func.sum, (failed, run.cost_nanousd, unpriced)))
-    within = (run.started_ns >= since_ns, run.started_ns < until_ns, or_(run.calls > 0, run.announced))
+    within = (run.started_ns >= since_ns, run.started_ns < until_ns, is_of_its_own())
     return _by_agent(tables.run, sums).where(*within)
 
 

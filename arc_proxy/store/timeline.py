@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts, rows_in, slices
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.failures import failures_after, failures_of_runs
-from arc_proxy.store.load import LINES, RUNS, call_line, run_row
+from arc_proxy.store.failures import failures_after, failures_of_run
+from arc_proxy.store.load import LINES, RUNS, call_line, run_row, tools_asked
 from arc_proxy.store.views import FailureRow, RunRow, TracedCall
 
 PAGE = 1000
@@ -99,12 +100,8 @@ def read_news(
 def read_traces(store: Store, runs: Sequence[RunRow], *, calls_max: int) -> tuple[RunTrace, ...]:
     """The latest `calls_max` calls of each of these runs, with what was found of them. Raises StoreError."""
     call = tables.call.c
-    keys = [run.key for run in runs]
     with reading(store) as connection:
-        failures: dict[int, list[FailureRow]] = {}
-        for row in failures_of_runs(connection, keys):
-            failures.setdefault(row.run_key, []).append(row)
-        over = _over(connection, keys)
+        over = _over(connection, [run.key for run in runs])
         traces = []
         for run in runs:
             latest = (
@@ -118,7 +115,7 @@ def read_traces(store: Store, runs: Sequence[RunRow], *, calls_max: int) -> tupl
                     run=run,
                     calls=calls,
                     earlier=max(0, run.attempts + run.auxiliary_calls - len(calls)),
-                    failures=tuple(failures.get(run.key, ())),
+                    failures=failures_of_run(connection, run.key),
                     is_over=run.key in over,
                 )
             )
@@ -137,7 +134,7 @@ def _failures(connection: Connection, since: int) -> tuple[tuple[FailureRow, ...
     return failures, failures[-1].key if failures else last
 
 
-def _lines_of(connection: Connection, keys: Collection[int]) -> list[dict[str, object]]:
+def _lines_of(connection: Connection, keys: Collection[int]) -> list[dict[str, Any]]:
     call = tables.call.c
     return [
         row
@@ -146,17 +143,9 @@ def _lines_of(connection: Connection, keys: Collection[int]) -> list[dict[str, o
     ]
 
 
-def _traced(connection: Connection, rows: Sequence[Mapping[str, object]]) -> tuple[TracedCall, ...]:
-    asked: dict[object, list[tuple[int, str]]] = {}
-    wanted = {(row["id"],) for row in rows}
-    for key, position, name in rows_in(
-        connection, tables.tool_call, ("call_key",), wanted, "position", "name"
-    ):
-        asked.setdefault(key, []).append((position, name))
-    return tuple(
-        TracedCall(line=call_line(row), tools=tuple(name for _, name in sorted(asked.get(row["id"], ()))))
-        for row in rows
-    )
+def _traced(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> tuple[TracedCall, ...]:
+    asked = tools_asked(connection, [row["id"] for row in rows])
+    return tuple(TracedCall(line=call_line(row), tools=asked.get(row["id"], ())) for row in rows)
 
 
 def _over(connection: Connection, run_keys: Iterable[int]) -> set[int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
-from arc_proxy.store.filters import agent_id_of
+from arc_proxy.store.filters import agent_id_of, is_of_its_own
 from arc_proxy.store.totals import Period, RunTotals
 
 
@@ -34,7 +34,7 @@ def read_versions(store: Store, agent: str | None, period: Period, *, limit: int
             run.agent_id == agent_id_of(agent),
             run.started_ns >= period.since_ns,
             run.started_ns < period.until_ns,
-            or_(run.calls > 0, run.announced),
+            is_of_its_own(),
         )
         .order_by(run.started_ns.desc())
         .limit(limit)
