@@ -14,7 +14,7 @@ from analysis.conversation import conversations
 from analysis.failure import Failure, FailureCode
 from analysis.grounding import made_up
 from analysis.request import offered_tools, output_limit
-from analysis.token_growth import growth_told
+from analysis.token_growth import growth_told, percentile
 from analysis.tool_failure import Used, uses_of
 from analysis.tool_result import Verdict
 from arc_proxy.call import Call
@@ -46,9 +46,11 @@ def facts_of(
         "p99_duration": _top([duration // 10**9 for duration in durations_ns]),
         "steps": str(len(calls)),
     }
+    needs_uses = call is not None or failure.code is FailureCode.TOKEN_GROWTH
+    uses = list(uses_of(conversations(calls))) if needs_uses else []
     if call is not None:
         facts |= _of_call(call)
-        facts |= _of_tool(failure, uses_of(conversations(calls)))
+        facts |= _of_tool(failure, uses)
         for made in call.reply.tool_calls:
             if made.id is not None and made.id == failure.tool_call_id:
                 facts["arguments"] = made.arguments
@@ -56,7 +58,7 @@ def facts_of(
         case FailureCode.TOOL_ARGS_UNGROUNDED:
             facts |= made_up(failure)
         case FailureCode.TOKEN_GROWTH:
-            facts |= growth_told(failure) | {"largest_tool": _largest_tool(calls)}
+            facts |= growth_told(failure) | {"largest_tool": _largest_tool(uses)}
         case FailureCode.STEP_CAP:
             facts |= {"steps": failure.subject.partition(" ")[0], "p95_good_steps": _top(good_steps, 95)}
     return {name: value[:VALUE_CHARACTERS_MAX] for name, value in facts.items() if value}
@@ -89,17 +91,14 @@ def _of_tool(failure: Failure, uses: Iterable[Used]) -> dict[str, str]:
     }
 
 
-def _largest_tool(calls: Iterable[Call]) -> str:
+def _largest_tool(uses: Iterable[Used]) -> str:
     """Whose results are the longest together; "" without any."""
     sizes: Counter[str] = Counter()
-    for used in uses_of(conversations(calls)):
+    for used in uses:
         sizes[used.use.name] += len(used.use.result or "")
     return max(sizes, key=lambda name: sizes[name], default="")
 
 
 def _top(numbers: Sequence[int], percent: int = 99) -> str:
-    """A percentile; "" without enough to speak of one."""
-    if len(numbers) < 20:
-        return ""
-    ordered = sorted(numbers)
-    return str(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)])
+    """That percentile; "" without enough to speak of one."""
+    return str(percentile(numbers, percent)) if len(numbers) >= 20 else ""

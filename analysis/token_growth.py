@@ -103,7 +103,7 @@ def _usual_steps(earlier: Sequence[EarlierRun]) -> int | None:
     """What 95 of 100 runs take at most; None where there are too few to say."""
     if len(earlier) < BUDGET_RUNS_MIN:
         return None
-    return int(_top([run.steps for run in earlier], 95))
+    return percentile([run.steps for run in earlier], 95)
 
 
 def _beyond_price(sizes: _Sizes, calls: Sequence[Call], earlier_runs: EarlierRuns) -> Iterator[Failure]:
@@ -116,7 +116,7 @@ def _beyond_price(sizes: _Sizes, calls: Sequence[Call], earlier_runs: EarlierRun
         return
     others = [each for each, _ in known]
     usual = median(others)
-    is_beyond = cost > _top(others, 99) and tokens > _top([each for _, each in known], 99)
+    is_beyond = cost > percentile(others, 99) and tokens > percentile([each for _, each in known], 99)
     if not is_beyond or not usual or cost < COST_RATIO_MIN * usual:
         return
     yield _failure(
@@ -127,7 +127,7 @@ def _beyond_price(sizes: _Sizes, calls: Sequence[Call], earlier_runs: EarlierRun
     )
 
 
-def _top(numbers: Sequence[int], percent: int) -> int:
+def percentile(numbers: Sequence[int], percent: int) -> int:
     ordered = sorted(numbers)
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 

@@ -31,10 +31,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import orjson
-
 from arc_proxy.call import Kind, Prompt
 from arc_proxy.runs.framework import Fields, Opening
+from arc_proxy.runs.native import json_object
 
 _ASKING_METHODS = frozenset({"HEAD", "OPTIONS"})
 _LENGTHS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
@@ -239,9 +238,5 @@ def _by_codex_fields(fields: Fields) -> str | None:
     subagent = _CODEX_SUBAGENTS.get(fields.get(b"x-openai-subagent", b"").decode("latin-1"))
     if subagent is not None:
         return subagent
-    try:
-        metadata = orjson.loads(fields.get(b"x-codex-turn-metadata", b""))
-    except orjson.JSONDecodeError:
-        return None
-    request = metadata.get("request_kind") if isinstance(metadata, dict) else None
+    request = json_object(fields.get(b"x-codex-turn-metadata")).get("request_kind")
     return _CODEX_REQUESTS.get(request) if isinstance(request, str) else None

@@ -94,7 +94,7 @@ def claude_session(user_id: Any) -> str | None:
         return old[1]
     if not user_id.startswith("{"):
         return None
-    form = _object(user_id)
+    form = json_object(user_id)
     if "device_id" not in form and "account_uuid" not in form:
         return None
     return _member(form, "session_id")
@@ -118,7 +118,7 @@ def _claude_code(told: Told, parameters: Parameters) -> list[Claim]:
 
 
 def _codex(told: Told, parameters: Parameters, headers: Iterable[tuple[bytes, bytes]]) -> list[Claim]:
-    turn = _object(told.get(b"x-codex-turn-metadata"))
+    turn = json_object(told.get(b"x-codex-turn-metadata"))
     body = parameters.get("client_metadata")
     body = body if isinstance(body, dict) else {}
     pairs = (
@@ -233,7 +233,7 @@ def _text(told: Told, name: bytes) -> str | None:
     return None if value is None else readable(value)
 
 
-def _object(text: bytes | str | None) -> dict[str, Any]:
+def json_object(text: bytes | str | None) -> dict[str, Any]:
     """A JSON object, empty if the text is none."""
     if text is None:
         return {}

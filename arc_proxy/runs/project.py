@@ -29,6 +29,7 @@ import orjson
 from arc_proxy.call import Prompt
 from arc_proxy.prefix import NAME_LEN_MAX
 from arc_proxy.runs.framework import Fields, Opening
+from arc_proxy.runs.native import json_object
 from arc_proxy.runs.tags import Tags, add_tag
 
 TAG = "project"
@@ -116,9 +117,5 @@ def _text(escaped: bytes) -> str:
 
 def _codex_workspace(fields: Fields) -> str | None:
     """The root of its repository. Of several none is the one that it works on."""
-    try:
-        metadata = orjson.loads(fields.get(b"x-codex-turn-metadata", b""))
-    except orjson.JSONDecodeError:
-        return None
-    workspaces = metadata.get("workspaces") if isinstance(metadata, dict) else None
+    workspaces = json_object(fields.get(b"x-codex-turn-metadata")).get("workspaces")
     return next(iter(workspaces)) if isinstance(workspaces, dict) and len(workspaces) == 1 else None
