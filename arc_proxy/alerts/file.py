@@ -128,7 +128,7 @@ def _targets(tables: object) -> dict[str, Target]:
             raise _Wrong(f"{name} has every alert anyway, so no target can be called so.", place)
         if not _NAME.fullmatch(name):
             raise _Wrong("a target's name has letters, digits, '_', '-' and '.', at most 40.", place)
-        target = _checked(TargetTable, table, f"target {name}", place, is_secret=True).target(name)
+        target = _checked(TargetTable, table, place).target(name)
         if target is None:
             raise _Wrong(
                 f"target {name} needs slack, webhook (it may have headers) or command, and one of them only.",
@@ -144,7 +144,7 @@ def _rule(table: Mapping[str, Any], place: _Place, targets: Mapping[str, Target]
     if not isinstance(kind, str) or kind not in RULE_TABLES:
         said = f"when = {kind!r} is nothing to watch for" if kind is not None else "it does not say when"
         raise _Wrong(f"{what}: {said}. Known are: {', '.join(RULE_TABLES)}.", place)
-    rule = _checked(RULE_TABLES[kind], table, what, place).rule()
+    rule = _checked(RULE_TABLES[kind], table, place).rule()
     for name in rule.to or ():
         if name not in targets and name not in ALWAYS:
             known = ", ".join((*targets, *ALWAYS))
@@ -152,14 +152,7 @@ def _rule(table: Mapping[str, Any], place: _Place, targets: Mapping[str, Target]
     return rule
 
 
-def _checked(
-    model: type[_Model],
-    table: Mapping[str, Any],
-    what: str,
-    place: _Place,
-    *,
-    is_secret: bool = False,
-) -> _Model:
+def _checked(model: type[_Model], table: Mapping[str, Any], place: _Place) -> _Model:
     try:
         return model.model_validate(table)
     except ValidationError as error:
@@ -167,13 +160,15 @@ def _checked(
     # A key that is misspelt is missing, too: what is there to be mended is told first.
     first = min(wrong, key=lambda each: each["type"] != "extra_forbidden" or len(each["loc"]) > 1)
     key = str(first["loc"][0])
+    kind, which = place
+    what = f"{kind} {which}"
     if key not in model.model_fields:
         near = get_close_matches(key, model.model_fields, n=1)
         cure = f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(model.model_fields)}."
         raise _Wrong(f"{what}: it cannot have {key!r}. {cure}", place)
     if first["type"] == "missing":
         raise _Wrong(f"{what}: {key} is missing. Expected: {EXPECTS[key]}.", place)
-    given = "" if is_secret else f" = {table[key]!r}"
+    given = "" if kind == "target" else f" = {table[key]!r}"  # what a target says may be a secret
     why = first["msg"].removeprefix("Value error, ")
     raise _Wrong(
         f"{what}: {key}{given} is refused: {why[:1].lower()}{why[1:]}. Expected: {EXPECTS[key]}.", place

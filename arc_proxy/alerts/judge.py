@@ -32,7 +32,6 @@ from arc_proxy.store.spent_since import Billed
 
 MARGIN = 0.1
 TITLE_CELLS = 120
-EVERYBODY = "all agents"
 _SLOWEST = RULES[-1].rate
 
 
@@ -50,10 +49,10 @@ def judge_reliability(
     name = agent_name(agent)
     alerts = burn_alerts(runs, now_ns, target=rule.target, unread=unread)
     if not alerts:
-        worst_case = burn_alerts(runs, now_ns, target=rule.target, unread=unread, is_unread_bad=True)
+        may_burn = unread and burn_alerts(runs, now_ns, target=rule.target, unread=unread, is_unread_bad=True)
         return Reading(
             key=agent or "",
-            level=None if worst_case else 0,
+            level=None if may_burn else 0,
             title=f"{name} fails no faster than it may",
             text=f"Its target is {share(rule.target)} of runs.",
             agent=agent,
@@ -119,12 +118,11 @@ def judge_cost_per_run(rule: CostPerRunRule, agent: str | None, seen: RecentRuns
 
 def judge_cost_per_day(rule: CostPerDayRule, spent: Billed, midnight_ns: int) -> Reading:
     """`spent` since midnight, by the rule's agent or by all. A day is a thing of its own, as of a budget."""
-    who = EVERYBODY if rule.agent is None else agent_name(rule.agent or None)
     level = _level(spent.nanousd, rule.above_nanousd, is_enough=True)
     return Reading(
         key=f"{rule.agent or ''}/{midnight_ns}",
         level=_unless_unknown(level, spent.unpriced_calls),
-        title=f"{who} spent {_amount(spent.nanousd, spent.unpriced_calls)} today",
+        title=f"{_who(rule.agent)} spent {_amount(spent.nanousd, spent.unpriced_calls)} today",
         text=f"The limit is {money(rule.above_nanousd)} a day{_unpriced_words(spent.unpriced_calls)}.",
         agent=rule.agent or None,
         value=spent.nanousd,
@@ -134,28 +132,34 @@ def judge_cost_per_day(rule: CostPerDayRule, spent: Billed, midnight_ns: int) ->
     )
 
 
+def _who(agent: str | None) -> str:
+    """None: all together; "": who names none."""
+    return "all agents" if agent is None else agent_name(agent or None)
+
+
 def judge_budget(
-    rule: BudgetRule, key: str, who: str, budget_nanousd: int, spent: Billed, midnight_ns: int
+    rule: BudgetRule, agent: str | None, budget_nanousd: int, spent: Billed, midnight_ns: int
 ) -> Reading:
     """
-    `key`: which budget, "day" or "agent <name>". Within a day a sum only grows, so it needs no margin.
+    `agent`: whose budget, None: that of all together. Within a day a sum only grows, so it needs no margin.
 
     Each day is a thing of its own: while nothing can be said of a new day, what was told of the last one must
     not count as told of this one.
     """
     part = spent.nanousd / budget_nanousd
+    at_least = "at least " if spent.unpriced_calls else ""
     level = sum(part >= each for each in rule.at)
     is_unknown = spent.unpriced_calls > 0 and not spent.nanousd
     return Reading(
-        key=f"{key}/{midnight_ns}",
+        key=f"{'day' if agent is None else f'agent {agent}'}/{midnight_ns}",
         level=None if is_unknown else level,
         urgency=Urgency.PAGE if part >= 1 else Urgency.TICKET,
-        title=f"{who} spent {'at least ' if spent.unpriced_calls else ''}{share(part)} of the day's budget",
+        title=f"{_who(agent)} spent {at_least}{share(part)} of the day's budget",
         text=(
             f"{_amount(spent.nanousd, spent.unpriced_calls)} of {money(budget_nanousd)} since midnight"
             f"{_unpriced_words(spent.unpriced_calls)}."
         ),
-        agent=key.removeprefix("agent ") or None if key.startswith("agent ") else None,
+        agent=agent or None,
         value=spent.nanousd,
         limit=budget_nanousd,
         unit=Unit.USD,

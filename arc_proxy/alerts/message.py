@@ -28,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.burn_rate import Urgency
 from arc_proxy.alerts.firing import Notice, Status
 from arc_proxy.alerts.rules import (
     BudgetRule,
@@ -103,6 +102,13 @@ def reading_json(reading: Reading) -> dict[str, Any]:
 
 def trial_message(target: str, now_ns: int) -> Message:
     """Told from a real one by its status, its kind and its words."""
+    reading = Reading(
+        key="test",
+        level=1,
+        title="this is a test of arc-proxy's alerts",
+        text=f"Nothing is the matter. `arc-proxy alerts test` sent it to {target}.",
+        unit=Unit.RUNS,
+    )
     return {
         "version": VERSION,
         "id": f"test-{now_ns}",
@@ -112,16 +118,7 @@ def trial_message(target: str, now_ns: int) -> Message:
         "kind": "test",
         "since": rfc3339(now_ns),
         "at": rfc3339(now_ns),
-        "urgency": str(Urgency.TICKET),
-        "agent": None,
-        "title": "this is a test of arc-proxy's alerts",
-        "text": f"Nothing is the matter. `arc-proxy alerts test` sent it to {clean(target)}.",
-        "value": None,
-        "limit": None,
-        "unit": str(Unit.RUNS),
-        "is_at_least": False,
-        "issue": None,
-    }
+    } | reading_json(reading)
 
 
 def headline(message: Message) -> str:

@@ -30,7 +30,7 @@ from arc_proxy import __version__
 from arc_proxy.alerts.message import Message, slack_payload, variables
 from arc_proxy.alerts.targets import Command, Delivered, Target, Webhook
 from arc_proxy.errors import ConfigError
-from arc_proxy.gateway.dial import bypasses_proxy, make_tls_context
+from arc_proxy.gateway.dial import bypasses_proxy, can_be_bound, make_tls_context
 
 DELIVERY_S = 10.0
 CONNECT_S = 5.0
@@ -46,7 +46,7 @@ class _Sockets:
 
     def __call__(self, address: Any) -> socket.socket:
         family, kind, protocol, _, (host, port, *_) = address
-        if port == self._own_port and _is_of_this_machine(family, host):
+        if port == self._own_port and can_be_bound(family, host):
             self.is_own = True
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         return socket.socket(family, kind, protocol)
@@ -191,16 +191,6 @@ async def _answered(answer: aiohttp.ClientResponse) -> Delivered:
     reason = (await answer.content.read(_REASON_BYTES_MAX)).decode(errors="replace").strip()
     is_word = reason.replace("_", "").isalnum() and len(reason) < 60  # `invalid_payload`, and no page
     return Delivered(False, f"answered {answer.status}" + (f": {reason}" if is_word else ""))
-
-
-def _is_of_this_machine(family: int, host: str) -> bool:
-    """Only an address of ours can be bound to."""
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError:
-            return False
-    return True
 
 
 async def _run(target: Command, message: Message, environ: Mapping[str, str]) -> Delivered:

@@ -16,7 +16,6 @@ from analysis.burn_rate import RULES
 from analysis.standing import Standing
 from arc_proxy.alerts.firing import Firing
 from arc_proxy.alerts.judge import (
-    EVERYBODY,
     judge_budget,
     judge_cost_per_day,
     judge_cost_per_run,
@@ -36,7 +35,6 @@ from arc_proxy.alerts.rules import (
     Rule,
 )
 from arc_proxy.report.health import midnight_ns
-from arc_proxy.report.summary import agent_name
 from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import Issue, read_issues
@@ -140,11 +138,9 @@ class _Look:
     def _budget_readings(self, rule: BudgetRule) -> Iterator[Reading]:
         budgets = self._budgets
         if budgets.per_day is not None and rule.agent is None:
-            spent = self._spent_by(None)
-            yield judge_budget(rule, "day", EVERYBODY, budgets.per_day, spent, self._midnight_ns)
+            yield judge_budget(rule, None, budgets.per_day, self._spent_by(None), self._midnight_ns)
         if budgets.per_agent:
             for agent, spent in self._spent.items():
                 limit = budgets.of_agent(agent)
                 if limit is not None and rule.agent in (None, agent or ""):
-                    key, name = f"agent {agent or ''}", agent_name(agent)
-                    yield judge_budget(rule, key, name, limit, spent, self._midnight_ns)
+                    yield judge_budget(rule, agent or "", limit, spent, self._midnight_ns)

@@ -16,7 +16,7 @@ from arc_proxy.alerts.rules import (
     ReliabilityRule,
     Rule,
 )
-from arc_proxy.alerts.targets import Target
+from arc_proxy.alerts.targets import ALWAYS, Target
 from arc_proxy.format import NO_NAME, ago, clean, duration, money, plural, share
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.table import Column, Table
@@ -68,7 +68,7 @@ def rules_table(file: AlertsFile) -> Table:
             rule.name,
             rule_words(rule),
             _whose(rule),
-            ", ".join(("dashboard", "log", *file.recipients(rule))),
+            ", ".join((*ALWAYS, *file.recipients(rule))),
         )
         for rule in file.rules
     )
@@ -178,6 +178,6 @@ def rule_json(rule: Rule, file: AlertsFile) -> dict[str, Any]:
         "when": kind_of(rule),
         "agent": rule.agent,
         "says": rule_words(rule),
-        "to": ["dashboard", "log", *file.recipients(rule)],
+        "to": [*ALWAYS, *file.recipients(rule)],
         "cool_down_s": rule.cool_down_ns // 10**9,
     }

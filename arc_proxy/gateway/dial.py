@@ -307,13 +307,15 @@ def _is_in_network(host: str, network: str) -> bool:
 
 
 def _is_this_machine(address: _IpAddress) -> bool:
-    """Whether the address is one of ours: a socket can be bound to those only."""
-    if address.is_loopback:
-        return True
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return address.is_loopback or can_be_bound(family, str(address))
+
+
+def can_be_bound(family: int, host: str) -> bool:
+    """Whether an address is one of this machine's: a socket can be bound to those only."""
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.bind((str(address), 0))
+            probe.bind((host, 0))
         except OSError:
             return False
     return True

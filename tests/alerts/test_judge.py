@@ -159,7 +159,7 @@ def cost(spent: Billed, midnight_ns: int) -> Reading:
 
 
 def budget(spent: Billed, midnight_ns: int) -> Reading:
-    return judge_budget(BudgetRule(name="d"), "agent finance", "finance", 10 * USD, spent, midnight_ns)
+    return judge_budget(BudgetRule(name="d"), "finance", 10 * USD, spent, midnight_ns)
 
 
 @pytest.mark.parametrize("judge", [cost, budget])
