@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 from arc_proxy.cli.checks import Check, State
-from arc_proxy.cli.instance import Instance
+from arc_proxy.cli.instance import Instance, running_config
 from arc_proxy.cli.variables import BEARER
+from arc_proxy.errors import ArcError
 
 
 def is_signing(instance: Instance) -> bool:
-    """Whether the running proxy was started so. Its file lies beside the console's socket."""
+    """Whether the running proxy was started so."""
     try:
-        found = json.loads((instance.console_socket.parent / "config.json").read_bytes())
-        return bool(found["gateway"]["bedrock"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(running_config(instance)["gateway"].get("bedrock"))
+    except ArcError:
         return False
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from arc_proxy.cli.checks import Check, State
-from arc_proxy.cli.claude_code import BASE_URL, TOOL_SEARCH, env_of, managed_file, settings_files
+from arc_proxy.cli.claude_code import BASE_URL, TOOL_SEARCH, env_of_file, managed_file, settings_files
 from arc_proxy.cli.codex import OWN_BASE_URL, codex_home
-from arc_proxy.cli.config_file import ConfigUnread, read_json, read_text, read_toml
+from arc_proxy.cli.config_file import ConfigUnread, read_text, read_toml
 from arc_proxy.cli.instance import Instance
 from arc_proxy.cli.lead import Place
 from arc_proxy.cli.variables import ALL_BASES
@@ -153,7 +153,7 @@ def _in_claude(place: Place) -> Iterator[Said]:
     managed = managed_file()
     paths = (*settings_files(place.environ, place.home, place.cwd), *((managed,) if managed else ()))
     for path in dict.fromkeys(paths):
-        for name, url in _env_of_file(path).items():
+        for name, url in env_of_file(path).items():
             if name in ALL_BASES:
                 yield Said(path, _line_with(path, name), name, url)
 
@@ -161,15 +161,8 @@ def _in_claude(place: Place) -> Iterator[Said]:
 def _claude_env(place: Place) -> dict[str, str]:
     env: dict[str, str] = {}
     for path in settings_files(place.environ, place.home, place.cwd):
-        env |= _env_of_file(path)
+        env |= env_of_file(path)
     return env
-
-
-def _env_of_file(path: Path) -> dict[str, str]:
-    try:
-        return env_of(read_json(path))
-    except ConfigUnread:
-        return {}
 
 
 def _in_codex(place: Place) -> Iterator[Said]:

@@ -68,6 +68,14 @@ def env_of(settings: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in env.items()} if isinstance(env, dict) else {}
 
 
+def env_of_file(path: Path) -> dict[str, str]:
+    """As `env_of`; nothing of a file that cannot be read."""
+    try:
+        return env_of(read_json(path))
+    except ConfigUnread:
+        return {}
+
+
 def lead_claude_code(
     way: Way, arguments: Sequence[str], environ: Mapping[str, str], home: Path, cwd: Path
 ) -> Led:
@@ -96,7 +104,7 @@ def lead_claude_code(
     env |= {name: value for name, value in restored.items() if not users.get(name)}
     warnings += _unseen(users, led.set)
     managed = managed_file()
-    if managed is not None and BASE_URL in env_of(_or_empty(managed)):
+    if managed is not None and BASE_URL in env_of_file(managed):
         warnings.append(f"{managed} sets {BASE_URL}, which beats this run's: calls are not seen")
     settings = {**own, "env": {**env_of(own), **env}}
     is_secret = given is not None and not given.lstrip().startswith("{")
@@ -141,10 +149,3 @@ def _read_flag(given: str | None, cwd: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigUnread(_FLAG, "is no JSON object")
     return value
-
-
-def _or_empty(path: Path) -> dict[str, Any]:
-    try:
-        return read_json(path)
-    except ConfigUnread:
-        return {}

@@ -105,14 +105,16 @@ class Guard:
         is_current = self._catch_up(max(CATCH_UP_S - oldest_s, 0.0))
         verdicts: dict[Question, Verdict] = {}
         now_ns = time.time_ns()
-        spent: Mapping[str | None, Billed] = {}
-        if any(self._is_of_a_day(each.question) for each in asked):
-            spent = read_spent_since(self._store(), midnight_ns(now_ns), now_ns)
+        spent: Mapping[str | None, Billed] | None = None
         for each in asked:
             if time.monotonic() - each.at_s > WAIT_S:
                 continue
+            if spent is None and self._is_of_a_day(each.question):
+                spent = read_spent_since(self._store(), midnight_ns(now_ns), now_ns)
             if each.question not in verdicts:
-                verdicts[each.question] = self._verdict(each.question, spent, now_ns, is_current=is_current)
+                verdicts[each.question] = self._verdict(
+                    each.question, spent or {}, now_ns, is_current=is_current
+                )
             verdict = verdicts[each.question]
             # What was spent stays spent, so rows that are behind may refuse. They cannot say all is well.
             if is_current or verdict != GO_ON:

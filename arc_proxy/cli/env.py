@@ -24,7 +24,7 @@ from arc_proxy.cli.opencode import CONTENT, lead_opencode
 from arc_proxy.cli.options import AsJson, DataDir, given
 from arc_proxy.cli.port import is_listening
 from arc_proxy.cli.terminal import out, out_json, say
-from arc_proxy.cli.variables import BASES, BEARER, lead_variables, signed_bases
+from arc_proxy.cli.variables import BEARER, lead_variables, usual_bases
 from arc_proxy.cli.way import Way
 
 app = typer.Typer(add_completion=False)
@@ -114,9 +114,7 @@ class Lines:
 
 def lines_for(client: Client | None, way: Way, place: Place) -> Lines:
     """What a shell is told for one client, or (None) for all SDKs."""
-    bases = (
-        {**BASES, **(signed_bases(place.environ) if way.signs else {})} if client is None else client.bases
-    )
+    bases = usual_bases(place.environ, signs=way.signs) if client is None else client.bases
     led = lead_variables(way, {name: place.environ.get(name, "") for name in bases}, bases=bases)
     notes = [kept_words(name, kept) for name, kept in led.kept.items()]
     variables = dict(led.set)

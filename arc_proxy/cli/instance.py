@@ -72,6 +72,16 @@ def find_instance(folder: Folder) -> Instance | None:
         return None
 
 
+def running_config(instance: Instance) -> dict[str, Any]:
+    """What `prepare_launch` wrote for the running proxy. Raises ArcError where it cannot be read."""
+    path = instance.console_socket.parent / "config.json"
+    try:
+        whole = json.loads(path.read_bytes())
+        return {**whole, "gateway": dict(whole["gateway"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArcError(f"the configuration of the running proxy, {path}, cannot be read.") from error
+
+
 def standing_counts(instance: Instance | None) -> dict[str, dict[str, int]]:
     """What the running gateways lost and may not be able to write down, by writer."""
     return {} if instance is None else read_standing(instance.console_socket.parent)

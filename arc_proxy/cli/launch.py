@@ -20,7 +20,6 @@ from arc_proxy.cli.budgets import budgets_json, budgets_of
 from arc_proxy.cli.folder import CONSOLE_SOCKET, GUARD_SOCKET, Folder, prepare, runtime_dir
 from arc_proxy.cli.port import free_port, is_free
 from arc_proxy.errors import ConfigError
-from arc_proxy.gateway.aws_credentials import INSTALL, is_installed
 from arc_proxy.gateway.config import Capture, GatewayConfig, OnClientClose
 from arc_proxy.gateway.routes import Routes
 from arc_proxy.listener import PortTaken, owner_of, shown_host
@@ -131,5 +130,9 @@ def _refuse_loops(settings: Settings, port: int) -> None:
 
 
 def _refuse_unsigned(settings: Settings) -> None:
-    if settings.bedrock and not is_installed():
+    if not settings.bedrock:
+        return
+    from arc_proxy.gateway.aws_credentials import INSTALL, is_installed
+
+    if not is_installed():
         raise ConfigError(f"bedrock: to sign with this machine's AWS credentials takes botocore: {INSTALL}")

@@ -18,7 +18,7 @@ from arc_proxy.cli.config_file import ConfigUnread, read_text
 from arc_proxy.cli.gemini_cli import BASE_URL as GEMINI_BASE_URL
 from arc_proxy.cli.gemini_cli import NO_LOGIN, has_chosen_login
 from arc_proxy.cli.opencode import CONTENT, lead_opencode
-from arc_proxy.cli.variables import ALL_BASES, BASES, Base, Kept, lead_variables, signed_bases, spare_loopback
+from arc_proxy.cli.variables import ALL_BASES, Base, Kept, lead_variables, spare_loopback, usual_bases
 from arc_proxy.cli.way import Way, shown_url, split_url
 
 _DOTENV = re.compile(r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=\s*['\"]?(\S)", re.MULTILINE)
@@ -72,8 +72,7 @@ def make_plan(way: Way, command: Sequence[str], place: Place, scratch: Path) -> 
 
 
 def _bases(way: Way, command: Sequence[str], client: Client | None, place: Place) -> Mapping[str, Base]:
-    signed = signed_bases(place.environ) if way.signs else {}
-    bases = {**BASES, **(client.bases if client else {}), **signed}
+    bases = {**usual_bases(place.environ, signs=way.signs), **(client.bases if client else {})}
     if Path(command[0]).name == _SERVES_OLLAMA:
         del bases["OLLAMA_HOST"]  # its server would take it for the address to listen on
     if client is not None and client.name == _GEMINI and not has_chosen_login(place.home, place.cwd):

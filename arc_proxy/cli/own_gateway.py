@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_proxy.cli.folder import Folder
-from arc_proxy.cli.instance import Instance, is_ready
+from arc_proxy.cli.instance import Instance, is_ready, running_config
 from arc_proxy.errors import ArcError
 from arc_proxy.listener import open_listeners
 
@@ -69,26 +69,17 @@ def gateway_with(
 def moved_providers(instance: Instance) -> frozenset[str]:
     """Whose traffic the running proxy sends elsewhere; "*", which is all, where that cannot be read."""
     try:
-        return frozenset(_running(instance)["gateway"].get("upstreams", {}))
+        return frozenset(running_config(instance)["gateway"].get("upstreams", {}))
     except ArcError:
         return frozenset({"*"})
 
 
 def _config(instance: Instance, upstreams: Mapping[str, str]) -> dict[str, Any]:
     """That of the running proxy, with these upstreams before its own."""
-    whole = _running(instance)
+    whole = running_config(instance)
     gateway = {**whole["gateway"], "host": _HOST}
     gateway["upstreams"] = {**gateway.get("upstreams", {}), **upstreams}
     return {"version": whole.get("version", ""), "gateway": gateway}
-
-
-def _running(instance: Instance) -> dict[str, Any]:
-    path = instance.console_socket.parent / "config.json"
-    try:
-        whole = json.loads(path.read_bytes())
-        return {**whole, "gateway": dict(whole["gateway"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArcError(f"the configuration of the running proxy, {path}, cannot be read.") from error
 
 
 def _await_ready(process: subprocess.Popen[bytes], gateway: Instance, log: Path) -> None:

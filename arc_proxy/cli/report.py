@@ -17,6 +17,7 @@ from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.cli.when import parse_period
 
 if TYPE_CHECKING:
+    from analysis.budget import Budgets
     from arc_proxy.report.document import Document
     from arc_proxy.report.model import Report
     from arc_proxy.report.threshold import Threshold
@@ -104,12 +105,14 @@ def _read(
     by: tuple[By, ...],
     healths_max: int | None,
 ) -> Report:
+    from arc_proxy.cli.budgets import budgets_in_force
     from arc_proxy.cli.rows import NothingYet, open_rows
     from arc_proxy.report.model import empty_report
 
     try:
         with open_rows(folder, os.environ) as store:
-            return report_of(store, folder, period, agent, by, healths_max)
+            budgets = budgets_in_force(folder, os.environ)
+            return report_of(store, folder, period, agent, budgets, by, healths_max)
     except NothingYet:
         return empty_report(time.time_ns())
 
@@ -119,11 +122,11 @@ def report_of(
     folder: Folder,
     period: tuple[int | None, int | None],
     agent: str | None,
+    budgets: Budgets,
     by: tuple[By, ...] = (),
     healths_max: int | None = None,
 ) -> Report:
     from arc_proxy.cli.book import open_book
-    from arc_proxy.cli.budgets import budgets_in_force
     from arc_proxy.report.build import HEALTHS_MAX, build_report
 
     since_ns, until_ns = period
@@ -137,7 +140,7 @@ def report_of(
         days=By.DAY in by,
         versions=By.VERSION in by,
         healths_max=HEALTHS_MAX if healths_max is None else healths_max,
-        budgets=budgets_in_force(folder, os.environ),
+        budgets=budgets,
         standing=standing_counts(find_instance(folder)),
     )
 
@@ -203,6 +206,7 @@ def cards_since(store: Store, folder: Folder, started_ns: int, name: str) -> lis
 
     An agent of this name comes first. Others come up where a program names its agents itself.
     """
+    from arc_proxy.cli.budgets import budgets_in_force
     from arc_proxy.report import card as cards
     from arc_proxy.report.summary import make_card
     from arc_proxy.store.report import read_use
@@ -211,9 +215,12 @@ def cards_since(store: Store, folder: Folder, started_ns: int, name: str) -> lis
     now_ns = time.time_ns()
     active = [use.agent for use in read_use(store, Period(since_ns=started_ns, until_ns=now_ns)).agents]
     active.sort(key=lambda each: each != name)
+    if not active:
+        return []
+    budgets = budgets_in_force(folder, os.environ)
     lines: list[str] = []
     for agent in active[:3]:
-        shown = report_of(store, folder, parse_period("30d", None, now_ns), agent or "")
+        shown = report_of(store, folder, parse_period("30d", None, now_ns), agent or "", budgets)
         for each in shown.agents:
             lines += ["", *cards.draw(make_card(each), width())]
     return lines

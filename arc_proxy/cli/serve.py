@@ -16,7 +16,7 @@ from arc_proxy.cli.help import HelpCommand
 from arc_proxy.cli.instance import find_instance
 from arc_proxy.cli.options import DataDir, given
 from arc_proxy.cli.terminal import out, style, warn
-from arc_proxy.cli.variables import BASES, BEDROCK_URL, base_urls, signed_bases
+from arc_proxy.cli.variables import BEDROCK_URL, base_urls, usual_bases
 from arc_proxy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _announce(url: str, folder: Folder, *, signs: bool) -> None:
 
     out(f"{style(f'arc-proxy {__version__}', 'bold')} on {style(url, 'bold')}, data in {folder.path}")
     out()
-    bases = base_urls(url, bases={**BASES, **(signed_bases(os.environ) if signs else {})})
+    bases = base_urls(url, usual_bases(os.environ, signs=signs))
     for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", BEDROCK_URL):
         if name in bases:
             out(f"  export {name}={bases[name]}")

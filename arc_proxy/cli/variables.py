@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 from arc_proxy.cli.way import LOOPBACK, Way
 
@@ -79,10 +78,14 @@ class Variables:
     kept: Mapping[str, Kept] = field(default_factory=dict)
 
 
-def base_urls(url: str, agent: str | None = None, *, bases: Mapping[str, Base] = BASES) -> dict[str, str]:
-    """Every base-URL variable for the proxy at `url`; the agent's name goes into the path."""
-    prefix = f"{url}/agent/{quote(agent, safe='')}" if agent else url
-    return {name: f"{prefix}/{base.provider}{base.path}" for name, base in bases.items()}
+def base_urls(url: str, bases: Mapping[str, Base]) -> dict[str, str]:
+    """These base-URL variables for the proxy at `url`."""
+    return {name: f"{url}/{base.provider}{base.path}" for name, base in bases.items()}
+
+
+def usual_bases(environ: Mapping[str, str], *, signs: bool) -> Mapping[str, Base]:
+    """Those of all SDKs, and what leads to Bedrock where the proxy signs."""
+    return {**BASES, **(signed_bases(environ) if signs else {})}
 
 
 def signed_bases(environ: Mapping[str, str]) -> Mapping[str, Base]:

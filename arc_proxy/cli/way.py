@@ -14,12 +14,11 @@ from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit
 
 from arc_proxy.errors import ConfigError
-from arc_proxy.gateway.routes import PROVIDERS, parse_upstream
+from arc_proxy.gateway.routes import BY_WORD, PROVIDERS, parse_upstream
 from arc_proxy.prefix import split_prefix
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HERE = frozenset({*LOOPBACK, "0.0.0.0", "::"})  # noqa: S104  compared, not bound
-_PREFIXES = frozenset(word for provider in PROVIDERS for word in (provider.name, *provider.aliases))
 _VERTEX = ".googleapis.com"
 
 Asked = Callable[[str, int], bool]  # of a host and a port
@@ -171,4 +170,4 @@ def _is_same(parts: SplitResult, url: str) -> bool:
 
 def looks_ours(path: str) -> bool:
     """Whether the path has the form of our base URLs, which no other server's has."""
-    return split_prefix(path)[1].lstrip("/").partition("/")[0] in _PREFIXES
+    return split_prefix(path)[1].lstrip("/").partition("/")[0] in BY_WORD

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 
 from arc_proxy.gateway.refusal import NO_RETRY, Refusal, Shape
-from arc_proxy.gateway.routes import REGION, Route
+from arc_proxy.gateway.routes import REGION, SEGMENT, Route
 from arc_proxy.token import is_api_token
 
 SERVICE = "bedrock"
@@ -28,7 +28,6 @@ TOKEN_FIELD = "x-arc-token"  # noqa: S105  its name, not one
 BODY_BYTES_MAX = 25 * 1024 * 1024
 
 _PREFIX = "/bedrock"
-_FIRST = re.compile(r"/([^/?]*)")
 _BARE = re.compile(r"/(?:model|guardrail|async-invoke)(?:[/?]|\Z)")
 _SCOPE = re.compile(
     r"AWS4-[A-Z0-9-]{1,32} {1,8}Credential=[^/,\s]{1,128}/[0-9]{8}/([^/,\s]{1,63})/bedrock/aws4_request"
@@ -85,7 +84,7 @@ def caller_refusal(peer: str | None, headers: Mapping[str, str], secret: bytes) 
 
 def _region_in(rest: str) -> str | None:
     """The region that is the path's first word."""
-    found = _FIRST.match(rest)
+    found = SEGMENT.match(rest)
     return found[1] if found and REGION.fullmatch(found[1]) else None
 
 

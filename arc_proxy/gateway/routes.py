@@ -122,12 +122,12 @@ PROVIDERS = (
     Provider("litellm", "http://127.0.0.1:4000"),
 )
 
-_BY_WORD = {word: provider for provider in PROVIDERS for word in (provider.name, *provider.aliases)}
+BY_WORD = {word: provider for provider in PROVIDERS for word in (provider.name, *provider.aliases)}
 
 # Words at the front of a path that are ours or a bare path's, so that no provider can be called so.
 _RESERVED = frozenset({"run", "session", "agent", "_arc", "metrics", "v1", "v1beta", "v1alpha", "v2", "api"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_SEGMENT = re.compile(r"/([^/?]*)")
+SEGMENT = re.compile(r"/([^/?]*)")
 
 # Paths that say by themselves whose they are, `v1` in front or not. The first that fits wins.
 _SHAPES = (
@@ -188,12 +188,12 @@ class Routes:
         self._moved: dict[str, Upstream] = {}
         for word, url in moved.items():
             if word != "*":
-                provider = _BY_WORD.get(word)
+                provider = BY_WORD.get(word)
                 name, shape = (provider.name, provider.shape) if provider else (word, Shape.OPENAI)
                 self._moved[name] = parse_upstream(name, url, shape=shape)
         everything = moved.get("*")
         self._providers: dict[str, Provider | None] = dict.fromkeys(self._moved)
-        self._providers |= _BY_WORD
+        self._providers |= BY_WORD
         self._fixed: dict[str, Upstream] = {}
         for provider in PROVIDERS:
             if everything is not None and provider.name not in self._moved:
@@ -214,7 +214,7 @@ class Routes:
 
         `is_anthropic`: the headers look like an Anthropic client's, which decides paths that both have.
         """
-        found = _SEGMENT.match(target)
+        found = SEGMENT.match(target)
         if found is None:
             return _unknown_path(self.names)
         word = found[1]
@@ -291,7 +291,7 @@ def _versioned(words: frozenset[str], rest: str) -> str:
         return rest
     if rest.startswith("/v1/v1/"):
         return rest[len("/v1") :]
-    found = _SEGMENT.match(rest)
+    found = SEGMENT.match(rest)
     return f"/v1{rest}" if found is not None and found[1] in words else rest
 
 
@@ -306,7 +306,7 @@ def _vertex_of(upstream: Upstream, rest: str) -> Upstream:
 
 
 def _templated(provider: Provider, moved: Upstream | None, rest: str) -> Route | Refusal:
-    found = _SEGMENT.match(rest)
+    found = SEGMENT.match(rest)
     word = found[1] if found else ""
     is_part = word not in provider.roots and provider.part is not None and provider.part.fullmatch(word)
     if found and is_part:

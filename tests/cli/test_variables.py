@@ -4,7 +4,7 @@ import pytest
 
 from arc_proxy.cli.env import Shell, guess_shell
 from arc_proxy.cli.run import guess_agent
-from arc_proxy.cli.variables import USERS_BASES, base_urls, lead_variables, spare_loopback
+from arc_proxy.cli.variables import BASES, USERS_BASES, base_urls, lead_variables, spare_loopback
 from arc_proxy.cli.way import Way
 
 URL = "http://127.0.0.1:8000"
@@ -77,8 +77,10 @@ def test_an_http_proxy_is_not_asked_for_this_machine(environ, no_proxy):
 
 
 def test_an_agents_name_is_one_part_of_the_path():
-    assert base_urls(URL, "a/b c?")["OPENAI_BASE_URL"] == f"{URL}/agent/a%2Fb%20c%3F/openai/v1"
-    assert base_urls(URL)["ANTHROPIC_BASE_URL"] == f"{URL}/anthropic"
+    way = Way(URL, "a/b c?", is_alive=lambda _host, _port: False)
+    led = lead_variables(way, {}).set
+    assert led["OPENAI_BASE_URL"] == f"{URL}/agent/a%2Fb%20c%3F/openai/v1"
+    assert base_urls(URL, BASES)["ANTHROPIC_BASE_URL"] == f"{URL}/anthropic"
 
 
 AGENTS = {
