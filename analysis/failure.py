@@ -55,6 +55,21 @@ class FailureCode(StrEnum):
     TOKEN_GROWTH = "run.token_growth"  # noqa: S105  no secret
     FINAL_GIVEUP = "run.final_giveup"
     EXCEPTION = "agent.exception"  # as ArcTracer saw it
+    REFUSAL_PHRASE = "output.refusal_phrase"
+    CLAIM_WITHOUT_ACTION = "output.claim_without_action"
+    HANDOFF = "run.handoff"
+    FRUSTRATION = "user.frustration"
+
+
+# Looked for where somebody asks for them, and counted by no score, see `analysis.hint_failure`.
+HINTS = frozenset(
+    {
+        FailureCode.REFUSAL_PHRASE,
+        FailureCode.CLAIM_WITHOUT_ACTION,
+        FailureCode.HANDOFF,
+        FailureCode.FRUSTRATION,
+    }
+)
 
 
 # Of what was seen; more of it is in the call.
@@ -98,6 +113,10 @@ SEVERITY = {
     FailureCode.TOKEN_GROWTH: Severity.WARNING,
     FailureCode.FINAL_GIVEUP: Severity.WARNING,
     FailureCode.EXCEPTION: Severity.FATAL,
+    FailureCode.REFUSAL_PHRASE: Severity.INFO,
+    FailureCode.CLAIM_WITHOUT_ACTION: Severity.WARNING,
+    FailureCode.HANDOFF: Severity.INFO,
+    FailureCode.FRUSTRATION: Severity.INFO,
 }
 
 

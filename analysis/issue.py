@@ -44,6 +44,10 @@ _TITLES = {
     FailureCode.TOKEN_GROWTH: "the prompt grows {cause}",
     FailureCode.FINAL_GIVEUP: "gives up",
     FailureCode.EXCEPTION: "{cause} in {subject}",
+    FailureCode.REFUSAL_PHRASE: "turns the user down",
+    FailureCode.CLAIM_WITHOUT_ACTION: "says that it did what no tool did",
+    FailureCode.HANDOFF: "handed over by {subject}",
+    FailureCode.FRUSTRATION: "users are annoyed",
 }
 # Where there is no subject or no cause.
 _BARE = {

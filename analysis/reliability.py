@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis.beta import Beta
-from analysis.failure import Failure, FailureCode, Severity
+from analysis.failure import HINTS, Failure, FailureCode, Severity
 from analysis.trend import CERTAIN
 
 DAY_NS = 86_400 * 10**9
@@ -260,6 +260,8 @@ def failure_loss(failure: Failure) -> float:
 
     `times` is no matter, as repetition has codes of its own.
     """
+    if failure.code in HINTS:
+        return 0.0
     is_recovered = failure.is_recovered or failure.code in OUTAGES  # a run that one ended does not count
     return (_LOSS_RECOVERED if is_recovered else _LOSS)[failure.severity]
 

@@ -8,7 +8,7 @@ says so by its outcome.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.argument_failure import argument_failures
@@ -17,6 +17,7 @@ from analysis.conversation import conversations
 from analysis.earlier import EarlierRuns, no_earlier_runs
 from analysis.failure import EVIDENCE_CHARACTERS_MAX, Failure, FailureCode
 from analysis.grounding import ungrounded_failures
+from analysis.hint_failure import hint_failures
 from analysis.loop_failure import loop_failures
 from analysis.output_failure import output_failures
 from analysis.reliability import OUTAGES
@@ -56,10 +57,12 @@ def run_failures(
     exceptions: Iterable[Raised] = (),
     earlier_runs: EarlierRuns = no_earlier_runs,
     window_of: WindowOf = no_window,
+    hints: Collection[FailureCode] = (),
 ) -> tuple[Failure, ...]:
     """
     `calls`: of one run, whole, in the order in which they began; `is_over`: no more of them is awaited;
-    `window_of`: the tokens that the model of a call takes at most, None where that is not known.
+    `window_of`: the tokens that the model of a call takes at most, None where that is not known;
+    `hints`: those of `HINTS` to look for.
 
     Ordered by call, those that are about no call last.
     """
@@ -76,6 +79,7 @@ def run_failures(
         *loop_failures(talks, uses),
         *ungrounded_failures(generations, uses),
         *token_growth(calls, talks, earlier_runs, window_of),
+        *hint_failures(hints, generations, talks, uses),
     ]
     raised = [
         Failure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 # A call that may have changed what another one sees.
 _CHANGING = re.compile(
@@ -33,6 +34,12 @@ _ENDING = re.compile(
 _WAITING = re.compile(
     r"wait|poll|sleep|status|progress|check_(?:job|task|run)|heartbeat|ping|next|scroll", re.I
 )
+# A call that can only have looked.
+_READING = frozenset(
+    {"calculate", "check", "count", "describe", "fetch", "find", "get", "list", "lookup", "query", "read"}
+    | {"retrieve", "search", "select", "show", "think", "validate", "verify", "view", "web"}
+)
+_HANDING_OVER = frozenset({("hand", "off"), ("hand", "over"), ("transfer", "to"), ("transferred", "to")})
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _BETWEEN_WORDS = re.compile(r"[^0-9A-Za-z]+")
 
@@ -56,6 +63,19 @@ def acts_on_existing(name: str) -> bool:
     """Whether it says that it changes something that is there, and does not make it first."""
     words = set(words_of(name))
     return bool(words & _ON_EXISTING) and not words & _ELSE
+
+
+def only_reads(name: str) -> bool:
+    """Whether it says that it looks at something, and says of no change."""
+    return bool(_READING.intersection(words_of(name))) and not is_changing(name)
+
+
+def hands_over(name: str) -> bool:
+    """Whether it gives the task to somebody else, a person or another agent."""
+    words = words_of(name)
+    return any(word.startswith(("handoff", "handover", "escalat")) for word in words) or any(
+        pair in _HANDING_OVER for pair in pairwise(words)
+    )
 
 
 def may_end(name: str) -> bool:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
 from analysis.budget import ANY_AGENT
+from analysis.failure import HINTS, FailureCode
 from arc_proxy.errors import ConfigError
 
 SETTINGS_FILE = "settings.toml"
@@ -65,6 +66,18 @@ def _split_budgets(value: object) -> object:
         return value
     pairs = [str(each).rpartition("=") for each in given]
     return {name.strip() if equals else ANY_AGENT: usd.strip() for name, equals, usd in pairs}
+
+
+def _split_hints(value: object) -> object:
+    """`all`, or codes as of `_split_list`; each once, in a fixed order."""
+    codes = _split_list(value)
+    if not isinstance(codes, list | tuple):
+        return value
+    given = set(map(str, codes))
+    unknown = given - HINTS - {"all"}
+    if unknown:
+        raise ValueError(f"{min(unknown)} is no hint")
+    return sorted(HINTS if "all" in given else given)
 
 
 Usd = Annotated[Decimal, Field(gt=0, le=1_000_000, max_digits=16, decimal_places=9)]
@@ -231,6 +244,11 @@ class Settings(BaseModel):
         False,
         description="Refuse requests of runs that are over a budget or go in circles.",
         json_schema_extra={"expects": "true or false"},
+    )
+    hints: Annotated[tuple[FailureCode, ...], BeforeValidator(_split_hints)] = Field(
+        (),
+        description="Codes to look for that say little of one run and are in no score; 'all': each of them.",
+        json_schema_extra={"expects": f"all, or of these, separated by commas: {', '.join(sorted(HINTS))}"},
     )
     alerts_every_s: float = Field(
         30,

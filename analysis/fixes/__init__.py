@@ -9,7 +9,7 @@ What to change about an issue: `fix_for(observed)`. No I/O, and nothing but the 
     nothing
     causes, arguments,     what messages mean, how arguments differ, where a provider's pages are
     vendor
-    provider ... exception one module for each family of codes
+    provider ... hint     one module for each family of codes
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from analysis.failure import FailureCode
 from analysis.fixes import (
     ending,
     exception,
+    hint,
     loop,
     output,
     provider,
@@ -73,6 +74,10 @@ _REMEDIES: Mapping[FailureCode, Callable[[Observed], Remedy]] = {
     FailureCode.TOKEN_GROWTH: ending.token_growth,
     FailureCode.FINAL_GIVEUP: ending.final_giveup,
     FailureCode.EXCEPTION: exception.raised,
+    FailureCode.REFUSAL_PHRASE: hint.refusal_phrase,
+    FailureCode.CLAIM_WITHOUT_ACTION: hint.claim_without_action,
+    FailureCode.HANDOFF: hint.handoff,
+    FailureCode.FRUSTRATION: hint.frustration,
 }
 
 

@@ -27,6 +27,7 @@ import structlog
 from aiohttp import web
 
 from analysis.budget import Budgets
+from analysis.failure import FailureCode
 from arc_proxy.alerts.notify import Means
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
@@ -59,6 +60,7 @@ class ConsoleConfig:
     journal_bytes_max: int
     rows_months: int
     budgets: Budgets
+    hints: tuple[FailureCode, ...]
     alerts_every_s: float
     means: Means  # of alerts
     loop_limit: int
@@ -78,6 +80,7 @@ def read_config(path: Path) -> ConsoleConfig:
         journal_bytes_max=own["journal_bytes_max"],
         rows_months=own["rows_months"],
         budgets=read_budgets(own["budgets"]),
+        hints=tuple(map(FailureCode, own["hints"])),
         alerts_every_s=own["alerts_every_s"],
         means=Means(
             own_port=whole["port"],

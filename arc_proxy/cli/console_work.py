@@ -43,7 +43,7 @@ class ConsoleWork:
         self._config = config
         self._target: str | Path = config.database_url or config.folder.path / "arc.db"
         self._book = LiveBook(config.folder)
-        self._follower = Follower(config.folder.path, self._open_store, self._book)
+        self._follower = Follower(config.folder.path, self._open_store, self._book, hints=config.hints)
         self.guard = Guard(
             Limits(budgets=config.budgets, loop_limit=config.loop_limit),
             self._store,

@@ -62,8 +62,10 @@ def rebuild(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     folder = find_folder(data_dir, os.environ)
     _refuse_while_served(folder, "db rebuild")
     log_to_stderr()
-    with _store(folder) as (store, _), progress_bar("rebuilding") as progress:
-        caught = derive_again(folder.path, store, open_book(folder), progress=progress, derive=True)
+    with _store(folder) as (store, settings), progress_bar("rebuilding") as progress:
+        caught = derive_again(
+            folder.path, store, open_book(folder), progress=progress, derive=True, hints=settings.hints
+        )
     if as_json:
         out_json({"calls": caught.calls, "facts": caught.facts, "open_calls": caught.open_calls})
     else:

@@ -39,9 +39,10 @@ class Following:
     def __init__(self, folder: Folder, environ: Mapping[str, str]) -> None:
         from arc_proxy.settings import load_settings
 
-        database_url = load_settings(folder.path, {}, environ).settings.database_url
+        settings = load_settings(folder.path, {}, environ).settings
         self._folder = folder
-        self._target: str | Path = database_url or folder.path / "arc.db"
+        self._target: str | Path = settings.database_url or folder.path / "arc.db"
+        self._hints = settings.hints
         self._book = LiveBook(folder)
         self._store: Store | None = None
         self._trouble = ""
@@ -100,6 +101,7 @@ class Following:
                 deadline=time.monotonic() + INGEST_S_MAX,
                 wait_s=0,
                 derive=True,
+                hints=self._hints,
             )
 
     def _say(self, trouble: str) -> None:

@@ -103,6 +103,7 @@ def build_config(settings: Settings, folder: Folder, runtime: Path, port: int) -
             "no_proxy": settings.no_proxy,
             "ca_bundle": str(settings.ca_bundle) if settings.ca_bundle else None,
             "budgets": budgets_json(budgets_of(settings)),
+            "hints": settings.hints,
             "loop_limit": settings.loop_limit,
             "guard_socket": str(guard_socket) if guard_socket else None,
             "log_level": settings.log_level,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from arc_proxy.errors import ArcError
 from arc_proxy.format import plural
 
 if TYPE_CHECKING:
+    from analysis.failure import FailureCode
     from arc_proxy.ingest.worker import Caught
     from arc_proxy.store.engine import Store
 
@@ -58,13 +59,13 @@ def open_rows(
     store = open_store(target)
     try:
         if has_journal and not is_current:
-            ingest(folder, store)
+            ingest(folder, store, settings.hints)
         yield store
     finally:
         store.close()
 
 
-def ingest(folder: Folder, store: Store) -> None:
+def ingest(folder: Folder, store: Store, hints: Collection[FailureCode]) -> None:
     """Read the journal into the store, here. With a console that is alive but silent, leave it at a word."""
     from arc_proxy.cli.book import open_book
     from arc_proxy.cli.log import log_to_stderr
@@ -82,6 +83,7 @@ def ingest(folder: Folder, store: Store) -> None:
                 progress=progress,
                 clock=time.time_ns,
                 derive=True,
+                hints=hints,
             )
     except IngestBusy as error:
         warn(f"{error}; what follows may be a little behind")

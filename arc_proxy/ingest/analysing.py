@@ -8,7 +8,7 @@ is missing is missing. The newest come first. Whoever asks for the rows waits fo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -57,7 +57,7 @@ class Usual:
     """
 
     merged: Mapping[IssueName, Target]
-
+    hints: Collection[FailureCode]
     rate_of: RateOf
     window_of: WindowOf
     earlier_runs: EarlierRuns
@@ -69,13 +69,14 @@ class Analyst:
 
     store: Store
     book: PriceBook
+    hints: Collection[FailureCode] = ()  # as of `analysis.run_failure`
     clock: Clock = time.monotonic
     _is_prepared: bool = False
 
     def step(self, now_ns: int) -> bool:
         """Look at some of what is due; True if there is more. Raises StoreError."""
         if not self._is_prepared:
-            mark_all_due(self.store, ANALYSIS_VERSION)
+            mark_all_due(self.store, rules_of(self.hints))
             self._is_prepared = True
         waiting, has_more = due_runs(self.store, now_ns, limit=BATCH)
         until = self.clock() + STEP_S
@@ -91,6 +92,7 @@ class Analyst:
     def _usual(self, run: DueRun, merged: Mapping[IssueName, Target]) -> Usual:
         return Usual(
             merged=merged,
+            hints=self.hints,
             rate_of=self._rate_of,
             window_of=self._window_of,
             earlier_runs=cache(partial(read_earlier_runs, self.store, run.agent, run.started_ns)),
@@ -111,6 +113,7 @@ def analyse_due(
     book: PriceBook,
     now_ns: int,
     *,
+    hints: Collection[FailureCode] = (),
     within_s: float | None = None,
     clock: Clock = time.monotonic,
 ) -> bool:
@@ -118,12 +121,17 @@ def analyse_due(
     Look at all that is due, under the ingest lock, the newest first; False if the time ended before. What is
     left stays due. Raises StoreError.
     """
-    analyst = Analyst(store, book)
+    analyst = Analyst(store, book, hints)
     began = clock()
     while analyst.step(now_ns):
         if within_s is not None and clock() - began > within_s:
             return False
     return True
+
+
+def rules_of(hints: Collection[FailureCode]) -> str:
+    """By which rules failures are found, in a word: "2", "2 run.handoff"."""
+    return " ".join((str(ANALYSIS_VERSION), *sorted(hints)))
 
 
 def _findings_or_none(run: DueRun, now_ns: int, usual: Usual) -> Findings:
@@ -146,6 +154,7 @@ def findings_of(run: DueRun, now_ns: int, usual: Usual) -> Findings:
         exceptions=map(_raised, run.exceptions),
         earlier_runs=usual.earlier_runs,
         window_of=usual.window_of,
+        hints=usual.hints,
     )
     began = {call.call_id: call.started_ns for call in run.calls}
     found = [_found(failure, run, began, usual.merged) for failure in failures[:FAILURES_MAX]]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 
+from analysis.failure import FailureCode
 from arc_proxy.errors import ArcError, StoreError
 from arc_proxy.ingest.analysing import Analyst
 from arc_proxy.ingest.counter import CannotCount, TokenCounter
@@ -71,12 +72,14 @@ class Follower:
         open_store: Callable[[], Store],
         book: Callable[[], PriceBook],
         *,
+        hints: Collection[FailureCode] = (),
         poll_s: float = POLL_S,
         clock: Clock = time.time_ns,
     ) -> None:
         self._data_dir = data_dir
         self._open_store = open_store
         self._book = book
+        self._hints = hints
         self._poll_s = poll_s
         self._clock = clock
         self._store: Store | None = None
@@ -205,7 +208,7 @@ class Follower:
     def _analyse(self, store: Store) -> bool:
         """Look at some runs that have changed. What it says is as of `_count_tokens`."""
         book = self._book()
-        self._analyst = self._analyst or Analyst(store, book)
+        self._analyst = self._analyst or Analyst(store, book, self._hints)
         self._analyst.book = book
         if not self._analyst.step(self._clock()):
             self._analysing_since = None

@@ -9,12 +9,13 @@ go on from what the store says. Nothing is lost by that, and nothing is stored t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
+from analysis.failure import FailureCode
 from arc_proxy.ingest.analysing import analyse_due
 from arc_proxy.ingest.assemble import Position
 from arc_proxy.ingest.counter import CannotCount
@@ -66,10 +67,11 @@ def catch_up(
     wait_s: float = LOCK_WAIT_S,
     clock: Clock = time.time_ns,
     derive: bool = False,
+    hints: Collection[FailureCode] = (),
 ) -> Caught:
     """
     Store all that the journal holds now. `derive`: and what follows from it, tokens that no response states
-    and what went wrong in runs.
+    and what went wrong in runs, with these `hints` as of `analysis.run_failure`.
 
     `purpose` is what another process is told that wants the lock; `deadline` is a `time.monotonic`. Raises
     IngestBusy if another process has it for longer than `wait_s`, and StoreError: then what was not stored
@@ -78,7 +80,7 @@ def catch_up(
     with hold_ingest_lock(data_dir, purpose=purpose, wait_s=wait_s):
         caught = _ingest_once(data_dir / JOURNAL, store, book, progress, deadline, clock)
         if derive and caught.is_done:
-            caught = replace(caught, is_analysed=_derive(store, book, clock))
+            caught = replace(caught, is_analysed=_derive(store, book, hints, clock))
         return caught
 
 
@@ -91,6 +93,7 @@ def rebuild(
     wait_s: float = LOCK_WAIT_S,
     clock: Clock = time.time_ns,
     derive: bool = False,
+    hints: Collection[FailureCode] = (),
 ) -> Caught:
     """
     Derive again every call whose records are still in the journal; rows of older ones stay as they are.
@@ -102,7 +105,7 @@ def rebuild(
         forget_positions(store)
         caught = _ingest_once(data_dir / JOURNAL, store, book, progress, None, clock)
         if derive:
-            caught = replace(caught, is_analysed=_derive(store, book, clock))
+            caught = replace(caught, is_analysed=_derive(store, book, hints, clock))
         return caught
 
 
@@ -137,13 +140,13 @@ def unread_bytes(journal_dir: Path, points: Mapping[str, Resume]) -> int:
     return unread
 
 
-def _derive(store: Store, book: PriceBook, clock: Clock) -> bool:
+def _derive(store: Store, book: PriceBook, hints: Collection[FailureCode], clock: Clock) -> bool:
     """Whether every run was looked at: of a large store that no rules have seen, that takes minutes."""
     try:
         estimate_waiting(store, book)
     except CannotCount as error:
         _log.warning("estimate.failed", error=str(error))
-    return analyse_due(store, book, clock(), within_s=ANALYSIS_S_MAX)
+    return analyse_due(store, book, clock(), hints=hints, within_s=ANALYSIS_S_MAX)
 
 
 def _ingest_once(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from analysis.failure import Failure, Severity
+from analysis.failure import HINTS, Failure, Severity
 from analysis.reliability import arrows, carried_letter, compare_weeks, reliability
 from arc_proxy.report.model import Health
 from arc_proxy.store.engine import Store
@@ -44,7 +44,7 @@ def read_health(
 
 
 def _is_evidence(failure: Failure) -> bool:
-    return failure.severity is not Severity.INFO
+    return failure.severity is not Severity.INFO and failure.code not in HINTS
 
 
 def midnight_ns(now_ns: int) -> int:

@@ -52,20 +52,18 @@ def mark_due(connection: Connection, due_ns: Mapping[int, int]) -> None:
         connection.execute(_MARK, [{"run_key": key, "due_ns": at} for key, at in due_ns.items()])
 
 
-def mark_all_due(store: Store, version: int) -> None:
+def mark_all_due(store: Store, rules: str) -> None:
     """Have every run looked at again where other rules looked at them last. Raises StoreError."""
     meta, run, due = tables.meta, tables.run, tables.due
     said = select(meta.c.value).where(meta.c.name == "analysis_version")
     with reading(store) as connection:
-        if connection.execute(said).scalar() == str(version):
+        if connection.execute(said).scalar() == rules:
             return
     with writing(store) as connection:
         connection.execute(delete(meta).where(meta.c.name == "analysis_version"))
-        connection.execute(meta.insert(), [{"name": "analysis_version", "value": str(version)}])
-        missing = run.c.id.not_in(select(due.c.run_key))
-        connection.execute(
-            due.insert().from_select(["run_key", "due_ns"], select(run.c.id, run.c.ended_ns).where(missing))
-        )
+        connection.execute(meta.insert(), [{"name": "analysis_version", "value": rules}])
+        connection.execute(delete(due))  # some wait for the end of their run
+        connection.execute(due.insert().from_select(["run_key", "due_ns"], select(run.c.id, run.c.ended_ns)))
 
 
 def count_due(store: Store, now_ns: int) -> tuple[int, int | None]:

@@ -301,6 +301,22 @@ ISSUES = {
         subject="app/agent.py:42 in plan",
         examples=_times(C.EXCEPTION, "KeyError: 'itinerary'", 1),
     ),
+    "a user that is turned down": issue(
+        C.REFUSAL_PHRASE,
+        examples=_times(C.REFUSAL_PHRASE, "Unfortunately, I cannot split the payment across two cards.", 1),
+    ),
+    "a change that no tool made": issue(
+        C.CLAIM_WITHOUT_ACTION,
+        examples=_times(C.CLAIM_WITHOUT_ACTION, "The order has been cancelled.", 1),
+    ),
+    "a run that is handed over": issue(
+        C.HANDOFF,
+        subject="transfer_to_human_agents",
+        examples=_times(C.HANDOFF, 'transfer_to_human_agents({"summary":"wants a refund"})', 1),
+    ),
+    "a user that is annoyed": issue(
+        C.FRUSTRATION, examples=_times(C.FRUSTRATION, "I already told you my zip code.", 1)
+    ),
     "an exception of the framework": issue(
         C.EXCEPTION,
         "GraphRecursionError: Recursion limit of 25 reached without hitting a stop condition",

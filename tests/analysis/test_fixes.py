@@ -50,6 +50,8 @@ FRAMEWORKS = {
     "something unknown": ("", "", ""),
 }
 EVENTS = {Level.EXPLANATION: 1, Level.GUARD: 3, Level.PATCH: 10}
+# What changes them stands in a prompt.
+ANSWERED_IN_WORDS = {C.FINAL_GIVEUP, C.REFUSAL_PHRASE, C.CLAIM_WITHOUT_ACTION, C.FRUSTRATION}
 TEXTS = ("title", "what_happened", "why", "change", "check")
 EVERYTHING = (
     "\"\"\"'''`${process.exit()}` \\ %s {0} {x} $HOME $(rm -rf /) `id`\n\nimport os\r"
@@ -96,7 +98,7 @@ def test_every_code_has_a_fix_in_every_framework(code):
         fix = fix_for(observed)
         assert all(text.strip() for text in texts_of(fix))
         assert fix.level is (Level.PATCH if SEVERITY[code] is Severity.FATAL else level)
-        assert (fix.language == "text") == (fix.level is Level.EXPLANATION) or code is C.FINAL_GIVEUP
+        assert (fix.language == "text") == (fix.level is Level.EXPLANATION) or code in ANSWERED_IN_WORDS
         prose = [fix.title, fix.what_happened, fix.why, fix.check]
         assert not [text for text in prose if re.search(r"None|\{|\}|\(\)|“”|  | \.| ,|: \.", text)], prose
         assert "{}" not in fix.change
@@ -151,6 +153,10 @@ SPECIFIC: dict[str, tuple[str, ...]] = {
     "a schema that is refused": ("tag_items", "properties.tags", '"items"'),
     "a call as text": ("10.0.0.7:8000", "--enable-auto-tool-choice --tool-call-parser hermes"),
     "a run without an answer": ("send_mail", "9 calls", "max_turns"),
+    "a user that is turned down": ("split the payment", "name the rule", "counts for no score"),
+    "a change that no tool made": ("has been cancelled", "quote the id"),
+    "a run that is handed over": ("transfer_to_human_agents", '"enum"', "fewer of the next"),
+    "a user that is annoyed": ("I already told you", "arc-proxy outcome RUN failure"),
     "a cap": ("25 steps", "up to 22", "max_iter=33"),
     "a cap on runs that loop": ("up to 9", "isLooping"),
     "a prompt that grows": ("4,100 tokens", "full in 7 steps", "ProcessHistory", "browse"),

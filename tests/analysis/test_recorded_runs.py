@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from analysis.earlier import EarlierRun
-from analysis.failure import Failure, FailureCode
+from analysis.failure import HINTS, Failure, FailureCode
 from analysis.run_failure import run_failures
 from arc_proxy.call import Call
 from tests.analysis.talk import run_of
@@ -55,6 +55,39 @@ def test_ids_are_seldom_made_up(recorded):
             print(run["run_id"], each.evidence)
     assert having["retail-support"] > 10
     assert all(having[domain] / runs[domain] <= MADE_UP_MAX.get(domain, 0.0) for domain in runs)
+
+
+# Share of the runs of a domain in which a hint is seen, at most. Those who talk to people have them.
+HINTED_MAX = {"retail-support": 0.1, "multi-agent-gaia": 0.05}
+
+
+def test_hints_are_seldom_where_nobody_is_talked_to(recorded):
+    runs: Counter[str] = Counter()
+    having: Counter[tuple[str, str]] = Counter()
+    for run, calls in recorded:
+        runs[run["domain"]] += 1
+        found = {each.code for each in run_failures(calls, is_over=True, hints=HINTS)} & HINTS
+        having.update((run["domain"], code) for code in found)
+    print(having)
+    assert {code for _, code in having} == HINTS
+    assert not [
+        (domain, code, count)
+        for (domain, code), count in having.items()
+        if count / runs[domain] > HINTED_MAX.get(domain, 0.0)
+    ]
+
+
+def test_whoever_claims_a_change_without_a_call_did_not_make_it(recorded):
+    """One agent's server parses no calls: only its claims are empty, and all that are found are its."""
+    claiming = [
+        run["run_id"]
+        for run, calls in recorded
+        for each in run_failures(calls, is_over=True, hints={FailureCode.CLAIM_WITHOUT_ACTION})
+        if each.code is FailureCode.CLAIM_WITHOUT_ACTION
+    ]
+    unparsed = [run["run_id"] for run, calls in recorded if not any(each.reply.tool_calls for each in calls)]
+    assert len(claiming) >= 5
+    assert set(claiming) <= set(unparsed)
 
 
 def _capped(

@@ -76,6 +76,19 @@ def test_issues_are_listed_and_told_to_programs(troubled):
     assert first["last"]["evidence"] == "finish reason length at max_tokens=256"
 
 
+def test_hints_are_issues_where_settings_ask_for_them(troubled, tmp_path):
+    assert "turns the user down" not in troubled("issues").out
+    refused = call("support", "s2", days_ago=0.001, answer="I'm sorry, but I can't assist with that.")
+    assert troubled("import", write_har(tmp_path / "refused.har", [refused])).code == 0
+    before = json.loads(troubled("report", "--json").out)
+    (tmp_path / "data" / "settings.toml").write_text('hints = ["output.refusal_phrase"]\n')
+    assert "turns the user down" in troubled("issues").out
+    after = json.loads(troubled("report", "--json").out)
+    assert [each["reliability"] for each in after["agents"]] == [
+        each["reliability"] for each in before["agents"]
+    ]
+
+
 def test_a_run_shows_what_went_wrong_in_it(troubled):
     shown = troubled("show", "e1").out
     line = " ".join(next(line for line in shown.splitlines() if "tool.empty_result" in line).split())

@@ -97,6 +97,12 @@ REFUSALS = {
     ),
     "a budget of an agent that is no number": ({}, {"ARC_BUDGET_PER_AGENT_USD": "a=x"}, "", ["finance=5"]),
     "a budget without end": ({"budget_per_run_usd": "inf"}, {}, "", ["--budget-per-run"]),
+    "a code that is no hint": (
+        {},
+        {"ARC_HINTS": "tool.error"},
+        "",
+        ["hints", "tool.error is no hint", "run.handoff"],
+    ),
     "a loop of one": ({}, {"ARC_LOOP_LIMIT": "1"}, "", ["loop_limit", "2 to 100"]),
     "a proxy of a kind unknown here": ({}, {"HTTPS_PROXY": "socks5://h"}, "", ["HTTPS_PROXY", "http://"]),
 }

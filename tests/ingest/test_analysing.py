@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import case, func, select
 
+from analysis.failure import HINTS
 from analysis.run_growth import run_growth
 from analysis.run_share import share_run
 from analysis.spend import sum_run
@@ -40,13 +41,15 @@ BOOK = load_book()
 BROKEN = "Error: no such record 7"
 
 
-def talk(*results: str, run: str = "run-1", agent: str = "finance", days: int = 0) -> list[Call]:
+def talk(
+    *results: str, run: str = "run-1", agent: str = "finance", days: int = 0, name: str = "look_up"
+) -> list[Call]:
     """A question, a tool asked once for each result, an answer."""
     steps = []
     for number, text in enumerate(results):
         tool_call_id = f"{run}-c{number}"
         steps += [
-            says(None, (tool_call_id, "look_up", f'{{"id":"{number}"}}')),
+            says(None, (tool_call_id, name, f'{{"id":"{number}"}}')),
             result(tool_call_id, text),
         ]
     calls = run_of(user(f"What of {run}?"), *steps, says("It is 7."))
@@ -348,3 +351,16 @@ def test_who_waits_waits_no_longer_than_the_time_given_and_the_newest_come_first
     assert sorted(row["started_ns"] for row in rows(either, tables.health)) == every[1:]
     assert analyse_due(either, BOOK, now_ns)
     assert len(rows(either, tables.health)) == 3
+
+
+def test_hints_are_found_in_old_runs_too_and_go_again(either: Store) -> None:
+    save(either, talk("seven", name="transfer_to_human"))
+    analyse_due(either, BOOK, LATER_NS)
+    assert rows(either, tables.failure) == []
+    analyse_due(either, BOOK, LATER_NS, hints=HINTS)
+    assert [failure["code"] for failure in rows(either, tables.failure)] == ["run.handoff"]
+    assert [(health["code"], health["severity"]) for health in rows(either, tables.health)] == [
+        ("run.handoff", "info")
+    ]
+    analyse_due(either, BOOK, LATER_NS)
+    assert rows(either, tables.failure) == []
