@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +30,7 @@ from arc_proxy.report.warnings import agent_warnings, day_warnings, local_day, r
 from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import count_issues, read_issues
+from arc_proxy.store.parts import Parts, read_parts
 from arc_proxy.store.report import (
     MadeOf,
     read_doubts,
@@ -90,6 +91,11 @@ def build_report(
     found = read_use(store, period, agent=agent)
     this_week = Period(since_ns=end_ns - WEEK_NS, until_ns=end_ns)
     weeks = read_run_totals(store, this_week, agent=agent)
+    parts = _parts(store, found.period, [use.runs for use in found.agents], agent)
+    week_parts = (
+        _parts(store, this_week.widened(), [now for now, _ in weeks.values()], agent),
+        _parts(store, this_week.widened().before(), [before for _, before in weeks.values()], agent),
+    )
     prices = _Prices(book, datetime.fromtimestamp(end_ns / 1e9, UTC))
     ordered = sorted(found.agents, key=_by_spend)
     unasked = read_unasked(store, found.period)
@@ -101,7 +107,9 @@ def build_report(
             store,
             prices,
             use,
+            parts.get(use.agent, Parts()),
             weeks.get(use.agent, _NO_RUNS),
+            (week_parts[0].get(use.agent, Parts()), week_parts[1].get(use.agent, Parts())),
             this_week,
             made_of=read_made_of(store, found.period, use.agent) if place < FRAMEWORKS_MAX else MadeOf(),
             has_trend=place < TRENDS_MAX,
@@ -144,7 +152,7 @@ def build_report(
         models=tuple(model_reports(found.agents)),
         days=tuple(day_reports(store, found.period, agent)) if days else (),
         projects=tuple(project_reports(read_projects(store, found.period, agent=agent), found.agents)),
-        runs=sum_runs([use.runs for use in found.agents]),
+        runs=sum_runs([use.runs for use in found.agents], parts.values()),
         total=figures_of([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),
         issues=issues,
@@ -159,7 +167,9 @@ def _agent_report(
     store: Store,
     prices: _Prices,
     use: AgentUse,
+    parts: Parts,
     week: tuple[RunTotals, RunTotals],
+    week_parts: tuple[Parts, Parts],
     this_week: Period,
     *,
     made_of: MadeOf,
@@ -175,10 +185,10 @@ def _agent_report(
         agent=use.agent,
         framework=made_of.framework,
         version=made_of.version,
-        runs=sum_runs([use.runs]),
+        runs=sum_runs([use.runs], [parts]),
         figures=figures_of(use.series),
         models=tuple(dict.fromkeys(each.model for each in by_model)),
-        weeks=_weeks(store, use.agent, week, this_week, has_trend=has_trend),
+        weeks=_weeks(store, use.agent, week, week_parts, this_week, has_trend=has_trend),
         swap=prices.swap(by_model),
         savings=savings,
         unasked=unasked,
@@ -186,6 +196,13 @@ def _agent_report(
         spent=spent,
         issues=issues,
     )
+
+
+def _parts(
+    store: Store, period: Period, totals: Iterable[RunTotals], agent: str | None
+) -> dict[str | None, Parts]:
+    """Counted one by one, so only where a run has a parent at all."""
+    return read_parts(store, period, agent=agent) if any(each.child_runs for each in totals) else {}
 
 
 def _retiring(report: AgentReport) -> tuple[Retiring, ...]:
@@ -196,20 +213,21 @@ def _weeks(
     store: Store,
     agent: str | None,
     totals: tuple[RunTotals, RunTotals],
+    parts: tuple[Parts, Parts],
     this_week: Period,
     *,
     has_trend: bool,
 ) -> Weeks:
-    now, before = totals
+    now, before = (sum_runs([whole], [less]) for whole, less in zip(totals, parts, strict=True))
     cost: Trend | None = None
-    if has_trend and now.runs and before.runs:
+    if has_trend and now.tasks and before.tasks:
         before_costs = read_run_costs(store, this_week.before(), agent)
         cost = compare_means(Sample(*before_costs), Sample(*read_run_costs(store, this_week, agent)))
     return Weeks(
-        runs_before=before.runs,
-        runs_now=now.runs,
+        runs_before=before.tasks,
+        runs_now=now.tasks,
         cost=cost,
-        errors=compare_shares((before.failed_runs, before.runs), (now.failed_runs, now.runs)),
+        errors=compare_shares((before.failed_tasks, before.tasks), (now.failed_tasks, now.tasks)),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from arc_proxy.call import Kind
 from arc_proxy.format import Spend
 from arc_proxy.report.model import Figures, Runs
 from arc_proxy.report.spent import usage_of_totals
+from arc_proxy.store.parts import Parts
 from arc_proxy.store.totals import CallTotals, RunTotals, SeriesUse, merge_latencies, sum_totals
 
 _PRICED = ("reported_calls", "computed_calls", "estimated_calls", "partial_calls")
@@ -72,10 +73,14 @@ def _spend(total: CallTotals) -> Spend:
     )
 
 
-def sum_runs(totals: Sequence[RunTotals]) -> Runs:
+def sum_runs(totals: Sequence[RunTotals], parts: Iterable[Parts]) -> Runs:
+    """`parts`: of the runs in these totals, those that are parts of another."""
+    some = list(parts)
     return Runs(
         runs=sum(each.runs for each in totals),
         failed=sum(each.failed_runs for each in totals),
+        sub_agents=sum(each.runs for each in some),
+        failed_sub_agents=sum(each.failed for each in some),
         with_outcome=sum(each.reported_outcomes for each in totals),
         spend=Spend(
             nanousd=sum(each.known_nanousd for each in totals),

@@ -287,7 +287,13 @@ def _money_json(agent: AgentReport) -> dict[str, Any] | None:
 
 
 def _runs_json(runs: Runs) -> dict[str, Any]:
-    return {"runs": runs.runs, "failed_runs": runs.failed, "reported_outcomes": runs.with_outcome}
+    return {
+        "runs": runs.runs,
+        "failed_runs": runs.failed,
+        "sub_agent_runs": runs.sub_agents,
+        "failed_sub_agent_runs": runs.failed_sub_agents,
+        "reported_outcomes": runs.with_outcome,
+    }
 
 
 def _figures_json(figures: Figures) -> dict[str, Any]:

@@ -120,10 +120,10 @@ def agents_table(report: Report) -> Titled:
         (
             agent_name(agent.agent),
             *((agent.framework or "-",) if shows_framework else ()),
-            count(agent.runs.runs),
+            count(agent.runs.tasks),
             *_use(agent.figures),
             _cost(agent.figures),
-            per_run(cost_per_run(agent.runs), agent.runs.spend) if agent.runs.runs else "-",
+            per_run(cost_per_run(agent.runs), agent.runs.spend) if agent.runs.tasks else "-",
             *_times(agent.figures),
             *_tokens(agent.figures),
         )

@@ -38,15 +38,30 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
+    """
+    Sums over runs. A run of a sub-agent that goes by its parent's name is a part of the parent's: what runs
+    cost and how many fail is told by task, which are the others.
+    """
+
     runs: int = 0
     failed: int = 0  # an exception, a reported failure, or a last call that failed
+    sub_agents: int = 0  # of the runs, those that are parts
+    failed_sub_agents: int = 0
     with_outcome: int = 0  # somebody said how it went
     spend: Spend = field(default_factory=lambda: Spend(0))  # of all their calls
+
+    @property
+    def tasks(self) -> int:
+        return self.runs - self.sub_agents
+
+    @property
+    def failed_tasks(self) -> int:
+        return self.failed - self.failed_sub_agents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weeks:
-    """The last seven days against the seven before. Costs are those of wholly priced runs."""
+    """The last seven days against the seven before, by task. Costs are those of wholly priced runs."""
 
     runs_before: int
     runs_now: int

@@ -59,10 +59,10 @@ def titled(report: AgentReport) -> str:
 
 
 def cost_per_run(runs: Runs) -> float | None:
-    """Nanodollars; None where it is unknown. A lower bound where calls are unpriced or partly priced."""
-    if runs.runs == 0 or runs.spend.is_unknown:
+    """Nanodollars a task; None where it is unknown. A lower bound where a price is missing or partial."""
+    if runs.tasks == 0 or runs.spend.is_unknown:
         return None
-    return runs.spend.nanousd / runs.runs
+    return runs.spend.nanousd / runs.tasks
 
 
 def per_run(nanousd: float | None, spend: Spend) -> str:
@@ -117,7 +117,10 @@ def share_of(part: float) -> str:
 
 
 def _runs(report: AgentReport) -> Line:
-    return Line("Runs", count(report.runs.runs), _runs_change(report.weeks))
+    notes = [_runs_change(report.weeks)]
+    if report.runs.sub_agents:
+        notes.append(f"with {plural(report.runs.sub_agents, 'run')} of sub-agents")
+    return Line("Runs", count(report.runs.tasks), ", ".join(notes))
 
 
 def _runs_change(weeks: Weeks) -> str:
@@ -131,7 +134,7 @@ def _runs_change(weeks: Weeks) -> str:
 
 def _cost_per_run(report: AgentReport) -> Line:
     spend = report.runs.spend
-    if report.runs.runs == 0:
+    if report.runs.tasks == 0:
         return Line("Cost/run", "-", "no run in this period")
     notes = [] if spend.is_unknown else [trend_words(report.weeks.cost)]
     if spend.unpriced_calls:
@@ -142,7 +145,7 @@ def _cost_per_run(report: AgentReport) -> Line:
         notes.append(f"tokens of {plural(spend.estimated_calls, 'call')} estimated")
     if spend.api_equivalent_nanousd:
         notes.append(
-            f"{money(spend.api_equivalent_nanousd / report.runs.runs)} at list price by subscription"
+            f"{money(spend.api_equivalent_nanousd / report.runs.tasks)} at list price by subscription"
         )
     return Line("Cost/run", per_run(cost_per_run(report.runs), spend), ", ".join(notes))
 
@@ -182,10 +185,10 @@ def trend_words(trend: Trend | None) -> str:
 
 def _same_tokens(report: AgentReport) -> Line | None:
     swap = report.swap
-    if swap is None or report.runs.runs == 0:
+    if swap is None or report.runs.tasks == 0:
         return None
     instead = f" for {swap.instead_of}" if len(report.models) > 1 else ""
-    cost = money(swap.nanousd_after / report.runs.runs)
+    cost = money(swap.nanousd_after / report.runs.tasks)
     return Line("Same tokens", f"{swap.model}{instead}: {cost}/run ({change(swap.ratio)}), price only")
 
 
@@ -199,5 +202,7 @@ def _issues(report: AgentReport) -> Line | None:
 def _errors(report: AgentReport) -> Line:
     runs = report.runs
     return Line(
-        "Errors", share(runs.failed, runs.runs), f"{count(runs.failed)} of {plural(runs.runs, 'run')}"
+        "Errors",
+        share(runs.failed_tasks, runs.tasks),
+        f"{count(runs.failed_tasks)} of {plural(runs.tasks, 'run')}",
     )

@@ -43,7 +43,7 @@ def _cost(agent: AgentReport) -> float | None:
 
 
 def _errors(agent: AgentReport) -> float | None:
-    return agent.runs.failed / agent.runs.runs if agent.runs.runs else 0.0
+    return agent.runs.failed_tasks / agent.runs.tasks if agent.runs.tasks else 0.0
 
 
 _USD = {"": float(NANOUSD_PER_USD)}
@@ -77,7 +77,7 @@ METRICS = {
     "latency-p50": _Metric(lambda agent: agent.figures.latency_ms_p50, _MS, duration),
     "latency-p95": _Metric(lambda agent: agent.figures.latency_ms_p95, _MS, duration),
     "unpriced": _Metric(lambda agent: agent.figures.spend.unpriced_calls, _NUMBER, "{:.0f}".format),
-    "runs": _Metric(lambda agent: agent.runs.runs, _NUMBER, "{:.0f}".format),
+    "runs": _Metric(lambda agent: agent.runs.tasks, _NUMBER, "{:.0f}".format),
     "calls": _Metric(lambda agent: agent.figures.calls, _NUMBER, "{:.0f}".format),
 }
 

@@ -44,7 +44,7 @@ def read_version_reports(
             version=use.version,
             first_ns=use.first_ns,
             last_ns=use.last_ns,
-            runs=sum_runs([use.totals]),
+            runs=sum_runs([use.totals], [use.parts]),
             reliability=reliability([each for each in of_period if each.version == use.version], now_ns),
         )
         for use in uses
@@ -63,10 +63,10 @@ def _row(found: VersionReport, now_ns: int) -> tuple[str, ...]:
     seen = found.reliability.observed_share
     return (
         clean(found.version or "") or "(none stated)",
-        count(found.runs.runs),
+        count(found.runs.tasks),
         _reliability_words(found.reliability),
         "-" if seen is None else share_of(seen),
-        share(found.runs.failed, found.runs.runs),
+        share(found.runs.failed_tasks, found.runs.tasks),
         per_run(cost_per_run(found.runs), found.runs.spend),
         ago(found.first_ns, now_ns),
         ago(found.last_ns, now_ns),

@@ -25,6 +25,7 @@ from arc_proxy.store.filters import agent_id_of
 from arc_proxy.store.load import LINES, whole_calls
 from arc_proxy.store.sums import DAY_NS
 from arc_proxy.store.totals import Period
+from arc_proxy.store.trees import is_part
 
 ISSUES_MAX = 50
 COUNTED_MAX = 1_000  # issues, from which on a count says no more
@@ -137,12 +138,14 @@ def read_run_of(store: Store, failure_key: int) -> list[Call]:
 
 
 def read_results(store: Store, agent: str | None, until_ns: int, *, limit: int) -> tuple[RunResult, ...]:
-    """What became of an agent's latest runs that are over, the latest first. Raises StoreError."""
+    """What became of an agent's latest runs that are over, parts left out, the latest first. StoreError."""
     health, run = tables.health.c, tables.run.c
     statement = (
         select(*RESULT_COLUMNS)
         .join(tables.run, run.id == health.run_key)
-        .where(health.agent_id == agent_id_of(agent), health.started_ns < until_ns, health.is_over)
+        .where(
+            health.agent_id == agent_id_of(agent), health.started_ns < until_ns, health.is_over, ~is_part()
+        )
         .order_by(health.started_ns.desc())
         .limit(limit)
     )

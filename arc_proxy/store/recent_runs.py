@@ -18,14 +18,20 @@ from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import agent_id_of, is_of_its_own
 from arc_proxy.store.issues import RESULT_COLUMNS, result_of
 from arc_proxy.store.names import OTHER, OTHER_AGENT, rollup_agent
+from arc_proxy.store.parts import read_parts
 from arc_proxy.store.sums import HOUR_NS
+from arc_proxy.store.totals import Period
 
 ENDED_MAX = 1_000
+_FAR_NS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class RecentRuns:
-    """Sums over runs with all their calls. `nanousd` is a lower bound where calls have no or half a price."""
+    """
+    Sums over runs with all their calls, and with those of the runs that are parts of them. `nanousd` is a
+    lower bound where calls have no or half a price.
+    """
 
     runs: int = 0
     failed: int = 0
@@ -61,6 +67,8 @@ def read_recent_runs(store: Store, since_ns: int) -> dict[str | None, RecentRuns
             for key, name, *sums in connection.execute(statement):
                 agent = OTHER if rollup_agent(key) == OTHER_AGENT else name or None
                 found[agent] = found.get(agent, RecentRuns()) + RecentRuns(*map(int, sums))
+    for agent, part in read_parts(store, Period(since_ns=since_ns, until_ns=_FAR_NS)).items():
+        found[agent] = found.get(agent, RecentRuns()) + RecentRuns(-part.runs, -part.failed)
     ordered = sorted(found.items(), key=lambda each: (-each[1].runs, each[0] or ""))
     return {agent: recent for agent, recent in ordered if recent.runs}
 

@@ -44,6 +44,7 @@ from arc_proxy.store.totals import (
     SeriesUse,
     latency_of,
 )
+from arc_proxy.store.trees import whole_key
 from pricing.cost import CostGrade
 
 HOURS_MAX_NS = 2 * DAY_NS  # beyond it the days are read
@@ -147,12 +148,12 @@ def read_run_costs(
     store: Store, period: Period, agent: str | None, *, limit: int = RUN_COSTS_MAX
 ) -> tuple[int, float, float]:
     """
-    Of the known costs of the latest runs of one agent in the period: how many, their sum, the sum of their
-    squares (nanodollars). For a test of whether a change is chance.
+    Of the known costs of the latest runs of one agent in the period, each with its parts: how many, their
+    sum, the sum of their squares (nanodollars). For a test of whether a change is chance.
     """
     run = tables.run.c
     latest = (
-        select((run.cost_nanousd * 1.0).label("cost"))
+        select((run.cost_nanousd * 1.0).label("cost"), whole_key().label("whole"))
         .where(
             run.agent_id == agent_id_of(agent),
             run.started_ns >= period.since_ns,
@@ -164,7 +165,7 @@ def read_run_costs(
         .limit(limit)
         .subquery()
     )
-    cost = latest.c.cost
+    cost = select(func.sum(latest.c.cost).label("cost")).group_by(latest.c.whole).subquery().c.cost
     statement = select(func.count(), func.sum(cost), func.sum(cost * cost))
     with reading(store) as connection:
         count, total, squares = connection.execute(statement).one()

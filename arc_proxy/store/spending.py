@@ -25,6 +25,7 @@ from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import agent_id_of
 from arc_proxy.store.totals import Period
+from arc_proxy.store.trees import is_part
 
 RUNS_MAX = 100
 
@@ -32,8 +33,8 @@ RUNS_MAX = 100
 @dataclass(frozen=True, slots=True)
 class Spent:
     """
-    Of the latest runs of an agent in a period. `is_all`: there were no more with a known cost. `growths`: of
-    those with enough steps, the latest first.
+    Of the latest runs of an agent in a period; those that are parts of another add to its money only.
+    `is_all`: there were no more with a known cost. `growths`: of those with enough steps, the latest first.
     """
 
     spend: Spend
@@ -45,7 +46,8 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
     """Raises StoreError."""
     health = tables.health.c
     statement = (
-        select(health.spend)
+        select(health.spend, is_part().label("is_part"))
+        .join(tables.run, tables.run.c.id == health.run_key)
         .where(
             health.agent_id == agent_id_of(agent),
             health.started_ns >= period.since_ns,
@@ -56,12 +58,12 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
         .limit(limit + 1)
     )
     with reading(store) as connection:
-        packed = list(connection.execute(statement).scalars())
-    runs = [orjson.loads(zlib.decompress(each)) for each in packed[:limit]]
+        rows = connection.execute(statement).all()
+    runs = [(orjson.loads(zlib.decompress(row.spend)), row.is_part) for row in rows[:limit]]
     return Spent(
-        sum_spend(map(_spend, runs)),
-        is_all=len(packed) <= limit,
-        growths=tuple(_growth(run["growth"]) for run in runs if "growth" in run),
+        sum_spend(_spend(said, runs=0 if is_of_another else 1) for said, is_of_another in runs),
+        is_all=len(rows) <= limit,
+        growths=tuple(_growth(said["growth"]) for said, _ in runs if "growth" in said),
     )
 
 
@@ -84,9 +86,9 @@ def _growth(said: dict[str, Any]) -> RunGrowth:
     return RunGrowth(**(said | {"grown": Grown(said["grown"])}))
 
 
-def _spend(said: dict[str, Any]) -> Spend:
+def _spend(said: dict[str, Any], *, runs: int) -> Spend:
     return Spend(
-        runs=1,
+        runs=runs,
         calls=said.get("calls", 0),
         nanousd=said.get("n", 0),
         unknown_calls=said.get("unknown", 0),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, or_, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from arc_proxy.store import tables
 from arc_proxy.store.bulk import dicts
@@ -17,18 +19,37 @@ PARTS_MAX = 1000
 
 def is_root() -> Condition:
     """A run whose parent is not here: it has none, or another data folder has it."""
-    run, parent = tables.run.c, tables.run.alias("parent")
-    known = (
-        select(parent.c.id)
+    return or_(tables.run.c.parent_run_id.is_(None), ~_parent().exists())
+
+
+def is_part() -> Condition:
+    """A run whose parent is here and goes by the same agent: a part of it, and no task of its own."""
+    run = tables.run.c
+    own = _parent().where(_PARENT.c.agent_id == run.agent_id)
+    return and_(run.parent_run_id.is_not(None), own.exists())
+
+
+def whole_key() -> Any:
+    """The key of the run that a run is part of, else its own. Parts of parts are taken for wholes."""
+    run = tables.run.c
+    return func.coalesce(_parent().where(_PARENT.c.agent_id == run.agent_id).scalar_subquery(), run.id)
+
+
+_PARENT = tables.run.alias("parent")
+
+
+def _parent() -> Select[tuple[int]]:
+    run = tables.run.c
+    return (
+        select(_PARENT.c.id)
         .where(
-            parent.c.run_id == run.parent_run_id,
-            parent.c.id != run.id,
+            _PARENT.c.run_id == run.parent_run_id,
+            _PARENT.c.id != run.id,
             # Two that name each other have no root between them, and would never be seen.
-            func.coalesce(parent.c.parent_run_id, "") != run.run_id,
+            func.coalesce(_PARENT.c.parent_run_id, "") != run.run_id,
         )
-        .exists()
+        .correlate(tables.run)
     )
-    return or_(run.parent_run_id.is_(None), ~known)
 
 
 def trees_of(connection: Connection, roots: tuple[RunRow, ...]) -> tuple[RunTree, ...]:

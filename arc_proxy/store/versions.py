@@ -9,7 +9,9 @@ from sqlalchemy import func, select
 from arc_proxy.store import tables
 from arc_proxy.store.engine import Store, reading
 from arc_proxy.store.filters import agent_id_of, is_of_its_own
+from arc_proxy.store.parts import Parts
 from arc_proxy.store.totals import Period, RunTotals
+from arc_proxy.store.trees import is_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,7 @@ class VersionUse:
     first_ns: int
     last_ns: int
     totals: RunTotals
+    parts: Parts
 
 
 def read_versions(store: Store, agent: str | None, period: Period, *, limit: int) -> tuple[VersionUse, ...]:
@@ -29,7 +32,7 @@ def read_versions(store: Store, agent: str | None, period: Period, *, limit: int
     """
     run = tables.run.c
     latest = (
-        select(tables.run)
+        select(tables.run, is_part().label("is_part"))
         .where(
             run.agent_id == agent_id_of(agent),
             run.started_ns >= period.since_ns,
@@ -46,6 +49,8 @@ def read_versions(store: Store, agent: str | None, period: Period, *, limit: int
         select(
             *(of.version, func.min(of.started_ns).label("first_ns"), last_ns, func.count().label("runs")),
             func.count().filter(of.failed).label("failed_runs"),
+            func.count().filter(of.is_part).label("parts"),
+            func.count().filter(of.is_part, of.failed).label("failed_parts"),
             func.count(of.outcome).label("reported_outcomes"),
             *(func.sum(of[name]).label(name) for name in ("attempts", "cost_nanousd", "api_nanousd")),
             *(func.sum(of[name]).label(name) for name in ("estimated_calls", "partial_calls")),
@@ -72,6 +77,7 @@ def read_versions(store: Store, agent: str | None, period: Period, *, limit: int
                     unpriced_calls=int(row.unpriced_calls),
                     api_calls=int(row.api_calls),
                 ),
+                parts=Parts(row.parts, row.failed_parts),
             )
             for row in connection.execute(statement)
         )

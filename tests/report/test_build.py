@@ -100,6 +100,31 @@ def test_two_weeks_of_one_agent(report_of):
     assert card["Same tokens"][0].endswith("%), price only")
 
 
+def test_a_sub_agent_that_goes_by_its_parents_name_is_no_run_more(report_of):
+    entries = [
+        *(call("coder", f"task-{at}", days_ago=1 + at) for at in range(4)),
+        *(
+            call("coder", f"part-{at}", days_ago=0.9 + at % 4, x_arc_parent_run_id=f"task-{at % 4}")
+            for at in range(12)
+        ),
+        call("coder", "bad", days_ago=0.5, status=429, x_arc_parent_run_id="task-0"),
+        call("helper", "help", days_ago=0.5, x_arc_parent_run_id="task-0"),
+    ]
+    report = report_of(entries)
+    card = card_of(report, "coder")
+    assert card["Runs"] == ("4", "▲ +4 this week, with 13 runs of sub-agents")
+    assert card["Errors"] == ("0%", "0 of 4 runs")
+    [coder, helper] = report.agents
+    assert cost_per_run(coder.runs) == coder.runs.spend.nanousd / 4
+    assert card["Reliability"] == ("-", "4 of 20 runs for a grade (100% seen, 4 runs, from traffic only)")
+    assert card_of(report, "helper")["Runs"] == ("1", "▲ +1 this week")
+    assert helper.runs.tasks == 1
+    total = report_json(report)["total"]
+    assert (total["runs"], total["failed_runs"]) == (18, 1)
+    assert (total["sub_agent_runs"], total["failed_sub_agent_runs"]) == (13, 1)
+    assert list(breaches(report, (parse_threshold("runs>4"), parse_threshold("errors>0%")))) == []
+
+
 def test_a_change_that_may_be_chance_says_so(report_of):
     entries = [call("finance", f"b{at}", days_ago=8 + at, tokens=(1000 * (at + 1), 100)) for at in range(4)]
     entries += [call("finance", f"n{at}", days_ago=1 + at, tokens=(1100 * (at + 1), 100)) for at in range(4)]
@@ -302,7 +327,8 @@ def test_the_json_is_json_and_its_fields_stay(report_of):
         "cost_doubts", "issues", "warnings", "capture_losses",
     ]  # fmt: skip
     assert list(body["agents"][0]) == [
-        "agent", "framework", "version", "runs", "failed_runs", "reported_outcomes", "cost_per_run_usd",
+        "agent", "framework", "version", "runs", "failed_runs", "sub_agent_runs", "failed_sub_agent_runs",
+        "reported_outcomes", "cost_per_run_usd",
         "calls", "attempts", "errors", "client_closed", "interrupted", "cut_captures", "unsecured",
         "input_tokens", "output_tokens", "tokens", "first_byte_ms_p50", "latency_ms_p50", "latency_ms_p95",
         "cost_usd", "priced_calls", "unpriced_calls",
