@@ -37,23 +37,29 @@ above = "20%"\
 
 
 def rule_words(rule: Rule) -> str:
-    """`more than 20% of runs fail within 24 h`."""
+    """`more than 20% of runs fail in 24 h, of 10 or more`."""
     match rule:
         case ReliabilityRule():
             return f"fails faster than a target of {share(rule.target)} of runs allows"
         case ErrorsRule():
-            return f"more than {share(rule.above)} of runs fail in {duration(rule.over_ns / 1e6)}"
+            over = duration(rule.over_ns / 1e6)
+            return f"more than {share(rule.above)} of runs fail in {over}{_least(rule.runs_min)}"
         case CostPerRunRule():
-            return f"a run costs more than {money(rule.above_nanousd)} in {duration(rule.over_ns / 1e6)}"
+            over = duration(rule.over_ns / 1e6)
+            return f"a run costs more than {money(rule.above_nanousd)} in {over}{_least(rule.runs_min)}"
         case CostPerDayRule():
             return f"more than {money(rule.above_nanousd)} spent today"
         case IssueRule():
             changes, severities = ", ".join(rule.changes), ", ".join(rule.severities)
-            return f"an issue is {changes} ({severities})"
+            return f"an issue is {changes} ({severities}){_least(rule.runs_min)}"
         case BudgetRule():
             return f"{', '.join(map(share, rule.at))} of the day's budget spent"
         case _:
             raise AssertionError(f"{rule} is of no known kind")
+
+
+def _least(runs: int) -> str:
+    return f", of {runs} or more" if runs > 1 else ""
 
 
 def rules_table(file: AlertsFile) -> Table:

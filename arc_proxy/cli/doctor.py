@@ -211,7 +211,12 @@ def _check_alerts(folder: Folder) -> Iterator[Check]:
     try:
         file = read_alerts_file(folder.path)
     except ConfigError as error:
-        yield Check("alerts", State.BAD, str(error), "mend it; a proxy that runs goes by the rules before it")
+        yield Check(
+            "alerts",
+            State.BAD,
+            str(error),
+            "mend it; a running proxy keeps its rules, one that starts has none",
+        )
         return
     yield Check(
         "alerts", State.OK, f"{plural(len(file.rules), 'rule')}, {plural(len(file.targets), 'target')}"

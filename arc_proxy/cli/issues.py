@@ -47,9 +47,16 @@ def issues(
     if ctx.invoked_subcommand is not None:
         _refuse_options(ctx)
         return
+    from arc_proxy.cli.rows import NothingYet
+
     now_ns = time.time_ns()
     period = parse_period(since, until, now_ns)
-    found, runs, standings, effects = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
+    try:
+        read = _read(find_folder(data_dir, os.environ), period, agent, limit, now_ns)
+    except NothingYet as error:
+        say(f"{error} Try: arc-proxy run -- python my_agent.py")
+        return
+    found, runs, standings, effects = read
     if as_json:
         from arc_proxy.report.jsonable import issue_json
 
@@ -62,7 +69,9 @@ def issues(
     if not found:
         words = period_words(f"{since} to {until}" if until else since)
         whose = f" of {agent}" if agent else ""
-        say(f"Nothing went wrong{whose} that shows on the wire ({words}).")
+        none = f"There is no run{whose} in this period ({words})."
+        fine = f"Nothing went wrong{whose} that shows on the wire ({words})."
+        say(fine if any(runs.values()) else none)
         return
     has_names = len({issue.agent for issue in found}) > 1
     table = issues_table(found, runs, now_ns, has_names=has_names, standings=standings, effects=effects)
@@ -83,7 +92,7 @@ def _read(
     folder: Folder, period: tuple[int | None, int | None], agent: str | None, limit: int, now_ns: int
 ) -> tuple[tuple[Issue, ...], dict[str | None, int], dict[int, Standing], dict[int, Effect]]:
     """The issues, by agent how many runs there were, and by issue how it stands and what its fix came to."""
-    from arc_proxy.cli.rows import NothingYet, open_rows
+    from arc_proxy.cli.rows import open_rows
     from arc_proxy.report.health import midnight_ns
     from arc_proxy.store.history import read_standings
     from arc_proxy.store.issues import read_issues
@@ -93,18 +102,14 @@ def _read(
 
     since_ns, until_ns = period
     asked = Period(since_ns=since_ns or 0, until_ns=now_ns if until_ns is None else min(until_ns, now_ns))
-    try:
-        with open_rows(folder, os.environ) as store:
-            found = read_issues(store, asked, recent_ns=midnight_ns(now_ns), agent=agent, limit=limit)
-            totals = read_run_totals(store, asked, agent=agent)
-            applied_ns = read_tries(store).applied_ns
-            effects = {
-                issue.key: read_effect(store, issue, applied_ns[issue.fingerprint])
-                for issue in found
-                if issue.fingerprint in applied_ns
-            }
-            runs = {name: now.runs for name, (now, _) in totals.items()}
-            return found, runs, read_standings(store, found, asked.until_ns), effects
-    except NothingYet as error:
-        say(f"{error} Try: arc-proxy run -- python my_agent.py")
-        return (), {}, {}, {}
+    with open_rows(folder, os.environ) as store:
+        found = read_issues(store, asked, recent_ns=midnight_ns(now_ns), agent=agent, limit=limit)
+        totals = read_run_totals(store, asked, agent=agent)
+        applied_ns = read_tries(store).applied_ns
+        effects = {
+            issue.key: read_effect(store, issue, applied_ns[issue.fingerprint])
+            for issue in found
+            if issue.fingerprint in applied_ns
+        }
+        runs = {name: now.runs for name, (now, _) in totals.items()}
+        return found, runs, read_standings(store, found, asked.until_ns), effects

@@ -53,7 +53,7 @@ def merge(
         subject=stays.subject,
         cause=stays.cause,
     )
-    say(f"Noted. Issue {second} is shown as issue {first}; `arc-proxy issues split {first}` undoes it.")
+    say(f"Noted. Soon issue {second} is shown as issue {first}; `arc-proxy issues split {first}` undoes it.")
 
 
 def split(
@@ -78,7 +78,7 @@ def split(
     if not parts:
         raise UsageError(f"nothing was merged into issue {which}.")
     write_fact(folder, FactType.ISSUE_SPLIT, fingerprint=issue.fingerprint, agent=issue.agent)
-    say(f"Noted. What was merged into issue {which} is its own again.")
+    say(f"Noted. Soon what was merged into issue {which} is its own again.")
 
 
 def find_issue(store: Store, which: int) -> Issue:
