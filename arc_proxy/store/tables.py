@@ -73,7 +73,13 @@ def _partial(name: str, column: str, *, where: str) -> Index:
     return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
 
 
-class MetaTable(SQLModel, table=True):
+class _Declared(SQLModel):
+    """No row is ever an object of these, so what would check one is not built."""
+
+    model_config = {"defer_build": True}
+
+
+class MetaTable(_Declared, table=True):
     """
     The store's own words.
 
@@ -89,7 +95,7 @@ class MetaTable(SQLModel, table=True):
     value: str = _text()
 
 
-class SegmentTable(SQLModel, table=True):
+class SegmentTable(_Declared, table=True):
     """Per journal writer: where to resume reading, and what it says it lost."""
 
     __tablename__ = "segment"
@@ -101,21 +107,21 @@ class SegmentTable(SQLModel, table=True):
     tallies: str | None = _text()  # JSON, what ingest counted over all that it read of this writer
 
 
-class AgentTable(SQLModel, table=True):
+class AgentTable(_Declared, table=True):
     __tablename__ = "agent"
     __table_args__ = (UniqueConstraint("name"),)
     id: int = _id()
     name: str = Field(sa_type=ID_TEXT)  # "" for calls that name no agent
 
 
-class SessionTable(SQLModel, table=True):
+class SessionTable(_Declared, table=True):
     __tablename__ = "session"
     __table_args__ = (UniqueConstraint("session_id"),)
     id: int = _id()
     session_id: str = Field(sa_type=ID_TEXT)
 
 
-class RateTable(SQLModel, table=True):
+class RateTable(_Declared, table=True):
     """Price rows that calls were priced by; "" for a table that had none for a call."""
 
     __tablename__ = "rate"
@@ -125,7 +131,7 @@ class RateTable(SQLModel, table=True):
     table_version: str = _text()
 
 
-class SeriesTable(SQLModel, table=True):
+class SeriesTable(_Declared, table=True):
     """What rollups are kept by. Agent and model are a client's words, so their number is capped ("other")."""
 
     __tablename__ = "series"
@@ -138,7 +144,7 @@ class SeriesTable(SQLModel, table=True):
     kind: str = _text()
 
 
-class RunTable(SQLModel, table=True):
+class RunTable(_Declared, table=True):
     """
     One run, derived from its calls and facts and equal at any time to a full recomputation.
 
@@ -195,7 +201,7 @@ class RunTable(SQLModel, table=True):
     failed: bool
 
 
-class RunAliasTable(SQLModel, table=True):
+class RunAliasTable(_Declared, table=True):
     """Ids that a run had before regrouping moved it."""
 
     __tablename__ = "run_alias"
@@ -203,7 +209,7 @@ class RunAliasTable(SQLModel, table=True):
     run_key: int = _ref("run", index=True)
 
 
-class CallTable(SQLModel, table=True):
+class CallTable(_Declared, table=True):
     __tablename__ = "call"
     __table_args__ = (
         UniqueConstraint("call_id"),
@@ -281,7 +287,7 @@ class CallTable(SQLModel, table=True):
     separated_by: int | None = _int()  # key of the claim that keeps other calls out of its run: see `runs`
 
 
-class PayloadTable(SQLModel, table=True):
+class PayloadTable(_Declared, table=True):
     """What is read with one call in hand: see `payload`."""
 
     __tablename__ = "payload"
@@ -289,7 +295,7 @@ class PayloadTable(SQLModel, table=True):
     content: bytes = _blob()
 
 
-class MessageTable(SQLModel, table=True):
+class MessageTable(_Declared, table=True):
     """One message in canonical JSON, once per month: see `chain`."""
 
     __tablename__ = "message"
@@ -300,7 +306,7 @@ class MessageTable(SQLModel, table=True):
     content: bytes = _blob()
 
 
-class NodeTable(SQLModel, table=True):
+class NodeTable(_Declared, table=True):
     """A message at its place: the chain of parents is everything that stood before it."""
 
     __tablename__ = "node"
@@ -311,7 +317,7 @@ class NodeTable(SQLModel, table=True):
     message_id: int = _int()
 
 
-class ToolCallTable(SQLModel, table=True):
+class ToolCallTable(_Declared, table=True):
     """The client's tools that a reply asked for, in order, to search by; arguments are in the payload."""
 
     __tablename__ = "tool_call"
@@ -321,7 +327,7 @@ class ToolCallTable(SQLModel, table=True):
     name: str = _text()
 
 
-class ClueTable(SQLModel, table=True):
+class ClueTable(_Declared, table=True):
     """What later calls find a call by: see `clue_table`. Of calls that are gone some may be left."""
 
     __tablename__ = "clue"
@@ -330,7 +336,7 @@ class ClueTable(SQLModel, table=True):
     call_key: int = _part()
 
 
-class TagTable(SQLModel, table=True):
+class TagTable(_Declared, table=True):
     """Tags to search by: of a call, or of the whole run (call_key 0) where a fact said so."""
 
     __tablename__ = "tag"
@@ -341,7 +347,7 @@ class TagTable(SQLModel, table=True):
     value: str = _text()
 
 
-class ProjectTable(SQLModel, table=True):
+class ProjectTable(_Declared, table=True):
     """Values of the tag `project` that have sums of their own. They are a client's words, so capped."""
 
     __tablename__ = "project"
@@ -349,7 +355,7 @@ class ProjectTable(SQLModel, table=True):
     name: str = _part(ID_TEXT)
 
 
-class IssueTable(SQLModel, table=True):
+class IssueTable(_Declared, table=True):
     """Failures of one agent with one fingerprint. Its sums by day are in `issue_day`."""
 
     __tablename__ = "issue"
@@ -362,7 +368,7 @@ class IssueTable(SQLModel, table=True):
     cause: str = _text()  # the message, without what varies; may be empty
 
 
-class IssueDayTable(SQLModel, table=True):
+class IssueDayTable(_Declared, table=True):
     """How often an issue came: failures of the runs that started on one day (UTC), and those runs."""
 
     __tablename__ = "issue_day"
@@ -373,7 +379,7 @@ class IssueDayTable(SQLModel, table=True):
     runs: int = _int()
 
 
-class FailureTable(SQLModel, table=True):
+class FailureTable(_Declared, table=True):
     """One occurrence with a stable code and its evidence."""
 
     __tablename__ = "failure"
@@ -396,7 +402,7 @@ class FailureTable(SQLModel, table=True):
     evidence: str = _text()
 
 
-class HealthTable(SQLModel, table=True):
+class HealthTable(_Declared, table=True):
     """What analysis made of a run: the failure that it loses most by, and how its last call went."""
 
     __tablename__ = "health"
@@ -414,7 +420,7 @@ class HealthTable(SQLModel, table=True):
     spend: bytes | None = _blob()  # where its money went, see `spending`; null: nothing that is known
 
 
-class DueTable(SQLModel, table=True):
+class DueTable(_Declared, table=True):
     """Runs that analysis has to look at, and from when on."""
 
     __tablename__ = "due"
@@ -423,7 +429,7 @@ class DueTable(SQLModel, table=True):
     due_ns: int = _int()
 
 
-class FactTable(SQLModel, table=True):
+class FactTable(_Declared, table=True):
     """What came from outside: see `journal.fact`."""
 
     __tablename__ = "fact"
@@ -443,7 +449,7 @@ class FactTable(SQLModel, table=True):
     body: str = _text()  # JSON, the whole fact
 
 
-class _CallSums(SQLModel):
+class _CallSums(_Declared):
     calls: int = _int()
     attempts: int = _int()
     errors: int = _int()
@@ -499,7 +505,7 @@ class _ProjectRollup(_CallSums):
     failed_runs: int = _int()
 
 
-class _RunRollup(SQLModel):
+class _RunRollup(_Declared):
     """Sums over the runs of one agent that started in one hour or day."""
 
     start: int = _part(Integer)
@@ -528,7 +534,7 @@ class _RunRollup(SQLModel):
     duration_ms: int = _int()
 
 
-class _Latency(SQLModel):
+class _Latency(_Declared):
     """A histogram of calls that did not fail: see `sums.latency_bucket`."""
 
     start: int = _part(Integer)
