@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +18,12 @@ from hypothesis import settings
 # examples each time, so that a change is judged by itself; everywhere else they go on looking.
 settings.register_profile("without deadlines", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("without deadlines")
+
+
+def pytest_configure() -> None:
+    # Who starts the tests in a shell's background has Ctrl-C ignored, and every process below inherits that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
