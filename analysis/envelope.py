@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from analysis.request import DECLARATIONS, TOOLS_HEAD, mapping, output_limit, read_object, settings
+from analysis.request import (
+    DECLARATIONS,
+    NAMESPACE,
+    TOOLS_HEAD,
+    mapping,
+    output_limit,
+    read_object,
+    settings,
+)
 from arc_proxy.call import Prompt, Reply
 
 
@@ -102,7 +110,7 @@ _PARTS: Mapping[Need, tuple[bytes, ...]] = {
     Need.AUDIO: (b'"type":"input_audio"', b'"mimeType":"audio/', b'"mime_type":"audio/'),
 }
 # Types of tools that the client runs; all others the provider runs itself.
-_OWN_TOOLS = frozenset({"function", "custom", None})
+_OWN_TOOLS = frozenset({"function", "custom", NAMESPACE, None})
 
 
 def _tools(prompt: Prompt, reply: Reply) -> set[Need]:

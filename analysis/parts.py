@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from analysis.request import DECLARATIONS, mapping
+from analysis.request import DECLARATIONS, NAMESPACE, mapping
+from analysis.tool_name import full_name
 from arc_proxy.call import Reply
 
 # A picture counts by its size in pixels: about a thousand tokens, of about four bytes each.
@@ -284,7 +285,8 @@ def _thought(block: Mapping[str, Any]) -> Any:
 
 def _call(block: Mapping[str, Any]) -> Part:
     inner = next((each for key in ("function", "custom") if (each := mapping(block.get(key)))), block)
-    name = _name(inner) or _stem(block)
+    own = _name(inner)
+    name = full_name(_word(block.get("namespace")), own) if own else _stem(block)
     fields = ("arguments", "input", "args", "parameters", "action", "code", "queries")
     said = next((inner[field] for field in fields if inner.get(field)), "")
     content = name.encode(errors="replace") + _bytes(said)
@@ -315,12 +317,25 @@ def _cut_tools(tools: Any) -> Iterator[Part]:
         listed = next((tool[key] for key in DECLARATIONS if key in mapping(tool)), None)
         if listed is not None:
             yield from _cut_tools(listed)
+        elif mapping(tool).get("type") == NAMESPACE and (inner := _as_list(tool.get("tools"))):
+            yield from _cut_namespace(tool, list(map(mapping, inner)))
         elif rest := _unmarked(mapping(tool)):
             yield _tool(rest)
 
 
+def _cut_namespace(space: Mapping[str, Any], tools: list[Mapping[str, Any]]) -> Iterator[Part]:
+    """Its tools under their full names. What the namespace says of itself goes with the first."""
+    said = {field: value for field, value in _unmarked(space).items() if field != "tools"}
+    head = json_bytes(said)
+    for tool in filter(None, map(_unmarked, tools)):
+        part = _tool(tool)
+        name = full_name(_name(space), part.name)[:NAME_CHARS_MAX]
+        yield replace(part, name=name, content=head + part.content, weight=len(head) + part.weight)
+        head = b""
+
+
 _TOOL_WRAPPERS = ("function", "custom", "toolSpec")
-_OWN_TYPES = frozenset({"function", "custom", "namespace"})
+_OWN_TYPES = frozenset({"function", "custom", NAMESPACE})
 
 
 def _tool(tool: Mapping[str, Any]) -> Part:

@@ -25,6 +25,8 @@ _OPENING_SIGNS = (b'"role":"system"', b'"role":"developer"')
 _SETTINGS = ("generationConfig", "generation_config", "inferenceConfig")
 # Gemini's word for lists of the client's tools, in both spellings.
 DECLARATIONS = ("functionDeclarations", "function_declarations")
+# Tools that OpenAI's responses have under a common name; Codex puts those of an MCP server into one.
+NAMESPACE = "namespace"
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "maxTokens")
 _SCHEMA_KEYS = ("parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema", "inputSchema")
 
@@ -87,7 +89,10 @@ def opening(prompt: Prompt) -> int:
 
 
 def offered_tools(prompt: Prompt) -> Mapping[str, Mapping[str, Any]]:
-    """The client's tools by name, each with its JSON schema, {} where it has none."""
+    """
+    The client's tools by name, each with its JSON schema, {} where it has none. Those of a namespace stand
+    under their own names, as calls have them; the schema of a name that two namespaces have is {}.
+    """
     if not prompt.messages or not prompt.messages[0].startswith(TOOLS_HEAD):
         return {}
     return _offered(prompt.messages[0])
@@ -97,11 +102,17 @@ def offered_tools(prompt: Prompt) -> Mapping[str, Mapping[str, Any]]:
 def _offered(message: bytes) -> dict[str, Mapping[str, Any]]:
     """Read once: an agent offers the same tools with each call."""
     tools = read_object(message).get("tools")
-    return dict(_tools(tools if isinstance(tools, list) else []))
+    offered: dict[str, Mapping[str, Any]] = {}
+    for name, schema in _tools(tools if isinstance(tools, list) else []):
+        offered[name] = schema if offered.get(name, schema) == schema else {}
+    return offered
 
 
 def _tools(tools: list[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for tool in filter(None, map(mapping, tools)):
+        if tool.get("type") == NAMESPACE:
+            yield from _tools(tool["tools"] if isinstance(tool.get("tools"), list) else [])
+            continue
         for listed in DECLARATIONS:
             yield from _tools(tool[listed] if isinstance(tool.get(listed), list) else [])
         inner = mapping(tool.get("function")) or mapping(tool.get("toolSpec")) or tool

@@ -43,6 +43,24 @@ _HANDING_OVER = frozenset({("hand", "off"), ("hand", "over"), ("transfer", "to")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _BETWEEN_WORDS = re.compile(r"[^0-9A-Za-z]+")
 
+MCP = "mcp__"
+
+
+def full_name(namespace: str, name: str) -> str:
+    """
+    `mcp__wiki__search` of `search` in Codex's namespace `mcp__wiki`, as Claude Code and older ones of Codex
+    call it; `crm.find` in any other; `name` where there is no namespace.
+    """
+    if not namespace:
+        return name
+    return f"{namespace.rstrip('_')}__{name}" if namespace.startswith(MCP) else f"{namespace}.{name}"
+
+
+def mcp_server(name: str) -> str | None:
+    """`wiki` of `mcp__wiki__search`; None: no tool of an MCP server, as far as its name says."""
+    server, _, tool = name.removeprefix(MCP).partition("__")
+    return server if name.startswith(MCP) and server and tool else None
+
 
 def words_of(name: str) -> list[str]:
     """In lower case: ["cancel", "order"] of `cancel_order`, `cancelOrder` and `cancel-order`."""

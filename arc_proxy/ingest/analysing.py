@@ -39,7 +39,7 @@ from pricing.book import PriceBook
 from pricing.rate import Rate
 
 # Of the rules that find failures: a later one has every run looked at again.
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 BATCH = 50
 STEP_S = 0.5  # ingest waits as long
 FAILURES_MAX = 200  # of one run; of a run that fails for days, the rest says nothing new

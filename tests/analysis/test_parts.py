@@ -26,6 +26,9 @@ WORDS = {
 CALL = {"id": "a", "type": "function", "function": {"name": "find", "arguments": "{}"}}
 
 # The whole of each: a tool, a system prompt, a question, a thought where there are any, a call, its result.
+SEARCH = {"type": "function", "name": "search", "parameters": {}}
+READ = {"type": "function", "name": "read", "parameters": {}}
+
 FORMATS = {
     "OpenAI's chat": (
         [
@@ -73,6 +76,25 @@ FORMATS = {
         (
             "tool:find server:web_search server:x system user thought text call:find result:find "
             "call:web_search call:ask result:ask call:local_shell result:local_shell"
+        ),
+    ),
+    "namespaces of OpenAI's responses, as Codex has one for each MCP server": (
+        [
+            {
+                "tools": [
+                    {"type": "namespace", "name": "mcp__wiki", "tools": [SEARCH, READ]},
+                    {"type": "namespace", "name": "agents", "description": "All.", "tools": [SEARCH]},
+                    {"type": "namespace", "name": "empty", "tools": []},
+                ]
+            },
+            {"type": "function_call", "call_id": "a", "namespace": "mcp__wiki", "name": "search"},
+            {"type": "function_call", "call_id": "b", "namespace": "agents", "name": "search"},
+            {"type": "function_call_output", "call_id": "a", "output": "7"},
+            {"type": "function_call_output", "call_id": "b", "output": "8"},
+        ],
+        (
+            "tool:mcp__wiki__search tool:mcp__wiki__read tool:agents.search tool:empty "
+            "call:mcp__wiki__search call:agents.search result:mcp__wiki__search result:agents.search"
         ),
     ),
     "Anthropic's messages": (
@@ -296,6 +318,14 @@ def test_a_tool_that_is_deferred_weighs_nothing():
     assert [part.weight for part in cut_message(canonical(tools))] == [0]
 
 
+def test_what_a_namespace_says_of_itself_weighs_once():
+    space = {"type": "namespace", "name": "crm", "description": "All of it. " * 90, "tools": [SEARCH, READ]}
+    first, second = cut_message(canonical({"tools": [space]}))
+    alone = cut_message(canonical({"tools": [SEARCH, READ]}))
+    assert first.weight > alone[0].weight + 900
+    assert second.weight == alone[1].weight
+
+
 def test_a_reply_is_what_the_model_wrote():
     items = [
         {"type": "mcp_list_tools", "tools": [{"name": "ask", "input_schema": {}}]},
@@ -316,7 +346,7 @@ def test_a_reply_without_its_message_is_its_text_and_calls():
 _FIELDS = (
     "role type content parts tools tool_calls function name functionCall text toolResult images thinking id "
     "message tool_results defer_loading output user assistant tool function_call tool_result mcp_call "
-    "functionDeclarations"
+    "functionDeclarations namespace"
 )
 _WORDS = st.sampled_from([*_FIELDS.split(), "\ud800"])
 ANY_MESSAGE = st.recursive(

@@ -16,6 +16,7 @@ from arc_proxy.journal.record import Ended
 from tests.analysis.talk import LOOK_UP, call, canonical, result, run_of, says, user
 
 ASK = user("What is 7?")
+OTHER_LOOK_UP = {"type": "function", "name": "look_up", "parameters": {"required": ["page"]}}
 JSON_WANTED = {"response_format": {"type": "json_schema", "json_schema": {"schema": {"required": ["a"]}}}}
 
 
@@ -95,6 +96,27 @@ RUNS: dict[str, tuple[list[Call], list[str]]] = {
     "a tool that nobody offered": (
         run_of(*looked("seven", name="lookup"), tools=[LOOK_UP]),
         ["tool.unknown_name"],
+    ),
+    "a tool of a namespace": (
+        run_of(*looked("seven"), tools=[{"type": "namespace", "name": "mcp__store", "tools": [LOOK_UP]}]),
+        [],
+    ),
+    "a tool that nobody offered beside a namespace": (
+        run_of(
+            *looked("seven", name="lookup"),
+            tools=[{"type": "namespace", "name": "mcp__store", "tools": [LOOK_UP]}],
+        ),
+        ["tool.unknown_name"],
+    ),
+    "a tool that two namespaces have, by the schema of either": (
+        run_of(
+            *looked("seven"),
+            tools=[
+                {"type": "namespace", "name": "mcp__store", "tools": [LOOK_UP]},
+                {"type": "namespace", "name": "mcp__wiki", "tools": [OTHER_LOOK_UP]},
+            ],
+        ),
+        [],
     ),
     "an argument is missing": (
         run_of(*looked("seven", arguments='{"limit":1}'), tools=[LOOK_UP]),
