@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from analysis.delegation import delegation_of
 from analysis.earlier import EarlierRuns
 from analysis.failure import Failure, FailureCode
 from analysis.fingerprint import family, fingerprint, normalised
@@ -168,6 +169,7 @@ def findings_of(run: DueRun, now_ns: int, usual: Usual) -> Findings:
         spend=sum_run(spends),
         again_ns=None if is_over else over_ns,
         growth=run_growth(run.calls, spends),
+        delegation=delegation_of(run.calls),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, text
 
+from analysis.delegation import Delegation
 from analysis.failure import Failure, FailureCode
 from analysis.spend import Spend
 from analysis.step_growth import RunGrowth
@@ -52,8 +53,8 @@ class Found:
 class Findings:
     """
     What became of one run. `worst` is what it loses most by, `ended_by` what its last call failed of, `spend`
-    where its money went, `growth` how its steps grew dearer; `again_ns`: when to look at it again, None: not
-    before it changes.
+    where its money went, `growth` how its steps grew dearer, `delegation` what it has to do with sub-agents;
+    `again_ns`: when to look at it again, None: not before it changes.
     """
 
     run: DueRun
@@ -64,6 +65,7 @@ class Findings:
     spend: Spend | None
     again_ns: int | None
     growth: RunGrowth | None = None
+    delegation: Delegation | None = None
 
 
 def save_findings(store: Store, findings: Iterable[Findings]) -> None:
@@ -218,4 +220,4 @@ def _health_row(findings: Findings) -> dict[str, Any]:
 
 def _packed(findings: Findings) -> bytes | None:
     spend = findings.spend
-    return pack_spend(spend, findings.growth) if spend and spend.nanousd else None
+    return pack_spend(spend, findings.growth, findings.delegation) if spend else None

@@ -3,7 +3,8 @@ Where the money of runs went: kept with each run, as compressed JSON, and summed
 
     {"n": nanodollars, "calls", "unknown", "plan", "parts": [[kind, name, nanodollars]],
      "called": {tool: times}, "resent": {tool: [...]}, "broken": [[kind, name, ...]],
-     "growth": {"steps", "early", "late", "whole", "above", "grown", "cached"}}
+     "growth": {"steps", "early", "late", "whole", "above", "grown", "cached"},
+     "given": {digest of a brief: sort of sub-agent}, "told": [digest]}
 
 What a result cost most in one run cannot be taken out of a sum again, so there are no sums by day; a report
 adds the latest runs of an agent.
@@ -18,6 +19,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
+from analysis.delegation import Delegation
 from analysis.parts import PartKind
 from analysis.spend import Broken, Resent, Spend, sum_spend
 from analysis.step_growth import Grown, RunGrowth
@@ -59,7 +61,8 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
     )
     with reading(store) as connection:
         rows = connection.execute(statement).all()
-    runs = [(orjson.loads(zlib.decompress(row.spend)), row.is_part) for row in rows[:limit]]
+    packed = ((_unpacked(row.spend), row.is_part) for row in rows[:limit])
+    runs = [(said, is_of_another) for said, is_of_another in packed if "n" in said]
     return Spent(
         sum_spend(_spend(said, runs=0 if is_of_another else 1) for said, is_of_another in runs),
         is_all=len(rows) <= limit,
@@ -67,7 +70,19 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
     )
 
 
-def pack_spend(spend: Spend, growth: RunGrowth | None = None) -> bytes:
+def unpack_spend(packed: bytes) -> tuple[Spend, Delegation]:
+    """Of one run, as `pack_spend` packed it."""
+    said = _unpacked(packed)
+    return _spend(said), Delegation(said.get("given", {}), tuple(said.get("told", ())))
+
+
+def pack_spend(
+    spend: Spend, growth: RunGrowth | None = None, delegation: Delegation | None = None
+) -> bytes | None:
+    """None: nothing is known of where the money went, nor of sub-agents."""
+    delegation = delegation or Delegation()
+    if not spend.nanousd and not delegation:
+        return None
     document = {
         "n": spend.nanousd,
         "calls": spend.calls,
@@ -78,8 +93,15 @@ def pack_spend(spend: Spend, growth: RunGrowth | None = None) -> bytes:
         "resent": {tool: astuple(each) for tool, each in spend.resent.items()},
         "broken": [[kind, name, *astuple(each)] for (kind, name), each in spend.broken.items()],
         "growth": growth and asdict(growth),
+        "given": dict(delegation.given),
+        "told": list(delegation.told),
     }
     return zlib.compress(orjson.dumps({name: value for name, value in document.items() if value}))
+
+
+def _unpacked(packed: bytes) -> dict[str, Any]:
+    said: dict[str, Any] = orjson.loads(zlib.decompress(packed))
+    return said
 
 
 def _growth(said: dict[str, Any]) -> RunGrowth:

@@ -417,7 +417,7 @@ class HealthTable(_Declared, table=True):
     is_recovered: bool
     evidence: str | None = _text()
     ended_by: str | None = _text()  # the code of what went wrong with its last call
-    spend: bytes | None = _blob()  # where its money went, see `spending`; null: nothing that is known
+    spend: bytes | None = _blob()  # where its money went, and its sub-agents: see `spending`; null: not known
 
 
 class DueTable(_Declared, table=True):
