@@ -28,6 +28,9 @@ app = typer.Typer(add_completion=False)
 EXIT_THRESHOLD = 3
 # What a program reads, or a build is judged by, must not hang on how many cards a screen has room for.
 HEALTHS_JUDGED_MAX = 200
+# Into so many projects, by spend, is looked where they are asked for: three tables each on a screen.
+PROJECTS_SHOWN_MAX = 5
+PROJECTS_READ_MAX = 50
 
 
 class By(StrEnum):
@@ -56,7 +59,8 @@ def report(
         list[By] | None,
         given(
             "--by",
-            "Which tables; else agent and model. May be given again.",
+            "Which tables; else agent and model. project also shows what sub-agents, tools and MCP servers "
+            "took. May be given again.",
             metavar="agent|model|day|tool|prompt|project|version",
         ),
     ] = None,
@@ -93,7 +97,8 @@ def report(
     words = f"{since} to {until}" if until else since
     folder = find_folder(data_dir, os.environ)
     is_judged = bool(thresholds) or form is Format.JSON
-    found = _read(folder, period, agent, chosen, HEALTHS_JUDGED_MAX if is_judged else None)
+    projects_max = PROJECTS_READ_MAX if form is Format.JSON else PROJECTS_SHOWN_MAX
+    found = _read(folder, period, agent, chosen, HEALTHS_JUDGED_MAX if is_judged else None, projects_max)
     _print(folder, found, form, words, agent, tuple(map(str, chosen)), explain=explain)
     _judge(found, thresholds)
 
@@ -104,6 +109,7 @@ def _read(
     agent: str | None,
     by: tuple[By, ...],
     healths_max: int | None,
+    projects_max: int,
 ) -> Report:
     from arc_proxy.cli.budgets import budgets_in_force
     from arc_proxy.cli.rows import NothingYet, open_rows
@@ -112,7 +118,7 @@ def _read(
     try:
         with open_rows(folder, os.environ) as store:
             budgets = budgets_in_force(folder, os.environ)
-            return report_of(store, folder, period, agent, budgets, by, healths_max)
+            return report_of(store, folder, period, agent, budgets, by, healths_max, projects_max)
     except NothingYet:
         return empty_report(time.time_ns())
 
@@ -125,6 +131,7 @@ def report_of(
     budgets: Budgets,
     by: tuple[By, ...] = (),
     healths_max: int | None = None,
+    projects_max: int = PROJECTS_SHOWN_MAX,
 ) -> Report:
     from arc_proxy.cli.book import open_book
     from arc_proxy.report.build import HEALTHS_MAX, build_report
@@ -139,6 +146,7 @@ def report_of(
         agent=agent,
         days=By.DAY in by,
         versions=By.VERSION in by,
+        projects_max=projects_max if By.PROJECT in by else 0,
         healths_max=HEALTHS_MAX if healths_max is None else healths_max,
         budgets=budgets,
         standing=standing_counts(find_instance(folder)),

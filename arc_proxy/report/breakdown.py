@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,6 +10,7 @@ from arc_proxy.call import Kind
 from arc_proxy.report.figures import figures_of, figures_of_totals, has_cost
 from arc_proxy.report.model import DayReport, ModelReport, ProjectReport
 from arc_proxy.store.engine import Store
+from arc_proxy.store.project_spending import ProjectSpent
 from arc_proxy.store.report import read_chart
 from arc_proxy.store.sums import STEP_SUMS
 from arc_proxy.store.totals import (
@@ -50,14 +51,17 @@ def day_reports(store: Store, period: Period, agent: str | None) -> list[DayRepo
     ]
 
 
-def project_reports(projects: Sequence[ProjectUse], agents: Sequence[AgentUse]) -> list[ProjectReport]:
-    """What names no project is the rest of all."""
+def project_reports(
+    projects: Sequence[ProjectUse], agents: Sequence[AgentUse], spent: Mapping[str, ProjectSpent]
+) -> list[ProjectReport]:
+    """What names no project is the rest of all. `spent`: of the projects that were looked into."""
     reports = [
         ProjectReport(
             project=use.project,
             runs=use.runs,
             failed=use.failed_runs,
             figures=figures_of_totals(use.totals, use.totals),
+            spent=spent.get(use.project),
         )
         for use in projects
     ]

@@ -31,6 +31,7 @@ from arc_proxy.store.engine import Store
 from arc_proxy.store.history import read_standings
 from arc_proxy.store.issues import count_issues, read_issues
 from arc_proxy.store.parts import Parts, read_parts
+from arc_proxy.store.project_spending import read_project_spending
 from arc_proxy.store.report import (
     MadeOf,
     read_doubts,
@@ -76,13 +77,15 @@ def build_report(
     agent: str | None = None,
     days: bool = False,
     versions: bool = False,
+    projects_max: int = 0,
     healths_max: int = HEALTHS_MAX,
     budgets: Budgets = NO_BUDGETS,
     standing: Standing = MappingProxyType({}),
 ) -> Report:
     """
     `agent` None: all of them, "": calls that named none. `days` adds sums by day, `versions` the versions of
-    agents that get a card. `healths_max`: of how many agents, by spend, the latest runs are read. `budgets`:
+    agents that get a card. `projects_max`: into how many projects, by spend, is looked for what their money
+    was paid for. `healths_max`: of how many agents, by spend, the latest runs are read. `budgets`:
     what is warned of, unless the period is over. `standing`: what running writers lost, see `losses`. Raises
     StoreError.
     """
@@ -124,6 +127,9 @@ def build_report(
         for place, use in enumerate(ordered)
         if use.runs.runs or any(each.series.kind != Kind.AUXILIARY for each in use.series)
     ]
+    projects = read_projects(store, found.period, agent=agent)
+    costliest = [use.project for use in projects[:projects_max]]
+    in_projects = read_project_spending(store, found.period, costliest, agent=agent) if costliest else {}
     doubts = read_doubts(store, found.period, agent=agent)
     issues = read_issues(
         store, found.period, recent_ns=midnight_ns(end_ns), agent=agent, limit=ISSUES_READ_MAX
@@ -151,7 +157,7 @@ def build_report(
         agents=tuple(agents),
         models=tuple(model_reports(found.agents)),
         days=tuple(day_reports(store, found.period, agent)) if days else (),
-        projects=tuple(project_reports(read_projects(store, found.period, agent=agent), found.agents)),
+        projects=tuple(project_reports(projects, found.agents, in_projects)),
         runs=sum_runs([use.runs for use in found.agents], parts.values()),
         total=figures_of([series for use in found.agents for series in use.series]),
         doubts=tuple((str(each.grade), each.reason, each.calls) for each in doubts),

@@ -86,7 +86,7 @@ def as_markdown(document: Document) -> Iterable[str]:
             yield f"- {line.label}: {tables.escape_markdown(line.value)}{note}"
         yield ""
     for titled in document.tables:
-        yield f"## {titled.title}"
+        yield f"## {tables.escape_markdown(titled.title)}"
         yield ""
         yield from tables.markdown(titled.table)
         yield ""

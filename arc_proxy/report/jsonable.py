@@ -23,6 +23,7 @@ from arc_proxy.format import Spend
 from arc_proxy.journal.fact import rfc3339
 from arc_proxy.report.facets import failure_of
 from arc_proxy.report.model import AgentReport, Figures, Health, Report, Runs, VersionReport
+from arc_proxy.report.project_json import project_spent_json
 from arc_proxy.report.savings_json import agent_savings_json
 from arc_proxy.report.summary import cost_per_run
 from arc_proxy.report.tools import tools_of
@@ -51,6 +52,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "projects": [
             {"project": each.project, "runs": each.runs, "failed_runs": each.failed}
             | _figures_json(each.figures)
+            | {"latest_runs": each.spent and project_spent_json(each.spent)}
             for each in report.projects
         ],
         "cost_doubts": [

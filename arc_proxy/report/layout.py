@@ -16,6 +16,7 @@ from arc_proxy.report.model import AgentReport, Figures, Report
 from arc_proxy.report.money import prompt_tables, tool_tables
 from arc_proxy.report.project import NAME_CELLS_MAX as PROJECT_CELLS
 from arc_proxy.report.project import project_name
+from arc_proxy.report.project_tables import spent_notes, spent_tables
 from arc_proxy.report.savings_lines import best_option, cold_words, retiring_words, savings_cells
 from arc_proxy.report.summary import agent_name, cost_per_run, make_card, per_run, shown_warnings
 from arc_proxy.report.table import NAME_CELLS, Column, Table
@@ -72,7 +73,7 @@ def document_of(
         "agent": lambda report: (agents_table(report),),
         "model": lambda report: (models_table(report),),
         "day": lambda report: (days_table(report),),
-        "project": lambda report: (projects_table(report),),
+        "project": lambda report: (projects_table(report), *spent_tables(report.projects)),
         "version": version_tables,
         "tool": tool_tables,
         "prompt": prompt_tables,
@@ -89,7 +90,7 @@ def document_of(
             *(table for each in by for table in makers[each](report)),
             *(savings_table(report) if "agent" in by else ()),
         ),
-        notes=tuple(_notes(report)),
+        notes=(*(spent_notes(report.projects) if "project" in by else ()), *_notes(report)),
     )
 
 

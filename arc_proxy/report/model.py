@@ -13,6 +13,7 @@ from arc_proxy.format import Spend
 from arc_proxy.report.savings_model import AgentSavings
 from arc_proxy.report.warning_model import AnyWarning
 from arc_proxy.store.issues import Issue
+from arc_proxy.store.project_spending import ProjectSpent
 from arc_proxy.store.spending import Spent
 from arc_proxy.store.uncounted import Unasked
 from pricing.usage import Usage
@@ -132,6 +133,7 @@ class ProjectReport:
     runs: int
     failed: int
     figures: Figures  # without times
+    spent: ProjectSpent | None = None  # of its latest runs; None: it was not looked into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

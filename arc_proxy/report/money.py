@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from analysis.parts import PART_NAMES, PartKind
+from analysis.spend import Spend
+from analysis.tool_cost import ToolCost, tool_costs
 from analysis.waste import wasted
 from arc_proxy.format import clean, count, money
 from arc_proxy.report.document import Titled
@@ -13,36 +15,40 @@ from arc_proxy.report.summary import agent_name, share_of
 from arc_proxy.report.table import NAME_CELLS, Column, Table
 from arc_proxy.store.spending import RUNS_MAX, Spent
 
+TOOL_COLUMNS = (
+    Column("tool", is_number=False, flex=True, keep=NAME_CELLS),
+    Column("called"),
+    Column("share"),
+    Column("a run"),
+    Column("schema", rank=1),
+    Column("results", rank=1),
+    Column("waste", is_number=False, flex=True, rank=2),
+)
+
 
 def tool_tables(report: Report) -> Iterator[Titled]:
     """For each agent, what each tool cost: its schema, its results, and what of that was wasted."""
-    columns = (
-        Column("tool", is_number=False, flex=True, keep=NAME_CELLS),
-        Column("called"),
-        Column("share"),
-        Column("a run"),
-        Column("schema", rank=1),
-        Column("results", rank=1),
-        Column("waste", is_number=False, flex=True, rank=2),
-    )
     for agent, spent in _spenders(report):
-        spend = spent.spend
-        notes = {each.name: each.text for each in reversed(wasted(spend)) if each.kind in _OF_TOOLS}
-        names = {name for kind, name in spend.parts if kind in _OF_TOOLS}
-        costs = {name: tuple(spend.parts.get((kind, name), 0) for kind in _OF_TOOLS) for name in names}
-        rows = tuple(
-            (
-                clean(name) or "-",
-                count(spend.called.get(name, 0)),
-                share_of(sum(costs[name]) / spend.nanousd),
-                money(sum(costs[name]) / spend.runs),
-                *(money(each / spend.runs) for each in costs[name]),
-                clean(notes.get(name, "")) or "-",
-            )
-            for name in sorted(names, key=lambda name: (-sum(costs[name]), name))
-        )
+        rows = tool_rows([tool for tool in tool_costs(spent.spend) if tool.nanousd], spent.spend)
         if rows:
-            yield Titled(_title("Tools", agent, spent), Table(columns, rows))
+            yield Titled(_title("Tools", agent, spent), Table(TOOL_COLUMNS, rows))
+
+
+def tool_rows(tools: Iterable[ToolCost], spend: Spend) -> tuple[tuple[str, ...], ...]:
+    """Cells of `TOOL_COLUMNS`: what each came to of the money of these runs, of which there is some."""
+    notes = {each.name: each.text for each in reversed(wasted(spend)) if each.kind in _OF_TOOLS}
+    return tuple(
+        (
+            clean(tool.name) or "-",
+            count(tool.called),
+            share_of(tool.nanousd / spend.nanousd),
+            money(tool.nanousd / spend.runs),
+            money(tool.schema / spend.runs),
+            money(tool.results / spend.runs),
+            clean(notes.get(tool.name, "")) or "-",
+        )
+        for tool in tools
+    )
 
 
 def prompt_tables(report: Report) -> Iterator[Titled]:

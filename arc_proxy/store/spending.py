@@ -73,7 +73,7 @@ def read_spend(store: Store, agent: str | None, period: Period, *, limit: int = 
 def unpack_spend(packed: bytes) -> tuple[Spend, Delegation]:
     """Of one run, as `pack_spend` packed it."""
     said = _unpacked(packed)
-    return _spend(said), Delegation(said.get("given", {}), tuple(said.get("told", ())))
+    return _spend(said, runs=1), Delegation(said.get("given", {}), tuple(said.get("told", ())))
 
 
 def pack_spend(

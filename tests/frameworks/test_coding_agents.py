@@ -32,6 +32,7 @@ class Agent:
     environ: dict[str, str]
     provider: str
     grade: str
+    sub_agent: str  # what a report by project calls it: its sort where the client says one
     auth: dict[str, Any] = field(default_factory=dict)  # of Codex
 
 
@@ -54,7 +55,12 @@ _CODEX = (
 )
 AGENTS = {
     "Claude Code, API key": Agent(
-        "claude-code", _CLAUDE, {"ANTHROPIC_API_KEY": "sk-ant-api03-0123456789"}, "anthropic", "computed"
+        "claude-code",
+        _CLAUDE,
+        {"ANTHROPIC_API_KEY": "sk-ant-api03-0123456789"},
+        "anthropic",
+        "computed",
+        "general-purpose",
     ),
     "Claude Code, Claude Max": Agent(
         "claude-code",
@@ -62,9 +68,10 @@ AGENTS = {
         {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-0123456789"},
         "anthropic",
         "api_equivalent",
+        "general-purpose",
     ),
     "Codex, API key": Agent(
-        "codex", _CODEX, {}, "openai", "computed", auth={"OPENAI_API_KEY": "sk-proj-0123456789"}
+        "codex", _CODEX, {}, "openai", "computed", "codex", auth={"OPENAI_API_KEY": "sk-proj-0123456789"}
     ),
     "Codex, ChatGPT Plus": Agent(
         "codex",
@@ -72,6 +79,7 @@ AGENTS = {
         {},
         "other",
         "api_equivalent",
+        "codex",
         auth={
             "auth_mode": "chatgpt",
             "tokens": {
@@ -155,6 +163,8 @@ def test_an_agent_does_the_same_and_is_one_session(
         proxied_said = run(launch, environment(agent, tmp_path / "proxied", past), work)
         calls = [call for call in proxy.calls() if call["kind"] == "generation"]
         runs = proxy.runs()
+        by_project = json.loads(proxy.cli("report", "--by", "project", "--json"))["projects"]
+        issues = [json.loads(line)["code"] for line in proxy.cli("issues", "--json").splitlines()]
     proxied = vendor.generations
     attempts = [call for call in calls if call["attempt_of"] is not None]
     children = [each for each in runs if each["parent_run_id"] is not None]
@@ -182,6 +192,12 @@ def test_an_agent_does_the_same_and_is_one_session(
     assert children[0]["parent_run_id"] in {each["run_id"] for each in runs}
     assert frameworks == {agent.name}
     assert grades == {agent.grade}
+    latest = by_project[0]["latest_runs"]
+    assert by_project[0]["project"].endswith("/work")
+    assert [(each["name"], each["runs"]) for each in latest["sub_agents"]] == [(agent.sub_agent, 1)]
+    assert 0 < latest["sub_agents"][0]["share"] < 1
+    assert (latest["money_went"] is None) == (agent.grade == "api_equivalent")
+    assert "tool.unknown_name" not in issues
 
 
 TOKENS_OF_PATHS = 8  # the home folder's name stands in the prompt
