@@ -154,7 +154,7 @@ _BY_USER_AGENT = (
     _by_user_agent("agent-framework", r"^agent-framework-", "corpus 1.0.0"),
     _by_user_agent("semantic-kernel", r"^semantic-kernel", "seen 1.45.0"),
     _by_user_agent("openai-agents", r"^Agents/(Python|JavaScript)", "seen 0.24.0, 0.20.0"),
-    _by_user_agent("pydantic-ai", r"^pydantic-ai/", "seen 2.68.0"),
+    _by_user_agent("pydantic-ai", r"(^| )pydantic-ai/", "seen 2.68.0; behind Google's SDK and its version"),
     _by_user_agent("llama-index", r"\bllama[-_]index\b", "code"),
     _by_user_agent("haystack", r"\bx-client-framework:haystack\b", "code"),
     _by_user_agent("strands", r"\bstrands-agents\b", "code 1.62"),

@@ -81,6 +81,12 @@ CASES: dict[str, tuple[dict[str, str], dict[str, Any], str | None]] = {
         {"messages": [ASKED]},
         "openai-python",
     ),
+    "Pydantic AI behind Google's SDK": (
+        {"user-agent": "google-genai-sdk/2.34.0 gl-python/3.11.7 pydantic-ai/2.68.0"},
+        {},
+        "pydantic-ai",
+    ),
+    "a program whose name ends like Pydantic AI's": ({"user-agent": "my-pydantic-ai/1.0"}, {}, None),
     "a timeout of 60 s without LlamaIndex' temperature": (
         {**OPENAI_PYTHON, "x-stainless-read-timeout": "60.0"},
         {"messages": [ASKED], "temperature": 0.2},
