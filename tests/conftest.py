@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -35,11 +36,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("unprivileged")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
-    lab = os.environ.get("ARC_CLIENTS_LAB", "")
+    lab = Path(os.environ.get("ARC_CLIENTS_LAB", ""))
     unprepared = [
         item
         for item in items
-        if (heavy := item.get_closest_marker("lab")) and not (Path(lab) / heavy.args[0] / ".ready").exists()
+        if (heavy := item.get_closest_marker("lab"))
+        and not all((lab / name / ".ready").exists() for name in heavy.args)
     ]
     if unprepared:
         items[:] = [item for item in items if item not in unprepared]
@@ -56,6 +58,21 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped, and --no-skips forbids it: {call.excinfo and call.excinfo.value}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The rows that tests recorded as properties, as a table each, from whichever worker they came."""
+    tables: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
+    for report in itertools.chain(*map(terminalreporter.getreports, ("passed", "failed"))):
+        for table, row in report.user_properties:
+            tables[table].append(row)
+    for table, rows in tables.items():
+        lines = [list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        terminalreporter.section(table)
+        for line in lines:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            terminalreporter.line("  ".join(cells).rstrip())
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A virtual environment per agent framework and an npm folder per coding agent, for the tests beside this file:
+# A virtual environment per agent framework and an npm folder per coding agent, for the tests beside this file;
+# one for the vendors' SDKs in each language, and one for aimock, a provider:
 #
 #     tests/frameworks/prepare_lab.sh FOLDER [framework ...]      (no name: all of them)
 #     ARC_CLIENTS_LAB=FOLDER make test
@@ -12,21 +13,27 @@ mkdir -p "$lab"
 
 packages() {
   case "$1" in
+    python-sdks) echo openai anthropic google-genai ollama boto3 websockets ;;
     openai-agents) echo openai-agents ;;
-    pydantic-ai) echo 'pydantic-ai-slim[openai]' ;;
+    pydantic-ai) echo 'pydantic-ai-slim[openai,anthropic,google]' ;;
     langgraph) echo langgraph langchain langchain-openai ;;
-    langchain) echo langchain-openai langchain-anthropic ;;
+    langchain) echo langchain langgraph langchain-openai langchain-anthropic langchain-google-genai ;;
     llamaindex) echo llama-index-core llama-index-llms-openai ;;
     autogen) echo autogen-agentchat 'autogen-ext[openai]' ;;
-    crewai) echo crewai ;;
+    crewai) echo 'crewai[anthropic]' ;;
     claude-code) echo @anthropic-ai/claude-code ;;
     codex) echo @openai/codex ;;
-    node-sdks) echo openai @anthropic-ai/sdk ai @ai-sdk/openai @ai-sdk/anthropic ;;
+    node-sdks)
+      echo openai @anthropic-ai/sdk @google/genai ws ai zod
+      echo @ai-sdk/openai @ai-sdk/anthropic @ai-sdk/openai-compatible
+      ;;
+    aimock) echo @copilotkit/aimock@1.43.0 ;;
     *) echo "prepare_lab.sh: no framework is called $1" >&2; return 1 ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- openai-agents pydantic-ai langgraph langchain llamaindex autogen crewai claude-code codex node-sdks
+[ $# -gt 0 ] || set -- python-sdks openai-agents pydantic-ai langgraph langchain llamaindex autogen crewai \
+  claude-code codex node-sdks aimock
 if [ ! -x "$lab/.uv/bin/uv" ]; then
   python3 -m venv "$lab/.uv"
   "$lab/.uv/bin/pip" install -q uv
@@ -35,7 +42,7 @@ for framework in "$@"; do
   [ -e "$lab/$framework/.ready" ] && continue
   wanted="$(packages "$framework")"
   case "$framework" in
-    claude-code | codex | node-sdks)
+    claude-code | codex | node-sdks | aimock)
       mkdir -p "$lab/$framework"
       # shellcheck disable=SC2086 - several packages
       npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$lab/$framework" $wanted
