@@ -51,6 +51,9 @@ _UNSPOKEN_TYPES = frozenset(
 )
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _OBSERVATION = "\nObservation:"
+# How smolagents quotes a model's calls: in words, as Python writes a list of them.
+_QUOTED_CALLS = "Calling tools:\n[{'id': '"
+_QUOTED_ID = re.compile(r"\{'id': '([^'\n]{1,128})', 'type': 'function', 'function': \{")
 # A stretch of an id that is long, or of some length with digits and letters in it.
 _UNIQUE = re.compile(
     r"[A-Za-z0-9]{24}|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{8}", re.ASCII
@@ -272,6 +275,9 @@ class _Said:
 
     def gist(self, role: str) -> Gist:
         text = "".join(self._texts)
+        if role == ASSISTANT and _QUOTED_CALLS in text:
+            for provider_id in _QUOTED_ID.findall(text):
+                self.add_id(provider_id)
         if role == ASSISTANT and "<" in text:
             text = _THOUGHT.sub("", text)
         text = quotable = squeeze(text)

@@ -166,6 +166,31 @@ def test_ids_that_look_like_no_other(provider_id: str, unique: bool) -> None:
     assert is_unique(provider_id) is unique
 
 
+CALL = {"id": "call_lQWevJ9PRcJlvRTO6cDYoGEw", "type": "function"}
+OTHER_CALL = {"id": "call_8fHq2mZr0bXw5tVn3kLd7sPc", "type": "function"}
+FUNCTION = {"function": {"name": "find", "arguments": {"q": "x"}}}
+IN_WORDS = f"Calling tools:\n{[CALL | FUNCTION, OTHER_CALL | FUNCTION]}"
+QUOTED_IN_WORDS: dict[str, tuple[Any, int]] = {
+    "calls alone": ({"role": "assistant", "content": IN_WORDS}, 2),
+    "behind what the model said": (
+        {"role": "assistant", "content": [{"type": "text", "text": f"I look it up.\n{IN_WORDS}"}]},
+        2,
+    ),
+    "an id that a framework made": (
+        {"role": "assistant", "content": f"Calling tools:\n{[{**CALL, 'id': 'call_1'} | FUNCTION]}"},
+        0,
+    ),
+    "an id among other words": ({"role": "assistant", "content": f"It said {[CALL | FUNCTION]}"}, 0),
+    "what a user says": ({"role": "user", "content": IN_WORDS}, 0),
+}
+
+
+@pytest.mark.parametrize(("message", "calls"), QUOTED_IN_WORDS.values(), ids=QUOTED_IN_WORDS)
+def test_calls_that_are_quoted_in_words_are_known_by_their_ids(message: Any, calls: int) -> None:
+    answered = gist({"role": "assistant", "tool_calls": [CALL | FUNCTION, OTHER_CALL | FUNCTION]})
+    assert gist(message).ids == answered.ids[:calls]
+
+
 def test_what_a_tool_answered_behind_an_assistants_text_is_a_turn_of_its_own() -> None:
     said, told = read_gist(b'{"content":"Action: find\\nObservation: 4","role":"assistant"}')
     assert (said.role, told.role) == (ASSISTANT, OTHER)
