@@ -51,9 +51,16 @@ _UNSPOKEN_TYPES = frozenset(
 )
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _OBSERVATION = "\nObservation:"
-# How smolagents quotes a model's calls: in words, as Python writes a list of them.
+# How smolagents quotes a model's calls: in words, as Python writes a list of them. Code that a model wrote it
+# quotes twice, as what was said, whose end may have been the model's stop word, and as a call of its own.
 _QUOTED_CALLS = "Calling tools:\n[{'id': '"
 _QUOTED_ID = re.compile(r"\{'id': '([^'\n]{1,128})', 'type': 'function', 'function': \{")
+_QUOTED_CODE = re.compile(
+    r"\nCalling tools:\n\[\{'id': '[^'\n]{1,128}', 'type': 'function', "
+    r"'function': \{'name': 'python_interpreter', .*",
+    re.DOTALL,
+)
+_CODE_END = "</code>"
 # A stretch of an id that is long, or of some length with digits and letters in it.
 _UNIQUE = re.compile(
     r"[A-Za-z0-9]{24}|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{8}", re.ASCII
@@ -278,12 +285,13 @@ class _Said:
         if role == ASSISTANT and _QUOTED_CALLS in text:
             for provider_id in _QUOTED_ID.findall(text):
                 self.add_id(provider_id)
+            text = _QUOTED_CODE.sub("", text)
         if role == ASSISTANT and "<" in text:
             text = _THOUGHT.sub("", text)
         text = quotable = squeeze(text)
         if role == ASSISTANT and not self._calls:
             # Clients write ReAct's labels anew, in front of what the model said and around its answer.
-            text = text.removeprefix("Thought:")
+            text = text.removeprefix("Thought:").removesuffix(_CODE_END)
             quotable = text.rpartition("FinalAnswer:")[2]
         # What a provider's own tools did stands in a reply and is often left out where it is quoted.
         others = [] if role == ASSISTANT else self._others

@@ -14,6 +14,13 @@ SIGNATURE = "EpwDCpkDARFNMg82brDDEY7F3cRaX0hEqNS+L0/hKDvCpSRPpjSFXWh8CYlin="
 OTHER_ALPHABET = SIGNATURE.replace("+", "-").replace("/", "_").rstrip("=")
 ASKED = {"q": "x", "n": 1}
 
+CODE_CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "python_interpreter", "arguments": "print('x')"},
+}
+CODE_IN_WORDS = f"{TEXT}\n<code>\nprint('x')\n</code>\nCalling tools:\n{[CODE_CALL]}"
+
 
 def gist(message: Any) -> Gist:
     [only] = read_gist(orjson.dumps(message, option=orjson.OPT_SORT_KEYS))
@@ -35,6 +42,11 @@ SAME: dict[str, list[Any]] = {
         {"role": "CHATBOT", "message": TEXT},
         {"type": "model_output", "content": [{"type": "text", "text": TEXT}]},
         {"role": "assistant", "content": "\n" + TEXT.replace(" ", "  ") + " "},
+    ],
+    "code that smolagents runs, and quotes with the stop word and as a call": [
+        {"role": "assistant", "content": f"{TEXT}\n<code>\nprint('x')\n"},
+        {"role": "assistant", "content": f"{TEXT}\n<code>\nprint('x')\n</code>"},
+        {"role": "assistant", "content": [{"type": "text", "text": CODE_IN_WORDS}]},
     ],
     "a cache point moves on with every step": [
         {"role": "user", "content": [{"text": TEXT}]},
