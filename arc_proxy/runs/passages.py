@@ -22,7 +22,12 @@ PASSAGE_CHARS_MIN = 32  # white space not counted
 PASSAGES_MAX = 128  # per text side of one call
 TEXT_CHARS_MAX = 16_384
 
-_CUTS = re.compile(r"[\n\r\t\"`*]+|[.!?:;]\s+|\\n")
+_CUTS = re.compile(r"[\n\r\t\"`*]+|[.!?:;]\s+|\\n|(?<!\w)'|'(?!\w)")
+# smolagents puts the task of a managed agent into a page of its own words.
+_MANAGED_TASK = re.compile(
+    r"You're a helpful agent named '[^'\n]*'\.\n[^\n]*\n---\nTask:\n(.*)\n---\nYou're helping your manager",
+    re.DOTALL,
+)
 
 
 def issued_passages(reply: Reply) -> tuple[Key, ...]:
@@ -49,11 +54,16 @@ def brief_passages(prompt: Prompt) -> tuple[Key, ...]:
         if message.startswith((b'{"tools":', b'{"functions":')):
             continue
         (opening if is_system(message) else spoken).extend(_strings(orjson.loads(message)))
-    brief = _passages(spoken)
+    brief = _passages(map(_task, spoken))
     if brief and opening:
         own = _passages(opening)
         brief = {key: None for key in brief if key not in own}
     return tuple(brief)
+
+
+def _task(text: str) -> str:
+    managed = _MANAGED_TASK.search(text)
+    return managed[1] if managed else text
 
 
 def _passages(texts: Iterable[str]) -> dict[Key, None]:

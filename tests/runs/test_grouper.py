@@ -278,6 +278,35 @@ def test_a_worker_whose_brief_a_reply_wrote_joins_it() -> None:
     assert found[0] == found[1]
 
 
+COUNT = "Please count all of the beans that are in the sack in the cellar"
+IN_QUOTES = {
+    "a single one": f"r = helper(task='{COUNT}')",
+    "a double one": f'r = helper(task="{COUNT}")',
+    "of an object": f"r = helper(**{{'task': '{COUNT}', 'additional_args': {{}}}})",
+}
+# smolagents 1.26.
+MANAGED = f"""New task:
+You're a helpful agent named 'helper'.
+You have been submitted this task by your manager.
+---
+Task:
+{COUNT}
+---
+You're helping your manager solve a wider task: so make sure to not provide a one-line answer.
+
+### 1. Task outcome (short version, of a line or two):
+### 2. Task outcome (extremely detailed version, of many lines):
+Put all these in your final_answer tool, everything that you do not pass as an argument will be lost."""
+
+
+@pytest.mark.parametrize("code", IN_QUOTES.values(), ids=IN_QUOTES)
+def test_a_managed_agent_whose_task_stands_in_code_joins_its_manager(code: str) -> None:
+    manager = Agent(task="How many beans?", steps=[Step(text=f"<code>\n{code}\nprint(r)\n</code>")])
+    managed = Agent(task=MANAGED, steps=[Step(text="There are forty-two beans in it.")], system="You count.")
+    found = group([manager, managed], [0, 1])
+    assert found[0] == found[1]
+
+
 def test_a_line_of_code_that_many_write_sends_nobody_off() -> None:
     line = "from functions import optical_character_recognition"
     wrote = Agent(task="Read this image.", steps=[Step(text=f"```\n{line}\nprint(1)\n```")])
