@@ -38,7 +38,7 @@ from arc_proxy.cli.folder import Folder, read_secret
 from arc_proxy.cli.guard_socket import serve_guard
 from arc_proxy.cli.log import log_to_file_too
 from arc_proxy.dashboard.app import add_dashboard
-from arc_proxy.dashboard.page import POLICY
+from arc_proxy.dashboard.rendering import POLICY
 
 LAST_CATCH_UP_S = 10.0
 NICENESS = 15
@@ -107,7 +107,7 @@ def make_app(config: ConsoleConfig, work: ConsoleWork) -> web.Application:
     threads = asyncio.Semaphore(THREADS_MAX)
     add_api(app, Answers(catch_up=work.catch_up, status=work.status, report=work.report), threads)
     add_outcomes(app, work.outcomes.tell, threads)
-    add_dashboard(app, work.document, threads)
+    add_dashboard(app, work.source(), threads)
     return app
 
 

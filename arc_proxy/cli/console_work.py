@@ -17,6 +17,7 @@ from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.retention import Retention
 from arc_proxy.cli.told import ToldOutcomes
 from arc_proxy.cli.when import parse_period
+from arc_proxy.dashboard.source import Source
 from arc_proxy.errors import ArcError
 from arc_proxy.ingest.follower import Follower
 from arc_proxy.ingest.worker import read_resume_points, unread_bytes
@@ -144,6 +145,11 @@ class ConsoleWork:
         warnings += [f"alerts are not as they should be: {watched.trouble}"] if watched.trouble else []
         report = self._report(since, None, None)
         return document_of(report, since, warnings=warnings, mark=self._config.folder.mark)
+
+    def source(self) -> Source:
+        return Source(
+            store=self._store, period=parse_period, document=self.document, mark=self._config.folder.mark
+        )
 
     def _report(self, since: str, until: str | None, agent: str | None) -> Report:
         now_ns = time.time_ns()

@@ -1,32 +1,61 @@
-"""The pages of the console, `/_arc/`."""
+"""The pages of the console, `/_arc/`. What reads rows works on a thread, a few at a time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import io
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from aiohttp import web
 
-from arc_proxy.dashboard.page import Link, make_page, render_page, static_file
-from arc_proxy.errors import ArcError
+from arc_proxy.dashboard.frame import Frame, Link
+from arc_proxy.dashboard.page import make_page, render_page
+from arc_proxy.dashboard.rendering import render, static_file
+from arc_proxy.dashboard.runs import PERIODS, run_rows, runs_page
+from arc_proxy.dashboard.source import Source
+from arc_proxy.errors import ArcError, UsageError
+from arc_proxy.export.csv import write_csv
+from arc_proxy.export.jsonl import to_json
+from arc_proxy.export.rows import fields_of
 from arc_proxy.report.document import Document, Empty
 
-PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("all", "all"))
 DEFAULT_PERIOD = "30d"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
+Query = Mapping[str, str]
+Make = Callable[[Source, Query, int], str]
 
-def add_dashboard(
-    app: web.Application, document: Callable[[str], Document], threads: asyncio.Semaphore
-) -> None:
-    """`document(since)` may block; it is asked on a thread."""
+
+class NotFound(UsageError):
+    """There is nothing of this name."""
+
+
+def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semaphore) -> None:
+    async def answer(work: Callable[[], web.Response]) -> web.Response:
+        async with threads:
+            return await asyncio.to_thread(work)
+
+    def page(make: Make) -> Callable[[web.Request], Any]:
+        async def show(request: web.Request) -> web.Response:
+            query = dict(request.query)
+            return await answer(lambda: _page(make, source, query))
+
+        return show
 
     async def report(request: web.Request) -> web.Response:
         asked = request.query.get("since", DEFAULT_PERIOD)
         since = asked if asked in dict(PERIODS) else DEFAULT_PERIOD
-        async with threads:
-            html = await asyncio.to_thread(_render, document, since)
-        return web.Response(text=html, content_type="text/html")
+        return await answer(lambda: _html(_render(source.document, since)))
+
+    async def runs_as_json(request: web.Request) -> web.Response:
+        query = dict(request.query)
+        return await answer(lambda: _rows_response(lambda: run_rows(source, query, time.time_ns()), "json"))
+
+    async def runs_as_csv(request: web.Request) -> web.Response:
+        query = dict(request.query)
+        return await answer(lambda: _rows_response(lambda: run_rows(source, query, time.time_ns()), "csv"))
 
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -41,7 +70,44 @@ def add_dashboard(
 
     app.router.add_get("/_arc/", report)
     app.router.add_get("/_arc", to_report)
+    app.router.add_get("/_arc/runs", page(runs_page))
+    app.router.add_get("/_arc/runs.json", runs_as_json)
+    app.router.add_get("/_arc/runs.csv", runs_as_csv)
     app.router.add_get("/_arc/static/{name}", static)
+
+
+def _page(make: Make, source: Source, query: Query) -> web.Response:
+    try:
+        return _html(make(source, query, time.time_ns()))
+    except UsageError as error:
+        status = 404 if isinstance(error, NotFound) else 400
+        return _html(_said(str(error)), status=status)
+    except ArcError as error:
+        return _html(_said(f"The rows cannot be read: {error}", "arc-proxy doctor"), status=503)
+
+
+def _said(text: str, type_this: str = "") -> str:
+    return render("said.html", frame=Frame(title="arc-proxy", here=""), empty=Empty(text, type_this))
+
+
+def _html(text: str, *, status: int = 200) -> web.Response:
+    return web.Response(text=text, content_type="text/html", status=status)
+
+
+def _rows_response(rows: Callable[[], Iterable[Mapping[str, Any]]], form: str) -> web.Response:
+    """Runs as a file: a JSON list, or CSV."""
+    try:
+        found = list(rows())
+    except UsageError as error:
+        return web.json_response({"error": {"type": "UsageError", "message": str(error)}}, status=400)
+    except ArcError as error:
+        return web.json_response({"error": {"type": type(error).__name__, "message": str(error)}}, status=503)
+    name = {"Content-Disposition": f'attachment; filename="runs.{form}"'}
+    if form == "json":
+        return web.Response(body=to_json(found), content_type="application/json", headers=name)
+    out = io.StringIO(newline="")
+    write_csv(found, fields_of("run"), out)
+    return web.Response(text=out.getvalue(), content_type="text/csv", headers=name)
 
 
 def _render(document: Callable[[str], Document], since: str) -> str:

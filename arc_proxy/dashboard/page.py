@@ -1,38 +1,20 @@
-"""
-A document as a page: everything a template shows, as text, and the HTML of it.
-
-Captured text is hostile. The template escapes all of it, `clean` has taken control characters out, and
-the page's policy lets no script run but our own file.
-"""
+"""A document as a page: everything a template shows, as text, and the HTML of it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from arc_proxy.dashboard.frame import Frame, Link
+from arc_proxy.dashboard.rendering import render, static_file
 from arc_proxy.format import clean
 from arc_proxy.report.card import Card, Line
 from arc_proxy.report.document import Document, Empty, Titled
 
-POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
 LONG_CHARACTERS = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    text: str
-    href: str
-    is_here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +72,11 @@ def make_page(document: Document, links: tuple[Link, ...] = ()) -> Page:
 def render_page(page: Page, *, alone: bool = False) -> str:
     """The HTML. `alone`: a file that needs nothing beside it, with the sheet inside."""
     sheet = static_file("arc.css").decode() if alone else None
-    template = _templates().get_template("report.html")
     # A browser takes what stands in <style> as it is, so our own sheet must not be escaped there.
     style = Markup(sheet) if sheet else None  # noqa: S704
-    return template.render(page=page, style=style, style_hash=_hash(sheet) if sheet else "")
-
-
-def static_file(name: str) -> bytes:
-    """One of our own files; KeyError for any other name."""
-    return _static()[name]
-
-
-@cache
-def _static() -> dict[str, bytes]:
-    folder = files("arc_proxy.dashboard") / "static"
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("arc_proxy.dashboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    frame = Frame(title=page.title, here="/_arc/", warnings=page.warnings)
+    return render(
+        "report.html", frame=frame, page=page, style=style, style_hash=_hash(sheet) if sheet else ""
     )
 
 

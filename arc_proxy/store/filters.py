@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from arc_proxy.call import Kind
 from arc_proxy.store import tables
-from arc_proxy.store.bounds import some_word
+from arc_proxy.store.bounds import dump_json, some_word
 from arc_proxy.store.names import OTHER, OTHER_AGENT
 
 Condition = ColumnElement[bool]
@@ -48,6 +48,9 @@ class RunFilter:
     user: str | None = None
     failed: bool | None = None
     outcome: str | None = None
+    framework: str | None = None
+    model: str | None = None  # one of its models
+    issue: int | None = None  # that it has a failure of
     tags: Mapping[str, str] = field(default_factory=dict)  # all of them, on the run or any of its calls
     auxiliary: bool = False
 
@@ -98,12 +101,19 @@ def run_conditions(wanted: RunFilter) -> list[Condition]:
             run.user: wanted.user,
             run.failed: wanted.failed,
             run.outcome: wanted.outcome,
+            run.framework: wanted.framework,
         }
     )
     if wanted.agent is not None:
         conditions.append(run.agent_id == agent_id_of(wanted.agent))
     if wanted.session_id is not None:
         conditions.append(run.session_key == _session_key(wanted.session_id))
+    if wanted.model is not None:
+        # The column is a JSON list: the name stands in it as JSON would write it.
+        conditions.append(run.models.contains(dump_json(_stored(wanted.model)).decode(), autoescape=True))
+    if wanted.issue is not None:
+        failure = tables.failure.c
+        conditions.append(run.id.in_(select(failure.run_key).where(failure.issue_id == wanted.issue)))
     for name, value in wanted.tags.items():
         conditions.append(
             run.id.in_(select(tag.run_key).where(tag.name == _stored(name), tag.value == _stored(value)))

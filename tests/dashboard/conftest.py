@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from aiohttp import web
 
 from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
+from arc_proxy.cli.when import parse_period
 from arc_proxy.dashboard.app import add_dashboard
-from arc_proxy.dashboard.page import POLICY
+from arc_proxy.dashboard.rendering import POLICY
+from arc_proxy.dashboard.source import Source
 from arc_proxy.report.card import Card, Line
 from arc_proxy.report.document import Document, Titled
 from arc_proxy.report.table import Column, Table
+from arc_proxy.store.engine import Store, open_store
 from arc_proxy.token import make_token
 from tests.dashboard.attacks import HOSTILE, SECRET
 
@@ -37,8 +40,20 @@ def document() -> Document:
     )
 
 
+@pytest.fixture
+def store(tmp_path) -> Iterator[Store]:
+    opened = open_store(tmp_path / "arc.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def source(document, store) -> Source:
+    return Source(store=lambda: store, period=parse_period, document=lambda _since: document)
+
+
 @asynccontextmanager
-async def serving(folder: Path, document: Document) -> AsyncIterator[web.AppRunner]:
+async def serving(folder: Path, source: Source) -> AsyncIterator[web.AppRunner]:
     """A console's web half, without a site yet."""
     gate = Gate(SECRET, cookie="arc_test", policy=POLICY, used_logins=folder / "used")
     app = web.Application(middlewares=[gate.middleware()])
@@ -50,7 +65,7 @@ async def serving(folder: Path, document: Document) -> AsyncIterator[web.AppRunn
         report=lambda query: {"query": dict(query)},
     )
     add_api(app, answers, threads)
-    add_dashboard(app, lambda _since: document, threads)
+    add_dashboard(app, source, threads)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -60,10 +75,10 @@ async def serving(folder: Path, document: Document) -> AsyncIterator[web.AppRunn
 
 
 @pytest.fixture
-async def console(tmp_path, document):
+async def console(tmp_path, source):
     """On a Unix socket, and a way to ask it as a browser behind the gateway would."""
     path = str(tmp_path / "s")
-    async with serving(tmp_path, document) as runner:
+    async with serving(tmp_path, source) as runner:
         await web.UnixSite(runner, path).start()
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), cookie_jar=jar) as session:
@@ -75,9 +90,9 @@ async def console(tmp_path, document):
 
 
 @pytest.fixture
-async def login_link(tmp_path, document):
+async def login_link(tmp_path, source):
     """On a port, for a browser: the link that logs it in."""
-    async with serving(tmp_path, document) as runner:
+    async with serving(tmp_path, source) as runner:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         token = make_token(SECRET, "login", time.time() + 60)
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/_arc/login?token={token}"

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from arc_proxy.dashboard.page import make_page, render_page, static_file
+from arc_proxy.dashboard.page import make_page, render_page
+from arc_proxy.dashboard.rendering import static_file
 from arc_proxy.report.document import Document, Empty
 from arc_proxy.token import api_token
 from tests.dashboard.attacks import HOSTILE, SECRET
@@ -33,7 +34,8 @@ class Elements(HTMLParser):
 def test_captured_text_is_text(document, alone):
     page = Elements(render_page(make_page(document), alone=alone))
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
-    assert scripts == ([] if alone else [{"src": "/_arc/static/refresh.js", "defer": None}])
+    ours = [{"src": f"/_arc/static/{name}.js", "defer": None} for name in ("page", "refresh")]
+    assert scripts == ([] if alone else ours)
     assert not [tag for tag, _ in page.elements if tag in ("img", "iframe", "object", "form")]
     assert not [
         name for _, attributes in page.elements for name in attributes if name.startswith(("on", "hx-"))
@@ -66,7 +68,7 @@ async def test_the_page_marks_the_period_it_shows(console):
         assert response.content_type == "text/html"
         page = Elements(await response.text())
     links = [attributes for tag, attributes in page.elements if tag == "a"]
-    assert [link["href"] for link in links if "aria-current" in link] == ["?since=7d"]
+    assert [link["href"] for link in links if "aria-current" in link] == ["/_arc/", "?since=7d"]
     async with console("GET", "/_arc/?since=%3Cscript%3E", headers=headers) as response:
         assert "<script>" not in (await response.text()).replace('<script src="/_arc/', "")
 

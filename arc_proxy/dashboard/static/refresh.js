@@ -8,7 +8,10 @@ async function refresh() {
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("main");
-  if (fresh) document.querySelector("main").replaceWith(fresh);
+  if (fresh) {
+    document.querySelector("main").replaceWith(fresh);
+    fresh.dispatchEvent(new Event("arc:fresh", { bubbles: true }));
+  }
   const updated = page.querySelector("#updated");
   if (updated) document.querySelector("#updated").replaceWith(updated);
 }
