@@ -12,7 +12,7 @@ from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.source import Source
 from arc_proxy.errors import UsageError
 from arc_proxy.export.rows import export_run
-from arc_proxy.format import clean, count, plural, spend, tokens
+from arc_proxy.format import clean, count, cut, plural, spend, tokens
 from arc_proxy.report.facets import ns_duration, run_spend, run_state
 from arc_proxy.store.filters import RunFilter
 from arc_proxy.store.read import iter_runs, list_run_trees, list_runs
@@ -21,6 +21,7 @@ from arc_proxy.store.views import Cursor, RunRow, RunTree
 PATH = "/_arc/runs"
 PAGE_RUNS = 50
 EXPORT_RUNS_MAX = 100_000
+NAME_CELLS_MAX = 16
 DEFAULT_SINCE = "30d"
 PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("all", "all"))
 STATES = (("", "any state"), ("failed", "failed"), ("ok", "not failed"))
@@ -64,6 +65,7 @@ class RunLine:
 
     depth: int
     name: str
+    run_id: str
     href: str
     agent: str
     started: Moment
@@ -166,7 +168,8 @@ def _line(depth: int, run: RunRow, asked: RunQuery) -> RunLine:
     is_failed = run.failed if run.outcome is None else run.outcome == "failure"
     return RunLine(
         depth=depth,
-        name=clean(run.run_id),
+        name=cut(clean(run.run_id), NAME_CELLS_MAX),
+        run_id=clean(run.run_id),
         href=f"{run_href(run.run_id, run.agent)}&{urlencode([('from', asked.url())])}",
         agent=clean(run.agent or "-"),
         started=moment_of(run.started_ns),
