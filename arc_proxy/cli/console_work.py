@@ -26,7 +26,7 @@ from arc_proxy.journal.standing import read_standing
 from arc_proxy.report.build import build_report
 from arc_proxy.report.document import Document
 from arc_proxy.report.jsonable import report_json
-from arc_proxy.report.layout import document_of
+from arc_proxy.report.layout import costs_of, document_of
 from arc_proxy.report.model import Report
 from arc_proxy.store.due import count_due
 from arc_proxy.store.engine import Store, is_replaced, open_store
@@ -34,6 +34,7 @@ from arc_proxy.store.engine import Store, is_replaced, open_store
 if TYPE_CHECKING:
     from arc_proxy.cli.console import ConsoleConfig
 
+PROJECTS_SHOWN_MAX = 5  # of which it is told what their money went for
 CATCH_UP_S = 55.0  # less than a command waits for its answer
 
 
@@ -148,10 +149,18 @@ class ConsoleWork:
 
     def source(self) -> Source:
         return Source(
-            store=self._store, period=parse_period, document=self.document, mark=self._config.folder.mark
+            store=self._store,
+            period=parse_period,
+            document=self.document,
+            costs=self._costs,
+            mark=self._config.folder.mark,
         )
 
-    def _report(self, since: str, until: str | None, agent: str | None) -> Report:
+    def _costs(self, since: str) -> Document:
+        report = self._report(since, None, None, days=True, versions=True, projects_max=PROJECTS_SHOWN_MAX)
+        return costs_of(report, since)
+
+    def _report(self, since: str, until: str | None, agent: str | None, **more: Any) -> Report:
         now_ns = time.time_ns()
         since_ns, until_ns = parse_period(since, until, now_ns)
         return build_report(
@@ -163,6 +172,7 @@ class ConsoleWork:
             agent=agent,
             budgets=self._config.budgets,
             standing=read_standing(self._config.socket.parent),
+            **more,
         )
 
     def _open_store(self) -> Store:

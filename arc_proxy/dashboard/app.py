@@ -44,10 +44,14 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
 
         return show
 
-    async def report(request: web.Request) -> web.Response:
-        asked = request.query.get("since", DEFAULT_PERIOD)
-        since = asked if asked in dict(PERIODS) else DEFAULT_PERIOD
-        return await answer(lambda: _html(_render(source.document, since)))
+    def document(make: Callable[[str], Document], heading: str) -> Callable[[web.Request], Any]:
+        async def show(request: web.Request) -> web.Response:
+            asked = request.query.get("since", DEFAULT_PERIOD)
+            since = asked if asked in dict(PERIODS) else DEFAULT_PERIOD
+            path = request.path
+            return await answer(lambda: _html(_render(make, since, heading, path)))
+
+        return show
 
     async def runs_as_json(request: web.Request) -> web.Response:
         query = dict(request.query)
@@ -68,7 +72,8 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
     async def to_report(_request: web.Request) -> web.Response:
         return web.Response(status=308, headers={"Location": "/_arc/"})
 
-    app.router.add_get("/_arc/", report)
+    app.router.add_get("/_arc/", document(source.document, "Overview"))
+    app.router.add_get("/_arc/costs", document(source.costs, "Costs"))
     app.router.add_get("/_arc", to_report)
     app.router.add_get("/_arc/runs", page(runs_page))
     app.router.add_get("/_arc/runs.json", runs_as_json)
@@ -110,13 +115,13 @@ def _rows_response(rows: Callable[[], Iterable[Mapping[str, Any]]], form: str) -
     return web.Response(text=out.getvalue(), content_type="text/csv", headers=name)
 
 
-def _render(document: Callable[[str], Document], since: str) -> str:
+def _render(document: Callable[[str], Document], since: str, heading: str, here: str) -> str:
     try:
         shown = document(since)
     except ArcError as error:
         empty = Empty(f"The rows cannot be read: {error}", "arc-proxy doctor")
         shown = Document(title="arc-proxy", period="", updated="", empty=empty)
-    return render_page(make_page(shown, _links(since)))
+    return render_page(make_page(shown, _links(since), heading=heading, here=here))
 
 
 def _links(here: str) -> tuple[Link, ...]:

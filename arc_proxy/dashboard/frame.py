@@ -26,7 +26,12 @@ class Frame:
         return tuple(Link(text, path, path == self.here) for path, text in NAVIGATION)
 
 
-NAVIGATION = (("/_arc/", "Overview"), ("/_arc/runs", "Runs"), ("/_arc/issues", "Issues"))
+NAVIGATION = (
+    ("/_arc/", "Overview"),
+    ("/_arc/runs", "Runs"),
+    ("/_arc/issues", "Issues"),
+    ("/_arc/costs", "Costs"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class TableView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     title: str
+    heading: str
+    here: str
     period: str
     updated: str
     links: tuple[Link, ...]
@@ -55,9 +57,13 @@ class Page:
     notes: tuple[str, ...]
 
 
-def make_page(document: Document, links: tuple[Link, ...] = ()) -> Page:
+def make_page(
+    document: Document, links: tuple[Link, ...] = (), *, heading: str = "Overview", here: str = "/_arc/"
+) -> Page:
     return Page(
         title=document.title,
+        heading=heading,
+        here=here,
         period=document.period,
         updated=document.updated,
         links=links,
@@ -74,7 +80,7 @@ def render_page(page: Page, *, alone: bool = False) -> str:
     sheet = static_file("arc.css").decode() if alone else None
     # A browser takes what stands in <style> as it is, so our own sheet must not be escaped there.
     style = Markup(sheet) if sheet else None  # noqa: S704
-    frame = Frame(title=page.title, here="/_arc/", warnings=page.warnings)
+    frame = Frame(title=page.title, here=page.here, warnings=page.warnings)
     return render(
         "report.html", frame=frame, page=page, style=style, style_hash=_hash(sheet) if sheet else ""
     )

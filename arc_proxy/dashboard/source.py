@@ -15,10 +15,12 @@ Bounds = tuple[int | None, int | None]
 class Source:
     """
     Everything may block and may raise ArcError. `period` reads times as people type them (UsageError),
-    `document` is the report of a period that begins there, `mark` says what sort of data it is.
+    `document` is the report of a period that begins there, `costs` what it says of money; `mark` says what
+    sort of data it is.
     """
 
     store: Callable[[], Store]
     period: Callable[[str, str | None, int], Bounds]
     document: Callable[[str], Document]
+    costs: Callable[[str], Document]
     mark: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from analysis.retirement import Retirement
@@ -38,6 +39,8 @@ arc-proxy serve                                the proxy and the dashboard, for 
 _USE = (Column("calls"), Column("errors"))
 _COST = (Column("cost"),)
 _TIMES = (Column("p50", rank=3), Column("p95", rank=1), Column("first byte", rank=3))
+# The order in which a page has them.
+_COSTS = ("agent", "model", "day", "version", "tool", "prompt", "project")
 _TOKENS = (
     Column("in"),
     Column("cache read", rank=2),
@@ -92,6 +95,12 @@ def document_of(
         ),
         notes=(*(spent_notes(report.projects) if "project" in by else ()), *_notes(report)),
     )
+
+
+def costs_of(report: Report, period: str) -> Document:
+    """Where the money of a period went, by all that it can be told by. `report` has its days and projects."""
+    whole = document_of(replace(report, issues=()), period, by=_COSTS)
+    return replace(whole, cards=())
 
 
 def period_words(since: str) -> str:

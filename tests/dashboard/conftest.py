@@ -49,7 +49,12 @@ def store(tmp_path) -> Iterator[Store]:
 
 @pytest.fixture
 def source(document, store) -> Source:
-    return Source(store=lambda: store, period=parse_period, document=lambda _since: document)
+    return Source(
+        store=lambda: store,
+        period=parse_period,
+        document=lambda _since: document,
+        costs=lambda _since: document,
+    )
 
 
 @asynccontextmanager
