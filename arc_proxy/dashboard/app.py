@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
+from arc_proxy.dashboard.call import call_page
 from arc_proxy.dashboard.frame import Frame, Link
+from arc_proxy.dashboard.missing import Missing
 from arc_proxy.dashboard.page import make_page, render_page
 from arc_proxy.dashboard.rendering import render, static_file
+from arc_proxy.dashboard.run import run_document, run_page
 from arc_proxy.dashboard.runs import PERIODS, run_rows, runs_page
 from arc_proxy.dashboard.source import Source
 from arc_proxy.errors import ArcError, UsageError
@@ -22,14 +25,16 @@ from arc_proxy.export.rows import fields_of
 from arc_proxy.report.document import Document, Empty
 
 DEFAULT_PERIOD = "30d"
-_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_TYPES = {
+    "css": "text/css",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+    "json": "application/json",
+    "csv": "text/csv",
+}
 
 Query = Mapping[str, str]
 Make = Callable[[Source, Query, int], str]
-
-
-class NotFound(UsageError):
-    """There is nothing of this name."""
 
 
 def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semaphore) -> None:
@@ -55,11 +60,15 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
 
     async def runs_as_json(request: web.Request) -> web.Response:
         query = dict(request.query)
-        return await answer(lambda: _rows_response(lambda: run_rows(source, query, time.time_ns()), "json"))
+        return await answer(lambda: _file(lambda: _runs_json(source, query), "runs", "json"))
 
     async def runs_as_csv(request: web.Request) -> web.Response:
         query = dict(request.query)
-        return await answer(lambda: _rows_response(lambda: run_rows(source, query, time.time_ns()), "csv"))
+        return await answer(lambda: _file(lambda: _runs_csv(source, query), "runs", "csv"))
+
+    async def run_as_json(request: web.Request) -> web.Response:
+        query = dict(request.query)
+        return await answer(lambda: _file(lambda: to_json(run_document(source, query)), "run", "json"))
 
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -78,6 +87,9 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
     app.router.add_get("/_arc/runs", page(runs_page))
     app.router.add_get("/_arc/runs.json", runs_as_json)
     app.router.add_get("/_arc/runs.csv", runs_as_csv)
+    app.router.add_get("/_arc/run", page(run_page))
+    app.router.add_get("/_arc/run.json", run_as_json)
+    app.router.add_get("/_arc/call", page(call_page))
     app.router.add_get("/_arc/static/{name}", static)
 
 
@@ -85,7 +97,7 @@ def _page(make: Make, source: Source, query: Query) -> web.Response:
     try:
         return _html(make(source, query, time.time_ns()))
     except UsageError as error:
-        status = 404 if isinstance(error, NotFound) else 400
+        status = 404 if isinstance(error, Missing) else 400
         return _html(_said(str(error)), status=status)
     except ArcError as error:
         return _html(_said(f"The rows cannot be read: {error}", "arc-proxy doctor"), status=503)
@@ -99,20 +111,26 @@ def _html(text: str, *, status: int = 200) -> web.Response:
     return web.Response(text=text, content_type="text/html", status=status)
 
 
-def _rows_response(rows: Callable[[], Iterable[Mapping[str, Any]]], form: str) -> web.Response:
-    """Runs as a file: a JSON list, or CSV."""
+def _file(make: Callable[[], bytes], name: str, form: str) -> web.Response:
+    """What a link downloads; a mistake in its URL as JSON."""
     try:
-        found = list(rows())
-    except UsageError as error:
-        return web.json_response({"error": {"type": "UsageError", "message": str(error)}}, status=400)
+        content = make()
     except ArcError as error:
-        return web.json_response({"error": {"type": type(error).__name__, "message": str(error)}}, status=503)
-    name = {"Content-Disposition": f'attachment; filename="runs.{form}"'}
-    if form == "json":
-        return web.Response(body=to_json(found), content_type="application/json", headers=name)
+        status = 404 if isinstance(error, Missing) else 400 if isinstance(error, UsageError) else 503
+        said = {"type": type(error).__name__, "message": str(error)}
+        return web.json_response({"error": said}, status=status)
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    return web.Response(body=content, content_type=_TYPES[form], headers=headers)
+
+
+def _runs_json(source: Source, query: Query) -> bytes:
+    return to_json(list(run_rows(source, query, time.time_ns())))
+
+
+def _runs_csv(source: Source, query: Query) -> bytes:
     out = io.StringIO(newline="")
-    write_csv(found, fields_of("run"), out)
-    return web.Response(text=out.getvalue(), content_type="text/csv", headers=name)
+    write_csv(run_rows(source, query, time.time_ns()), fields_of("run"), out)
+    return out.getvalue().encode()
 
 
 def _render(document: Callable[[str], Document], since: str, heading: str, here: str) -> str:

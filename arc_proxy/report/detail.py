@@ -81,20 +81,10 @@ def run_lines(
 ) -> Iterator[str]:
     """`full`: each attempt and each auxiliary call on a line of its own."""
     run = detail.run
-    yield from _facts_of(_run_facts(run))
+    yield from _facts_of(run_facts(run))
     if detail.parts:
         yield from _facts_of([("in all", _whole_text(RunTree(run, detail.parts)))])
-    outcomes = [fact.at_ns for fact in detail.facts if fact.type == FactType.OUTCOME]
-    closed = [fact.at_ns for fact in detail.facts if fact.type == FactType.RUN_END]
-    how = how_it_ended(
-        last_ns=run.ended_ns,
-        is_final=detail.is_final,
-        outcome_ns=max(outcomes, default=None),
-        now_ns=now_ns,
-        exited_ns=detail.exited_ns,
-        closed_ns=max(closed, default=None),
-    )
-    yield from _facts_of([("state", _ENDINGS[how])])
+    yield from _facts_of([("state", ending_words(detail, now_ns))])
     yield from _facts_of(("warning", warning_words(each)) for each in warnings)
     for fact in detail.facts:
         yield from _fact_lines(fact, width)
@@ -108,6 +98,21 @@ def run_lines(
         yield ""
         yield from draw(_parts_table(detail.parts), width)
     yield from _failure_lines(detail.failures, width)
+
+
+def ending_words(detail: RunDetail, now_ns: int) -> str:
+    """Whether and how a run has ended."""
+    outcomes = [fact.at_ns for fact in detail.facts if fact.type == FactType.OUTCOME]
+    closed = [fact.at_ns for fact in detail.facts if fact.type == FactType.RUN_END]
+    how = how_it_ended(
+        last_ns=detail.run.ended_ns,
+        is_final=detail.is_final,
+        outcome_ns=max(outcomes, default=None),
+        now_ns=now_ns,
+        exited_ns=detail.exited_ns,
+        closed_ns=max(closed, default=None),
+    )
+    return _ENDINGS[how]
 
 
 def _failure_lines(rows: Sequence[FailureRow], width: int) -> Iterator[str]:
@@ -162,11 +167,11 @@ def session_lines(session_id: str, trees: Sequence[RunTree]) -> Iterator[str]:
 
 def call_lines(detail: CallDetail, width: int, *, full: bool) -> Iterator[str]:
     line, call = detail.line, detail.call
-    yield from _facts_of(_call_facts(line, call))
+    yield from _facts_of(call_facts(line, call))
     yield ""
-    yield from _usage_lines(line)
+    yield from usage_lines(line)
     yield ""
-    yield from _cost_lines(line, call)
+    yield from cost_lines(line, call)
     yield ""
     yield from _talk_lines(call, width, full=full)
     if full:
@@ -174,7 +179,8 @@ def call_lines(detail: CallDetail, width: int, *, full: bool) -> Iterator[str]:
         yield from _wire_lines(call)
 
 
-def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
+def run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
+    """What a run is, as labels and words; "" goes on with the label before."""
     total = run_spend(run)
     yield "run", run.run_id
     yield "agent", (run.agent or "-") + (f", version {run.version}" if run.version else "")
@@ -208,7 +214,8 @@ def _run_facts(run: RunRow) -> Iterator[tuple[str, str]]:
     yield from _given(("tags", ", ".join(f"{name}={value}" for name, value in run.tags.items())))
 
 
-def _call_facts(line: CallLine, call: Call) -> Iterator[tuple[str, str]]:
+def call_facts(line: CallLine, call: Call) -> Iterator[tuple[str, str]]:
+    """What a call is, as labels and words."""
     yield (
         "call",
         line.call_id + (f", attempt {line.attempt} of {line.attempt_of}" if line.attempt_of else ""),
@@ -342,7 +349,8 @@ def _parts_table(parts: Sequence[RunTree]) -> Table:
     return Table(columns, rows)
 
 
-def _usage_lines(line: CallLine) -> Iterator[str]:
+def usage_lines(line: CallLine) -> Iterator[str]:
+    """Its tokens by bucket."""
     if line.usage_grade == "none":
         yield "tokens      unknown: the response says nothing about usage"
         return
@@ -356,7 +364,8 @@ def _usage_lines(line: CallLine) -> Iterator[str]:
         yield f"  {clean(name, 18):<18} {count(uses):>12} uses"
 
 
-def _cost_lines(line: CallLine, call: Call) -> Iterator[str]:
+def cost_lines(line: CallLine, call: Call) -> Iterator[str]:
+    """Its cost, by which price, and why it is no more certain."""
     reason = f": {line.cost_reason}" if line.cost_reason else ""
     yield f"cost        {call_cost(line)}{call_spread(line)}, {line.cost_grade}{clean(reason)}"
     if line.rate_id:
