@@ -4,6 +4,8 @@ Tokens, all made from the folder's secret. Standard library only, no state.
     API token      for the programs of this user, who can read `secret.key`
     login token    expiry "." nonce "." mark    good once and for ten minutes; stands in a link
     cookie         expiry "." nonce "." mark    good for thirty days; what a browser has in place of a login
+    form token     expiry "." nonce "." mark    good for a day; its purpose has the cookie's nonce, so that
+                                                it is of use to that browser alone
 
 A mark is the HMAC-SHA256 of the purpose, the expiry and the nonce, so none can serve as another.
 """
@@ -16,6 +18,7 @@ import secrets
 
 LOGIN_S = 600
 COOKIE_S = 30 * 86_400
+FORM_S = 86_400  # a page may stay open over a night
 
 
 def api_token(secret: bytes) -> str:
@@ -27,7 +30,7 @@ def is_api_token(secret: bytes, token: str) -> bool:
 
 
 def make_token(secret: bytes, purpose: str, expires_s: float) -> str:
-    """`purpose` is "login" or "cookie"; `expires_s` in seconds since the epoch."""
+    """`purpose` is "login", "cookie", or "form " and a cookie's nonce; `expires_s`: Unix time in seconds."""
     body = f"{int(expires_s)}.{secrets.token_urlsafe(16)}"
     return f"{body}.{_mark(secret, purpose, body)}"
 

@@ -38,6 +38,7 @@ from arc_proxy.cli.folder import Folder, read_secret
 from arc_proxy.cli.guard_socket import serve_guard
 from arc_proxy.cli.log import log_to_file_too
 from arc_proxy.dashboard.app import add_dashboard
+from arc_proxy.dashboard.issue_forms import FORM_PATHS, add_issue
 from arc_proxy.dashboard.rendering import POLICY
 
 LAST_CATCH_UP_S = 10.0
@@ -101,13 +102,16 @@ def make_app(config: ConsoleConfig, work: ConsoleWork) -> web.Application:
         cookie=f"arc_{config.folder.digest}",
         policy=POLICY,
         used_logins=config.socket.with_name("used-logins"),
+        forms=FORM_PATHS,
     )
     app = web.Application(middlewares=[gate.middleware()])
     app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
     threads = asyncio.Semaphore(THREADS_MAX)
     add_api(app, Answers(catch_up=work.catch_up, status=work.status, report=work.report), threads)
     add_outcomes(app, work.outcomes.tell, threads)
-    add_dashboard(app, work.source(), threads)
+    source = work.source()
+    add_dashboard(app, source, threads)
+    add_issue(app, source, threads, gate.form_token)
     return app
 
 

@@ -16,6 +16,7 @@ from arc_proxy.cli.console_guard import Guard, Limits
 from arc_proxy.cli.live_book import LiveBook
 from arc_proxy.cli.retention import Retention
 from arc_proxy.cli.told import ToldOutcomes
+from arc_proxy.cli.told_fixes import ToldFixes
 from arc_proxy.cli.when import parse_period
 from arc_proxy.dashboard.source import Source
 from arc_proxy.errors import ArcError
@@ -68,6 +69,7 @@ class ConsoleWork:
             budgets=config.budgets,
         )
         self.outcomes = ToldOutcomes(config.folder, self._store)
+        self._fixes = ToldFixes(config.folder, self._store, self._follower.catch_up)
 
     @property
     def threads(self) -> Mapping[str, Callable[[], None]]:
@@ -87,6 +89,7 @@ class ConsoleWork:
 
     def close(self) -> None:
         self.outcomes.close()
+        self._fixes.close()
         with self._lock:
             if self._reading is not None:
                 self._reading.close()
@@ -153,6 +156,7 @@ class ConsoleWork:
             period=parse_period,
             document=self.document,
             costs=self._costs,
+            tell_fix=self._fixes.tell,
             mark=self._config.folder.mark,
         )
 

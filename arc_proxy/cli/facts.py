@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arc_proxy.cli.folder import Folder
 from arc_proxy.journal.fact import FactType, encode_fact
 from arc_proxy.journal.record import Record, RecordKind, id_text
 from arc_proxy.journal.writer import SegmentWriter
+
+if TYPE_CHECKING:
+    from arc_proxy.store.issues import Issue
 
 
 class FactWriter:
@@ -43,3 +46,13 @@ def write_fact(folder: Folder, fact: FactType, **fields: Any) -> None:
         writer.write(fact, **fields)
     finally:
         writer.close()
+
+
+def about_fix(issue: Issue) -> dict[str, Any]:
+    """The fields of a fact about an issue's fix."""
+    return {
+        "fingerprint": issue.fingerprint,
+        "agent": issue.agent,
+        "code": str(issue.code),
+        "issue": issue.key,
+    }

@@ -16,7 +16,6 @@ from arc_proxy.cli.terminal import out, out_json, say, width
 from arc_proxy.journal.fact import FactType
 
 if TYPE_CHECKING:
-    from arc_proxy.store.engine import Store
     from arc_proxy.store.issues import Issue
 
 app = typer.Typer(add_completion=False)
@@ -45,7 +44,7 @@ def fix(
     guard with, from ten on, or where it stops runs, a larger change. Nothing is edited, nothing is sent.
     """
     from arc_proxy.cli.rows import open_rows
-    from arc_proxy.report.fix import fix_json, fix_lines, read_fix, standing_lines, tried_lines
+    from arc_proxy.report.fix import agent_runs, fix_json, fix_lines, read_fix, standing_lines, tried_lines
     from arc_proxy.store.history import read_standings
     from arc_proxy.store.tried import read_effect, read_tries
 
@@ -55,7 +54,7 @@ def fix(
         if applied or useful is not None:
             _note(folder, issue, applied=applied, useful=useful)
             return
-        found = read_fix(store, issue, _runs(store, issue))
+        found = read_fix(store, issue, agent_runs(store, issue, time.time_ns()))
         standing = read_standings(store, [issue], time.time_ns())[issue.key]
         tries = read_tries(store)
         applied_ns = tries.applied_ns.get(issue.fingerprint)
@@ -73,26 +72,12 @@ def fix(
 
 
 def _note(folder: Folder, issue: Issue, *, applied: bool, useful: bool | None) -> None:
-    from arc_proxy.cli.facts import write_fact
+    from arc_proxy.cli.facts import about_fix, write_fact
 
-    about = {
-        "fingerprint": issue.fingerprint,
-        "agent": issue.agent,
-        "code": str(issue.code),
-        "issue": issue.key,
-    }
+    about = about_fix(issue)
     if applied:
         write_fact(folder, FactType.FIX_APPLIED, **about)
         say(f"Noted. From now on `arc-proxy fix {issue.key}` says whether issue {issue.key} comes again.")
     if useful is not None:
         write_fact(folder, FactType.FIX_VOTE, **about, is_useful=useful)
         say(f"Noted: {'useful' if useful else 'not useful'}.")
-
-
-def _runs(store: Store, issue: Issue) -> int:
-    """Of the agent, ever: as the issue's own counts are."""
-    from arc_proxy.store.report import read_run_totals
-    from arc_proxy.store.totals import Period
-
-    totals = read_run_totals(store, Period(since_ns=0, until_ns=time.time_ns()), agent=issue.agent or "")
-    return sum(now.runs for now, _ in totals.values())

@@ -12,12 +12,12 @@ from aiohttp import web
 
 from arc_proxy.dashboard.call import call_page
 from arc_proxy.dashboard.frame import Frame, Link
-from arc_proxy.dashboard.missing import Missing
+from arc_proxy.dashboard.issues import issue_rows, issues_page
 from arc_proxy.dashboard.page import make_page, render_page
 from arc_proxy.dashboard.rendering import render, static_file
 from arc_proxy.dashboard.run import run_document, run_page
 from arc_proxy.dashboard.runs import PERIODS, run_rows, runs_page
-from arc_proxy.dashboard.source import Source
+from arc_proxy.dashboard.source import NotFound, Source
 from arc_proxy.errors import ArcError, UsageError
 from arc_proxy.export.csv import write_csv
 from arc_proxy.export.jsonl import to_json
@@ -45,7 +45,7 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
     def page(make: Make) -> Callable[[web.Request], Any]:
         async def show(request: web.Request) -> web.Response:
             query = dict(request.query)
-            return await answer(lambda: _page(make, source, query))
+            return await answer(lambda: page_response(make, source, query))
 
         return show
 
@@ -70,6 +70,10 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
         query = dict(request.query)
         return await answer(lambda: _file(lambda: to_json(run_document(source, query)), "run", "json"))
 
+    async def issues_as_json(request: web.Request) -> web.Response:
+        query = dict(request.query)
+        return await answer(lambda: _file(lambda: _issues_json(source, query), "issues", "json"))
+
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]
         try:
@@ -90,21 +94,25 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
     app.router.add_get("/_arc/run", page(run_page))
     app.router.add_get("/_arc/run.json", run_as_json)
     app.router.add_get("/_arc/call", page(call_page))
+    app.router.add_get("/_arc/issues", page(issues_page))
+    app.router.add_get("/_arc/issues.json", issues_as_json)
     app.router.add_get("/_arc/static/{name}", static)
 
 
-def _page(make: Make, source: Source, query: Query) -> web.Response:
+def page_response(make: Make, source: Source, query: Query) -> web.Response:
     try:
         return _html(make(source, query, time.time_ns()))
     except UsageError as error:
-        status = 404 if isinstance(error, Missing) else 400
-        return _html(_said(str(error)), status=status)
+        status = 404 if isinstance(error, NotFound) else 400
+        return said_page(str(error), status=status)
     except ArcError as error:
-        return _html(_said(f"The rows cannot be read: {error}", "arc-proxy doctor"), status=503)
+        return said_page(f"The rows cannot be read: {error}", "arc-proxy doctor", status=503)
 
 
-def _said(text: str, type_this: str = "") -> str:
-    return render("said.html", frame=Frame(title="arc-proxy", here=""), empty=Empty(text, type_this))
+def said_page(text: str, type_this: str = "", *, status: int) -> web.Response:
+    """A page that has nothing but a sentence to say, and perhaps what to type."""
+    frame = Frame(title="arc-proxy", here="")
+    return _html(render("said.html", frame=frame, empty=Empty(text, type_this)), status=status)
 
 
 def _html(text: str, *, status: int = 200) -> web.Response:
@@ -116,7 +124,7 @@ def _file(make: Callable[[], bytes], name: str, form: str) -> web.Response:
     try:
         content = make()
     except ArcError as error:
-        status = 404 if isinstance(error, Missing) else 400 if isinstance(error, UsageError) else 503
+        status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, UsageError) else 503
         said = {"type": type(error).__name__, "message": str(error)}
         return web.json_response({"error": said}, status=status)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
@@ -125,6 +133,10 @@ def _file(make: Callable[[], bytes], name: str, form: str) -> web.Response:
 
 def _runs_json(source: Source, query: Query) -> bytes:
     return to_json(list(run_rows(source, query, time.time_ns())))
+
+
+def _issues_json(source: Source, query: Query) -> bytes:
+    return to_json(list(issue_rows(source, query, time.time_ns())))
 
 
 def _runs_csv(source: Source, query: Query) -> bytes:

@@ -8,12 +8,11 @@ from itertools import takewhile
 
 from arc_proxy.call import Call
 from arc_proxy.dashboard.frame import Frame, Link
-from arc_proxy.dashboard.missing import Missing
 from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.run import call_href
 from arc_proxy.dashboard.runs import PATH as RUNS_PATH
 from arc_proxy.dashboard.runs import run_href
-from arc_proxy.dashboard.source import Source
+from arc_proxy.dashboard.source import NotFound, Source
 from arc_proxy.export.jsonl import to_json
 from arc_proxy.format import clean, clean_block, plural
 from arc_proxy.report.detail import call_facts, cost_lines, usage_lines
@@ -53,12 +52,12 @@ class CallView:
 
 
 def call_page(source: Source, query: Mapping[str, str], now_ns: int) -> str:
-    """The HTML. Raises Missing, StoreError."""
+    """The HTML. Raises NotFound, StoreError."""
     store, call_id = source.store(), query.get("id", "")
     matches = [each for each in find(store, call_id) if each.noun == "call" and call_id]
     detail = read_call(store, matches[0].key) if matches else None
     if detail is None:
-        raise Missing(
+        raise NotFound(
             f"There is no call {clean(call_id, 60) or '(no id)'}. It may be older than what is kept."
         )
     view = _view(store, detail)

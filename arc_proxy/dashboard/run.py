@@ -8,11 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from arc_proxy.dashboard.frame import Frame, Link
-from arc_proxy.dashboard.missing import Missing
 from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.runs import PATH as RUNS_PATH
 from arc_proxy.dashboard.runs import run_href
-from arc_proxy.dashboard.source import Source
+from arc_proxy.dashboard.source import NotFound, Source
 from arc_proxy.format import clean, cut, plural, spend
 from arc_proxy.report.detail import ending_words, fold_attempts, run_facts
 from arc_proxy.report.facets import (
@@ -108,14 +107,14 @@ def issue_href(key: int) -> str:
 
 
 def run_page(source: Source, query: Mapping[str, str], now_ns: int) -> str:
-    """The HTML. Raises Missing, StoreError."""
+    """The HTML. Raises NotFound, StoreError."""
     detail = _find_run(source, query)
     view = _view(detail, query, now_ns)
     return render("run.html", frame=Frame(title=f"{view.name} · arc-proxy", here=RUNS_PATH), view=view)
 
 
 def run_document(source: Source, query: Mapping[str, str]) -> dict[str, Any]:
-    """The run as `show --json` has it. Raises Missing, StoreError."""
+    """The run as `show --json` has it. Raises NotFound, StoreError."""
     return run_detail_json(_find_run(source, query), ())
 
 
@@ -125,7 +124,9 @@ def _find_run(source: Source, query: Mapping[str, str]) -> RunDetail:
     wanted = [each for each in matches if (each.agent or "") == query.get("agent", "")] or matches
     found = read_run(store, wanted[0].key) if wanted else None
     if found is None:
-        raise Missing(f"There is no run {clean(run_id, 60) or '(no id)'}. It may be older than what is kept.")
+        raise NotFound(
+            f"There is no run {clean(run_id, 60) or '(no id)'}. It may be older than what is kept."
+        )
     return found
 
 

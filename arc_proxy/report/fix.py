@@ -22,9 +22,17 @@ from arc_proxy.store.earlier import read_earlier_runs
 from arc_proxy.store.engine import Store
 from arc_proxy.store.issues import Issue, read_run_of
 from arc_proxy.store.peers import read_peers
+from arc_proxy.store.report import read_run_totals
+from arc_proxy.store.totals import Period
 from arc_proxy.store.tried import Tries
 
 CODE_INDENT = "    "
+
+
+def agent_runs(store: Store, issue: Issue, now_ns: int) -> int:
+    """Of the issue's agent, ever: as the issue's own counts are. Raises StoreError."""
+    totals = read_run_totals(store, Period(since_ns=0, until_ns=now_ns), agent=issue.agent or "")
+    return sum(now.runs for now, _ in totals.values())
 
 
 def read_fix(store: Store, issue: Issue, total_runs: int) -> Fix:
@@ -104,13 +112,13 @@ def tried_lines(issue: Issue, tries: Tries, became: Effect | None, now_ns: int, 
 
 def standing_lines(found: Standing, now_ns: int, width: int) -> Iterator[str]:
     """Whether the issue is new, back or rising, and with which version of the agent it began."""
-    said = " ".join(filter(None, (_change_words(found, now_ns), _version_words(found))))
+    said = " ".join(filter(None, (change_words(found, now_ns), version_words(found))))
     if said:
         yield from wrapped(said, width)
         yield ""
 
 
-def _change_words(found: Standing, now_ns: int) -> str:
+def change_words(found: Standing, now_ns: int) -> str:
     history = found.history
     match found.change:
         case Change.NEW:
@@ -127,7 +135,7 @@ def _change_words(found: Standing, now_ns: int) -> str:
             return ""
 
 
-def _version_words(found: Standing) -> str:
+def version_words(found: Standing) -> str:
     """What most runs before had not: the version is named as what changed, not as the cause."""
     return f"It began with version {clean(found.version, 40)} of the agent." if found.version else ""
 

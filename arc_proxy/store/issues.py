@@ -7,7 +7,7 @@ since a moment, and its first and last time, are read from the failures themselv
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,10 +75,11 @@ def read_issues(
     agent: str | None = None,
     limit: int = ISSUES_MAX,
     also: Container[int] = (),
+    codes: Collection[FailureCode] | None = None,
 ) -> tuple[Issue, ...]:
     """
     The worst first: so many, and those of the numbers `also`, however bad. `agent` "": of calls that named
-    none. Raises StoreError.
+    none. `codes` None: of every code. Raises StoreError.
     """
     issue, day = tables.issue.c, tables.issue_day.c
     sums = (func.sum(day.failures).label("failures"), func.sum(day.runs).label("runs"))
@@ -91,6 +92,8 @@ def read_issues(
     )
     if agent is not None:
         statement = statement.where(tables.agent.c.name == agent)
+    if codes is not None:
+        statement = statement.where(issue.code.in_([str(code) for code in codes]))
     with reading(store) as connection:
         rows = dicts(connection, statement)
         ordered = sorted(rows, key=_order)
@@ -126,6 +129,19 @@ def read_issue(store: Store, key: int, *, recent_ns: int) -> Issue | None:
         if not rows or not failures:
             return None
         return _issue(connection, rows[0] | {"failures": failures, "runs": runs}, recent_ns)
+
+
+def read_issue_days(store: Store, keys: Collection[int], first: int, last: int) -> dict[int, dict[int, int]]:
+    """By issue, then by day since the epoch (UTC, both ends included): runs that have it. StoreError."""
+    day = tables.issue_day.c
+    statement = select(day.issue_id, day.day, day.runs).where(
+        day.issue_id.in_(keys), day.day >= first, day.day <= last
+    )
+    found: dict[int, dict[int, int]] = {key: {} for key in keys}
+    with reading(store) as connection:
+        for key, on, runs in connection.execute(statement):
+            found[key][on] = runs
+    return found
 
 
 def read_run_of(store: Store, failure_key: int) -> list[Call]:

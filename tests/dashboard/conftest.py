@@ -14,6 +14,7 @@ from arc_proxy.api.app import Answers, add_api
 from arc_proxy.api.auth import LOGIN_PATH, Gate
 from arc_proxy.cli.when import parse_period
 from arc_proxy.dashboard.app import add_dashboard
+from arc_proxy.dashboard.issue_forms import FORM_PATHS, add_issue
 from arc_proxy.dashboard.rendering import POLICY
 from arc_proxy.dashboard.source import Source
 from arc_proxy.report.card import Card, Line
@@ -22,6 +23,8 @@ from arc_proxy.report.table import Column, Table
 from arc_proxy.store.engine import Store, open_store
 from arc_proxy.token import make_token
 from tests.dashboard.attacks import HOSTILE, SECRET
+from tests.dashboard.troubles import fill
+from tests.store.runs import NOW_NS
 
 
 @pytest.fixture
@@ -48,19 +51,34 @@ def store(tmp_path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def source(document, store) -> Source:
+def troubled(store, monkeypatch) -> Store:
+    """Rows with issues, and a clock that stands where they end."""
+    monkeypatch.setattr("time.time_ns", lambda: NOW_NS)
+    fill(store)
+    return store
+
+
+@pytest.fixture
+def said() -> list[tuple[int, str]]:
+    """What was said of fixes: the number of the issue, and the word."""
+    return []
+
+
+@pytest.fixture
+def source(document, store, said) -> Source:
     return Source(
         store=lambda: store,
         period=parse_period,
         document=lambda _since: document,
         costs=lambda _since: document,
+        tell_fix=lambda key, word, _name: said.append((key, str(word))),
     )
 
 
 @asynccontextmanager
 async def serving(folder: Path, source: Source) -> AsyncIterator[web.AppRunner]:
     """A console's web half, without a site yet."""
-    gate = Gate(SECRET, cookie="arc_test", policy=POLICY, used_logins=folder / "used")
+    gate = Gate(SECRET, cookie="arc_test", policy=POLICY, used_logins=folder / "used", forms=FORM_PATHS)
     app = web.Application(middlewares=[gate.middleware()])
     app.router.add_get(LOGIN_PATH, gate.login, allow_head=False)
     threads = asyncio.Semaphore(2)
@@ -71,6 +89,7 @@ async def serving(folder: Path, source: Source) -> AsyncIterator[web.AppRunner]:
     )
     add_api(app, answers, threads)
     add_dashboard(app, source, threads)
+    add_issue(app, source, threads, gate.form_token)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
