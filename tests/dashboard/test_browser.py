@@ -59,3 +59,14 @@ async def test_the_policy_lets_the_pages_own_parts_work(browser, login_link):
 async def test_the_page_can_be_drawn(browser, login_link, tmp_path, size):
     await browser(login_link, f"--window-size={size}", f"--screenshot={tmp_path / 'page.png'}")
     assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+async def test_the_page_of_an_issue_works_in_a_browser(browser, login_link, troubled):
+    await browser(login_link, "--dump-dom")  # the profile keeps the cookie
+    there = login_link.partition("login?")[0] + "issue?id=1"
+    document = await browser(there, "--dump-dom")
+    assert "Content Security Policy" not in document
+    assert "CONSOLE" not in document
+    assert '<button type="button" data-copy="change" aria-live="polite">Copy</button>' in document
+    assert document.count('<form method="post"') == 3
+    assert "<svg" in document

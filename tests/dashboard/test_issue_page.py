@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from arc_proxy.call import CallError
 from arc_proxy.store.write import save
 from arc_proxy.token import api_token
 from tests.dashboard.attacks import HOSTILE, SECRET
@@ -90,15 +91,8 @@ async def test_captured_text_is_text_in_every_field(console, store, monkeypatch)
             grouping_rule="header",
             at_ms=NOW_NS // 10**6 - 3_600_000 + number,
         )
-        save(
-            store,
-            [
-                replace(
-                    failed,
-                    reply=replace(failed.reply, error=CallError(kind=text, message=text), message=None),
-                )
-            ],
-        )
+        reply = replace(failed.reply, error=CallError(type=text, message=text), message=None)
+        save(store, [replace(failed, reply=reply)])
     Traffic(store).analyse()
     for number in range(1, len(HOSTILE) + 1):
         page = await shown(console, number)
