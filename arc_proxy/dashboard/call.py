@@ -14,12 +14,12 @@ from arc_proxy.dashboard.runs import PATH as RUNS_PATH
 from arc_proxy.dashboard.runs import run_href
 from arc_proxy.dashboard.source import NotFound, Source
 from arc_proxy.export.jsonl import to_json
-from arc_proxy.format import clean, clean_block, plural
+from arc_proxy.format import clean, clean_block, money, plural
 from arc_proxy.report.detail import call_facts, cost_lines, usage_lines
 from arc_proxy.report.facets import is_step, ns_duration
 from arc_proxy.report.messages import reply_text, speaker_and_text
 from arc_proxy.store.engine import Store
-from arc_proxy.store.read import find, read_call, read_run
+from arc_proxy.store.read import call_key_of, read_call, read_run
 from arc_proxy.store.views import CallDetail, CallLine
 
 TEXT_CHARACTERS_MAX = 20_000
@@ -54,8 +54,8 @@ class CallView:
 def call_page(source: Source, query: Mapping[str, str], now_ns: int) -> str:
     """The HTML. Raises NotFound, StoreError."""
     store, call_id = source.store(), query.get("id", "")
-    matches = [each for each in find(store, call_id) if each.noun == "call" and call_id]
-    detail = read_call(store, matches[0].key) if matches else None
+    key = call_key_of(store, call_id)
+    detail = None if key is None else read_call(store, key)
     if detail is None:
         raise NotFound(
             f"There is no call {clean(call_id, 60) or '(no id)'}. It may be older than what is kept."
@@ -79,15 +79,15 @@ def _view(store: Store, detail: CallDetail) -> CallView:
         resent=tuple(map(_said, sent[:resent])),
         resent_says=f"{plural(resent, 'message')} re-sent from the step before" if resent else "",
         messages=tuple(map(_said, sent[resent:])),
-        reply=reply_text(call.reply)[:TEXT_CHARACTERS_MAX],
+        reply=_bounded(reply_text(call.reply)),
         usage="\n".join(map(clean_block, usage_lines(line))),
         usage_raw=clean_block(to_json(call.reply.usage).decode()) if call.reply.usage else "",
-        cost="\n".join(map(clean_block, cost_lines(line, call))),
+        cost="\n".join(map(clean_block, (*cost_lines(line, call), *_summands(call)))),
         headers=tuple(_headers(call)),
         pieces=tuple(
             (ns_duration(each.after_ns), f"{each.size:,}") for each in call.chunk_times[:PIECES_MAX]
         ),
-        pieces_say=plural(len(call.chunk_times), "piece"),
+        pieces_say=_pieces_say(len(call.chunk_times)),
     )
 
 
@@ -110,9 +110,24 @@ def _common(sent: Sequence[bytes], earlier: Call) -> int:
 
 def _said(message: bytes) -> Said:
     speaker, text = speaker_and_text(message)
+    return Said(speaker, _bounded(text) or "(no text)")
+
+
+def _bounded(text: str) -> str:
     more = len(text) - TEXT_CHARACTERS_MAX
-    cut_text = text if more <= 0 else f"{text[:TEXT_CHARACTERS_MAX]}\n[{more:,} more characters]"
-    return Said(speaker, cut_text or "(no text)")
+    return text if more <= 0 else f"{text[:TEXT_CHARACTERS_MAX]}\n[{more:,} more characters]"
+
+
+def _summands(call: Call) -> Iterator[str]:
+    """What the cost is the sum of: units, at a price for a million of them."""
+    for each in call.cost.lines:
+        price = f"${each.rate_picousd / 1_000_000:g} a million"
+        yield f"  {each.bucket:<18} {each.units:>12,} x {price} = {money(each.picousd / 1000)}"
+
+
+def _pieces_say(pieces: int) -> str:
+    first = f"the first {PIECES_MAX} of " if pieces > PIECES_MAX else ""
+    return f"{first}{plural(pieces, 'piece')}"
 
 
 def _headers(call: Call) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:

@@ -26,7 +26,7 @@ from arc_proxy.report.facets import (
     run_state,
 )
 from arc_proxy.report.jsonable import run_detail_json
-from arc_proxy.store.read import find, read_run
+from arc_proxy.store.read import read_run, run_key_of
 from arc_proxy.store.views import CallLine, FailureRow, RunDetail
 
 EVIDENCE_CELLS_MAX = 300
@@ -120,13 +120,11 @@ def run_document(source: Source, query: Mapping[str, str]) -> dict[str, Any]:
 
 def _find_run(source: Source, query: Mapping[str, str]) -> RunDetail:
     store, run_id = source.store(), query.get("id", "")
-    matches = [each for each in find(store, run_id) if each.noun == "run" and run_id]
-    wanted = [each for each in matches if (each.agent or "") == query.get("agent", "")] or matches
-    found = read_run(store, wanted[0].key) if wanted else None
+    key = run_key_of(store, run_id, query.get("agent"))
+    found = None if key is None else read_run(store, key)
     if found is None:
-        raise NotFound(
-            f"There is no run {clean(run_id, 60) or '(no id)'}. It may be older than what is kept."
-        )
+        named = clean(run_id, 60) or "(no id)"
+        raise NotFound(f"There is no run {named}. It may be another agent's, or older than what is kept.")
     return found
 
 
@@ -146,7 +144,7 @@ def _view(detail: RunDetail, query: Mapping[str, str], now_ns: int) -> RunView:
     return RunView(
         name=clean(run.run_id),
         facts=(*_clean_facts(run_facts(run)), ("state", ending_words(detail, now_ns))),
-        parent=Link(clean(run.parent_run_id), run_href(run.parent_run_id, run.agent))
+        parent=Link(clean(run.parent_run_id), f"/_arc/run?{urlencode([('id', run.parent_run_id)])}")
         if run.parent_run_id
         else None,
         list=Link("Runs", came_from if is_ours else RUNS_PATH),
@@ -162,7 +160,7 @@ def _view(detail: RunDetail, query: Mapping[str, str], now_ns: int) -> RunView:
 
 
 def _clean_facts(facts: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    return ((label, clean(value)) for label, value in facts)
+    return ((label or "and", clean(value)) for label, value in facts)
 
 
 def _pinned(row: FailureRow) -> Pinned:
@@ -211,7 +209,9 @@ def _bar(first: CallLine, last: CallLine, span: tuple[int, int]) -> Bar:
         return round(min(max(ns / length_ns, 0.0), 1.0) * WIDTH, 2)
 
     start_ns = first.started_ns - began_ns
-    end_ns = last.started_ns - began_ns + (last.duration_ns or 0)
+    # One that is still open goes on to the end of what is drawn.
+    took_ns = began_ns + length_ns - last.started_ns if last.duration_ns is None else last.duration_ns
+    end_ns = last.started_ns - began_ns + took_ns
     first_byte_ns = end_ns if last.first_byte_ns is None else last.started_ns - began_ns + last.first_byte_ns
     start, middle, end = place(start_ns), place(first_byte_ns), place(end_ns)
     return Bar(

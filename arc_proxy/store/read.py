@@ -210,6 +210,34 @@ def find(store: Store, text: str, *, limit: int = 10) -> tuple[Match, ...]:
         return exact or (_find(connection, text, text + "\U0010ffff", limit) if text else ())
 
 
+def run_key_of(store: Store, run_id: str, agent: str | None) -> int | None:
+    """
+    The key of a run by its id, or by one that it had before. `agent` None: whoever's it is, and None where
+    several have one of that id; "": who names none.
+    """
+    run, alias, of = tables.run, tables.run_alias, tables.agent
+    now = select(run.c.id).join(of, of.c.id == run.c.agent_id).where(run.c.run_id == some_word(run_id))
+    before = (
+        select(run.c.id)
+        .join(of, of.c.id == run.c.agent_id)
+        .join(alias, alias.c.run_key == run.c.id)
+        .where(alias.c.alias == some_word(run_id))
+    )
+    with reading(store) as connection:
+        for statement in (now, before):
+            of_agent = statement if agent is None else statement.where(of.c.name == some_word(agent))
+            keys = set(connection.execute(of_agent.limit(2)).scalars())
+            if keys:
+                return keys.pop() if len(keys) == 1 else None
+    return None
+
+
+def call_key_of(store: Store, call_id: str) -> int | None:
+    with reading(store) as connection:
+        found = select(tables.call.c.id).where(tables.call.c.call_id == some_word(call_id)).limit(1)
+        return connection.execute(found).scalar()
+
+
 def writer_counts(store: Store) -> tuple[WriterCounts, ...]:
     segment = tables.segment
     with reading(store) as connection:

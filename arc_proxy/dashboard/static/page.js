@@ -9,7 +9,7 @@ function localTimes(root) {
 }
 
 function rows() {
-  return [...document.querySelectorAll("[data-rows] tbody tr")];
+  return [...document.querySelectorAll("[data-rows] tbody tr:not(.under)")].filter((row) => row.offsetParent);
 }
 
 function step(by) {
