@@ -17,10 +17,10 @@ FROM_HERE = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
 
 def cookie():
-    return make_token(SECRET, "cookie", time.time() + 60)
+    return make_token(SECRET, "cookie", time.time() + 86_400)
 
 
-def form_token(of, expires_s=60.0):
+def form_token(of, expires_s=86_400.0):
     nonce = read_token(SECRET, "cookie", of, time.time())
     return make_token(SECRET, f"form {nonce}", time.time() + expires_s)
 

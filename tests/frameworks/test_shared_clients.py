@@ -227,6 +227,7 @@ def test_a_script_gives_what_it_gives_directly_and_is_recorded_as_it_was(
     with Installation(tmp_path / "data", provider.url, *options, environment=AWS) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"
         proxied = said_by(name, clients, provider, url, tmp_path / "proxied")
+        proxy.await_console()
         calls, runs = proxy.calls(), sorted(proxy.runs(), key=lambda run: run["started_at"])
     attempts = [call for call in calls if call["attempt_of"] is not None]
     children = [run for run in runs if run["parent_run_id"] is not None]

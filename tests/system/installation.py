@@ -123,6 +123,13 @@ class Installation(AbstractContextManager["Installation"]):
             if "may be a little behind" not in done.stderr or time.monotonic() > give_up:
                 return done.stdout
 
+    def await_console(self, within_s: float = 60.0) -> None:
+        """Until the console answers: on a busy machine a command would show what it had stored until then."""
+        deadline = time.monotonic() + within_s
+        while json.loads(self.cli("status", "--json"))["console"] is None:
+            assert time.monotonic() < deadline, "the console does not answer"
+            time.sleep(0.2)
+
     def calls(self) -> list[dict[str, Any]]:
         """All calls, as `export calls` gives them, with everything that the journal holds ingested."""
         return [json.loads(line) for line in self.cli("export", "calls", "--format", "jsonl").splitlines()]
