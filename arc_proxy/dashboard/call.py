@@ -8,10 +8,9 @@ from itertools import takewhile
 
 from arc_proxy.call import Call
 from arc_proxy.dashboard.frame import Frame, Link
+from arc_proxy.dashboard.links import call_href, run_href
 from arc_proxy.dashboard.rendering import render
-from arc_proxy.dashboard.run import call_href
 from arc_proxy.dashboard.runs import PATH as RUNS_PATH
-from arc_proxy.dashboard.runs import run_href
 from arc_proxy.dashboard.source import NotFound, Source
 from arc_proxy.export.jsonl import to_json
 from arc_proxy.format import clean, clean_block, money, plural

@@ -11,8 +11,8 @@ from analysis.issue import title
 from arc_proxy.dashboard.bars import DAYS, Bars, bars_of
 from arc_proxy.dashboard.frame import Frame, Moment, moment_of
 from arc_proxy.dashboard.issues import PATH, SeverityMark, severity_mark
+from arc_proxy.dashboard.links import call_href, run_href
 from arc_proxy.dashboard.rendering import render
-from arc_proxy.dashboard.runs import run_href
 from arc_proxy.dashboard.source import FixWord, NotFound, Source
 from arc_proxy.errors import UsageError
 from arc_proxy.format import clean, clean_block, count, plural, spend
@@ -152,10 +152,9 @@ def _view(store: Store, issue: Issue, now_ns: int, *, said: str, token: str) -> 
 
 def _facts(issue: Issue) -> tuple[Fact, ...]:
     last = issue.last
-    call_href = f"/_arc/call?{urlencode([('id', last.call_id)])}" if last.call_id else ""
     found = (
         Fact("run", clean(issue.last_run_id), run_href(issue.last_run_id, issue.agent)),
-        Fact("call", clean(last.call_id), call_href),
+        Fact("call", clean(last.call_id), call_href(last.call_id)),
         Fact("field", clean(last.field)),
         Fact("message", "" if last.message_index is None else str(last.message_index)),
         Fact("tool call", clean(last.tool_call_id)),

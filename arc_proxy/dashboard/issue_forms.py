@@ -10,7 +10,7 @@ from aiohttp import web
 
 from arc_proxy.dashboard.app import page_response, said_page
 from arc_proxy.dashboard.issue import issue_page, read_number
-from arc_proxy.dashboard.issues import issue_href
+from arc_proxy.dashboard.links import issue_href
 from arc_proxy.dashboard.source import FixWord, NotFound, Source
 from arc_proxy.errors import ArcError, UsageError
 

@@ -11,13 +11,14 @@ from analysis.failure import SEVERITY, FailureCode, Severity
 from analysis.issue import title
 from arc_proxy.dashboard.bars import DAYS, Bars, bars_of
 from arc_proxy.dashboard.frame import Frame, Link, Moment, moment_of
+from arc_proxy.dashboard.links import issue_href
 from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.runs import DEFAULT_SINCE, PERIODS
 from arc_proxy.dashboard.source import Source
 from arc_proxy.errors import UsageError
-from arc_proxy.format import clean, count, plural
+from arc_proxy.format import clean, plural
 from arc_proxy.report.health import midnight_ns
-from arc_proxy.report.issues_table import how_often, standing_words
+from arc_proxy.report.issues_table import how_often, since_fix_words, standing_words
 from arc_proxy.report.jsonable import issue_json
 from arc_proxy.report.summary import agent_name
 from arc_proxy.store.engine import Store
@@ -100,10 +101,6 @@ class IssuesView:
     severities: tuple[tuple[str, str], ...] = SEVERITIES
 
 
-def issue_href(number: int) -> str:
-    return f"/_arc/issue?id={number}"
-
-
 def severity_mark(severity: Severity) -> SeverityMark:
     return SeverityMark(SIGNS[severity], str(severity), severity in (Severity.FATAL, Severity.ERROR))
 
@@ -183,19 +180,16 @@ def _lines(
             severity=severity_mark(each.severity),
             often=how_often(each, runs.get(each.agent)),
             lately=standing_words(standings.get(each.key)) or "-",
-            since_fix=_since_fix(store, each, applied_ns.get(each.fingerprint)),
+            since_fix=since_fix_words(
+                read_effect(store, each, applied_ns[each.fingerprint])
+                if each.fingerprint in applied_ns
+                else None
+            ),
             bars=bars_of(by_day[each.key], today, step=4, height=20),
             last=moment_of(each.last_ns),
         )
         for each in found
     )
-
-
-def _since_fix(store: Store, issue: Issue, applied_ns: int | None) -> str:
-    if applied_ns is None:
-        return "-"
-    became = read_effect(store, issue, applied_ns)
-    return f"{became.verdict}, {count(became.after.having)} of {plural(became.after.runs, 'run')}"
 
 
 def _why_empty(store: Store, asked: IssueQuery, runs: int, now_ns: int) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from arc_proxy.dashboard.frame import Frame, Link
+from arc_proxy.dashboard.links import call_href, issue_href, run_href
 from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.runs import PATH as RUNS_PATH
-from arc_proxy.dashboard.runs import run_href
 from arc_proxy.dashboard.source import NotFound, Source
 from arc_proxy.format import clean, cut, plural, spend
 from arc_proxy.report.detail import ending_words, fold_attempts, run_facts
@@ -96,14 +96,6 @@ class RunView:
     other_failures: tuple[Pinned, ...]
     formats: tuple[Link, ...]
     says: str
-
-
-def call_href(call_id: str) -> str:
-    return f"/_arc/call?{urlencode([('id', call_id)])}"
-
-
-def issue_href(key: int) -> str:
-    return f"/_arc/issue?{urlencode([('id', key)])}"
 
 
 def run_page(source: Source, query: Mapping[str, str], now_ns: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from arc_proxy.dashboard.frame import Frame, Link, Moment, moment_of
+from arc_proxy.dashboard.links import run_href
 from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.source import Source
 from arc_proxy.errors import UsageError
@@ -141,10 +142,6 @@ def run_rows(source: Source, query: Mapping[str, str], now_ns: int) -> Iterator[
         if number >= EXPORT_RUNS_MAX:
             return
         yield export_run(run)
-
-
-def run_href(run_id: str, agent: str | None) -> str:
-    return f"/_arc/run?{urlencode([('id', run_id), ('agent', agent or '')])}"
 
 
 def _filter(source: Source, asked: RunQuery, now_ns: int) -> RunFilter:

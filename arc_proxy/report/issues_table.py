@@ -51,7 +51,7 @@ def issues_table(
             str(each.severity),
             how_often(each, runs.get(each.agent)),
             *((lately[each.key] or "-",) if any(lately.values()) else ()),
-            *((_since_fix(effects.get(each.key)),) if effects else ()),
+            *((since_fix_words(effects.get(each.key)),) if effects else ()),
             ago(each.last_ns, now_ns),
             f"arc-proxy fix {each.key}",
         )
@@ -70,7 +70,8 @@ def standing_words(found: Standing | None) -> str:
     return f"{found.change} in {clean(found.version, VERSION_CELLS)}" if is_version_told else found.change
 
 
-def _since_fix(effect: Effect | None) -> str:
+def since_fix_words(effect: Effect | None) -> str:
+    """`helped, 0 of 52 runs`; "-" where no fix was applied."""
     if effect is None:
         return "-"
     after = effect.after
