@@ -11,10 +11,9 @@ from analysis.issue import title
 from arc_proxy.dashboard.bars import DAYS, Bars, bars_of
 from arc_proxy.dashboard.frame import Frame, Moment, moment_of
 from arc_proxy.dashboard.issues import PATH, SeverityMark, severity_mark
-from arc_proxy.dashboard.links import call_href, run_href
+from arc_proxy.dashboard.links import call_href, read_number, run_href
 from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.source import FixWord, NotFound, Source
-from arc_proxy.errors import UsageError
 from arc_proxy.format import clean, clean_block, count, plural, spend
 from arc_proxy.report.facets import run_spend, run_state
 from arc_proxy.report.fix import agent_runs, change_words, effect_words, read_fix, version_words
@@ -35,7 +34,6 @@ SAID = {
     FixWord.USEFUL: "Noted: useful.",
     FixWord.NOT_USEFUL: "Noted: not useful.",
 }
-_KEY_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +100,9 @@ class IssueView:
     token: str  # "": no form is offered
 
 
-def read_number(text: str) -> int:
-    """Raises UsageError."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= _KEY_MAX):
-        raise UsageError(f"id={clean(text, 40)!r} is no number of an issue.")
-    return int(text)
-
-
 def issue_page(source: Source, query: Mapping[str, str], now_ns: int, *, token: str) -> str:
     """The HTML; `token` is what its forms carry. Raises NotFound, UsageError, StoreError."""
-    number = read_number(query.get("id", ""))
+    number = read_number("id", query.get("id", ""))
     store = source.store()
     issue = read_issue(store, number, recent_ns=midnight_ns(now_ns))
     if issue is None:

@@ -9,8 +9,8 @@ from functools import partial
 from aiohttp import web
 
 from arc_proxy.dashboard.app import page_response, said_page
-from arc_proxy.dashboard.issue import issue_page, read_number
-from arc_proxy.dashboard.links import issue_href
+from arc_proxy.dashboard.issue import issue_page
+from arc_proxy.dashboard.links import issue_href, read_number
 from arc_proxy.dashboard.source import FixWord, NotFound, Source
 from arc_proxy.errors import ArcError, UsageError
 
@@ -47,7 +47,7 @@ def add_issue(
 def _tell(source: Source, number: str, word: FixWord, name: str) -> web.Response:
     """A form that is sent twice has the same token, and is one saying."""
     try:
-        key = read_number(number)
+        key = read_number("id", number)
         source.tell_fix(key, word, name)
     except UsageError as error:
         return said_page(str(error), status=404 if isinstance(error, NotFound) else 400)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from arc_proxy.dashboard.frame import Frame, Link, Moment, moment_of
-from arc_proxy.dashboard.links import run_href
+from arc_proxy.dashboard.links import is_key, read_number, run_href
 from arc_proxy.dashboard.rendering import render
 from arc_proxy.dashboard.source import Source
 from arc_proxy.errors import UsageError
@@ -100,8 +100,8 @@ def read_query(query: Mapping[str, str]) -> RunQuery:
     for name, known in (("state", STATES), ("outcome", OUTCOMES)):
         if given.get(name, "") not in dict(known):
             raise UsageError(f"{name}={given[name]!r}: known are {', '.join(filter(None, dict(known)))}.")
-    if "issue" in given and not given["issue"].isdecimal():
-        raise UsageError(f"issue={given['issue']!r} is no number of an issue.")
+    if "issue" in given:
+        read_number("issue", given["issue"])
     if "tag" in given and "=" not in given["tag"]:
         raise UsageError(f"tag={given['tag']!r}: expected name=value.")
     return RunQuery(**given, after=_cursor(query.get("after", "")))
@@ -195,6 +195,6 @@ def _cursor(text: str) -> Cursor | None:
     started, _, key = text.partition(".")
     if not text:
         return None
-    if not (started.isdecimal() and key.isdecimal() and len(text) < 60):
+    if not (is_key(started) and is_key(key)):
         raise UsageError(f"after={text!r} is no place in the list of runs.")
     return (int(started), int(key))

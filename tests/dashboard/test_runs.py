@@ -101,6 +101,8 @@ async def test_pages_follow_each_other_without_a_gap(console, store):
 MISTAKES = {
     "a state that is none": ("state=open", "known are failed, ok"),
     "an issue that is no number": ("issue=x", "is no number of an issue"),
+    "an issue beyond all numbers": (f"issue={10**30}", "is no number of an issue"),
+    "a place beyond all numbers": (f"after={10**25}.1", "is no place in the list"),
     "a tag without a value": ("tag=team", "expected name=value"),
     "a time that is none": ("since=yesterday", "is no time"),
     "a place that is none": ("after=1.x", "is no place in the list"),
