@@ -35,6 +35,7 @@ _TYPES = {
 
 Query = Mapping[str, str]
 Make = Callable[[Source, Query, int], str]
+MakeFile = Callable[[Source, Query, int], bytes]
 
 
 def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semaphore) -> None:
@@ -58,21 +59,12 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
 
         return show
 
-    async def runs_as_json(request: web.Request) -> web.Response:
-        query = dict(request.query)
-        return await answer(lambda: _file(lambda: _runs_json(source, query), "runs", "json"))
+    def download(make: MakeFile, name: str, form: str) -> Callable[[web.Request], Any]:
+        async def give(request: web.Request) -> web.Response:
+            query = dict(request.query)
+            return await answer(lambda: _file(lambda: make(source, query, time.time_ns()), name, form))
 
-    async def runs_as_csv(request: web.Request) -> web.Response:
-        query = dict(request.query)
-        return await answer(lambda: _file(lambda: _runs_csv(source, query), "runs", "csv"))
-
-    async def run_as_json(request: web.Request) -> web.Response:
-        query = dict(request.query)
-        return await answer(lambda: _file(lambda: to_json(run_document(source, query)), "run", "json"))
-
-    async def issues_as_json(request: web.Request) -> web.Response:
-        query = dict(request.query)
-        return await answer(lambda: _file(lambda: _issues_json(source, query), "issues", "json"))
+        return give
 
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -89,13 +81,13 @@ def add_dashboard(app: web.Application, source: Source, threads: asyncio.Semapho
     app.router.add_get("/_arc/costs", document(source.costs, "Costs"))
     app.router.add_get("/_arc", to_report)
     app.router.add_get("/_arc/runs", page(runs_page))
-    app.router.add_get("/_arc/runs.json", runs_as_json)
-    app.router.add_get("/_arc/runs.csv", runs_as_csv)
+    app.router.add_get("/_arc/runs.json", download(_runs_json, "runs", "json"))
+    app.router.add_get("/_arc/runs.csv", download(_runs_csv, "runs", "csv"))
     app.router.add_get("/_arc/run", page(run_page))
-    app.router.add_get("/_arc/run.json", run_as_json)
+    app.router.add_get("/_arc/run.json", download(_run_json, "run", "json"))
     app.router.add_get("/_arc/call", page(call_page))
     app.router.add_get("/_arc/issues", page(issues_page))
-    app.router.add_get("/_arc/issues.json", issues_as_json)
+    app.router.add_get("/_arc/issues.json", download(_issues_json, "issues", "json"))
     app.router.add_get("/_arc/static/{name}", static)
 
 
@@ -103,10 +95,15 @@ def page_response(make: Make, source: Source, query: Query) -> web.Response:
     try:
         return _html(make(source, query, time.time_ns()))
     except UsageError as error:
-        status = 404 if isinstance(error, NotFound) else 400
-        return said_page(str(error), status=status)
+        return said_page(str(error), status=status_of(error))
     except ArcError as error:
         return said_page(f"The rows cannot be read: {error}", "arc-proxy doctor", status=503)
+
+
+def status_of(error: ArcError) -> int:
+    if isinstance(error, NotFound):
+        return 404
+    return 400 if isinstance(error, UsageError) else 503
 
 
 def said_page(text: str, type_this: str = "", *, status: int) -> web.Response:
@@ -124,25 +121,28 @@ def _file(make: Callable[[], bytes], name: str, form: str) -> web.Response:
     try:
         content = make()
     except ArcError as error:
-        status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, UsageError) else 503
         said = {"type": type(error).__name__, "message": str(error)}
-        return web.json_response({"error": said}, status=status)
+        return web.json_response({"error": said}, status=status_of(error))
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
     return web.Response(body=content, content_type=_TYPES[form], headers=headers)
 
 
-def _runs_json(source: Source, query: Query) -> bytes:
-    return to_json(list(run_rows(source, query, time.time_ns())))
+def _runs_json(source: Source, query: Query, now_ns: int) -> bytes:
+    return to_json(list(run_rows(source, query, now_ns)))
 
 
-def _issues_json(source: Source, query: Query) -> bytes:
-    return to_json(list(issue_rows(source, query, time.time_ns())))
-
-
-def _runs_csv(source: Source, query: Query) -> bytes:
+def _runs_csv(source: Source, query: Query, now_ns: int) -> bytes:
     out = io.StringIO(newline="")
-    write_csv(run_rows(source, query, time.time_ns()), fields_of("run"), out)
+    write_csv(run_rows(source, query, now_ns), fields_of("run"), out)
     return out.getvalue().encode()
+
+
+def _run_json(source: Source, query: Query, _now_ns: int) -> bytes:
+    return to_json(run_document(source, query))
+
+
+def _issues_json(source: Source, query: Query, now_ns: int) -> bytes:
+    return to_json(list(issue_rows(source, query, now_ns)))
 
 
 def _render(document: Callable[[str], Document], since: str, heading: str, here: str) -> str:

@@ -8,10 +8,10 @@ from functools import partial
 
 from aiohttp import web
 
-from arc_proxy.dashboard.app import page_response, said_page
+from arc_proxy.dashboard.app import page_response, said_page, status_of
 from arc_proxy.dashboard.issue import issue_page
 from arc_proxy.dashboard.links import issue_href, read_number
-from arc_proxy.dashboard.source import FixWord, NotFound, Source
+from arc_proxy.dashboard.source import FixWord, Source
 from arc_proxy.errors import ArcError, UsageError
 
 FORM_PATHS = {f"/_arc/issue/{word}": word for word in FixWord}
@@ -50,7 +50,7 @@ def _tell(source: Source, number: str, word: FixWord, name: str) -> web.Response
         key = read_number("id", number)
         source.tell_fix(key, word, name)
     except UsageError as error:
-        return said_page(str(error), status=404 if isinstance(error, NotFound) else 400)
+        return said_page(str(error), status=status_of(error))
     except ArcError as error:
         return said_page(f"It could not be kept: {error}", "arc-proxy doctor", status=503)
     return web.Response(status=303, headers={"Location": f"{issue_href(key)}&said={word}"})
