@@ -18,7 +18,7 @@ from arc_proxy.report.detail import call_facts, cost_lines, usage_lines
 from arc_proxy.report.facets import is_step, ns_duration
 from arc_proxy.report.messages import reply_text, speaker_and_text
 from arc_proxy.store.engine import Store
-from arc_proxy.store.read import call_key_of, read_call, read_run
+from arc_proxy.store.read import call_key_of, read_call, read_run_calls
 from arc_proxy.store.views import CallDetail, CallLine
 
 TEXT_CHARACTERS_MAX = 20_000
@@ -92,8 +92,7 @@ def _view(store: Store, detail: CallDetail) -> CallView:
 
 def _beside(store: Store, line: CallLine) -> tuple[CallLine | None, CallLine | None]:
     """The steps of the run before and after this call."""
-    run = read_run(store, line.run_key)
-    steps = [call for call in run.calls if is_step(call)] if run is not None else []
+    steps = [call for call in read_run_calls(store, line.run_key) if is_step(call)]
     places = [place for place, call in enumerate(steps) if call.key == line.key]
     if not places:
         return None, None

@@ -167,11 +167,10 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
         found = dicts(connection, RUNS.where(tables.run.c.id == key))
         if not found:
             return None
-        call, fact = tables.call.c, tables.fact.c
-        calls = LINES.where(call.run_key == key).order_by(call.started_ns, call.id).limit(calls_max)
+        fact = tables.fact.c
         return RunDetail(
             run=run_row(found[0]),
-            calls=tuple(map(call_line, dicts(connection, calls))),
+            calls=_calls_of(connection, key, calls_max),
             facts=fact_rows(
                 connection, FACTS.where(fact.run_key == key).order_by(fact.at_ns, fact.id).limit(calls_max)
             ),
@@ -181,6 +180,18 @@ def read_run(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> RunDe
             last_step=_last_step(connection, key),
             failures=failures_of_run(connection, key),
         )
+
+
+def read_run_calls(store: Store, key: int, *, calls_max: int = RUN_CALLS_MAX) -> tuple[CallLine, ...]:
+    """The calls of a run in order, without what else `read_run` reads of it."""
+    with reading(store) as connection:
+        return _calls_of(connection, key, calls_max)
+
+
+def _calls_of(connection: Connection, run_key: int, calls_max: int) -> tuple[CallLine, ...]:
+    call = tables.call.c
+    calls = LINES.where(call.run_key == run_key).order_by(call.started_ns, call.id).limit(calls_max)
+    return tuple(map(call_line, dicts(connection, calls)))
 
 
 def read_fact(store: Store, fact_id: str) -> FactRow | None:
