@@ -157,7 +157,6 @@ class ConsoleWork:
             document=self.document,
             costs=self._costs,
             tell_fix=self._fixes.tell,
-            mark=self._config.folder.mark,
         )
 
     def _costs(self, since: str) -> Document:

@@ -29,8 +29,7 @@ class FixWord(StrEnum):
 class Source:
     """
     Everything may block and may raise ArcError. `period` reads times as people type them (UsageError),
-    `document` is the report of a period that begins there, `costs` what it says of money; `mark` says what
-    sort of data it is.
+    `document` is the report of a period that begins there, `costs` what it says of money.
 
     `tell_fix` keeps what is said of the fix of an issue by its number (NotFound); its last argument is the
     name of the saying, and one that comes again under its name is kept once.
@@ -41,4 +40,3 @@ class Source:
     document: Callable[[str], Document]
     costs: Callable[[str], Document]
     tell_fix: Callable[[int, FixWord, str], None]
-    mark: str = ""
